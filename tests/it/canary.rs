@@ -1,4 +1,4 @@
-//! Acceptance 5: a secret given to the host appears in no log, database, output or error.
+//! Secrets: one that is given to the host appears in no log, database, output or error.
 //!
 //! Guest memory is covered in `host/runtime`, where a guest hands out everything that it was given.
 
@@ -10,7 +10,7 @@ const TALKATIVE: &str = "debug,renkei=trace,renkei_runtime=trace,renkei_sync=tra
     hyper=trace,hyper_util=trace,rustls=trace,cranelift_codegen=warn,wasmtime=warn,regalloc2=warn";
 
 #[test]
-fn no_secret_leaves_the_host() {
+fn secrets_do_not_leave_the_host() {
     let simulators = Simulators::start(40);
     let site = Site::new(&simulators);
     let canaries = [

@@ -37,7 +37,7 @@ fn passes(name: &str, least: usize) -> Value {
 }
 
 #[test]
-fn our_transforms_pass() {
+fn our_transforms_pass_the_kit() {
     passes("matchkeys", 40);
     let report = passes("names", 13);
     for law in ["lens-get-put", "lens-put-get", "lens-stable"] {
@@ -47,7 +47,7 @@ fn our_transforms_pass() {
 }
 
 #[test]
-fn our_connectors_pass_on_the_simulators_that_they_name() {
+fn our_connectors_pass_the_kit_on_the_simulators_that_they_name() {
     for name in ["hubspot", "salesforce"] {
         let report = passes(name, 60);
         assert_eq!(report["simulator"], name);
@@ -59,7 +59,7 @@ fn our_connectors_pass_on_the_simulators_that_they_name() {
 }
 
 #[test]
-fn a_simulator_of_somebody_else_is_used_at_its_url() {
+fn kit_uses_a_simulator_at_a_url() {
     let simulators = Simulators::start(60);
     let salesforce = &simulators.salesforce;
     let auth = format!("client-credentials:{}", salesforce.credential("client_id"));
@@ -111,7 +111,7 @@ fn fails(fixture: Fixture, check: &str) {
 }
 
 #[test]
-fn fixtures_that_misbehave_fail() {
+fn misbehaving_fixtures_fail_the_kit() {
     fails(Fixture::Loses, "columns");
     fails(Fixture::Forgetful, "lens-put-get");
     fails(Fixture::Spins, "total");
@@ -122,7 +122,7 @@ fn fixtures_that_misbehave_fail() {
 /// The runtime's tests hold the limits of compiling.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_file_is_compiled_in_a_process_of_its_own() {
+fn kit_compiles_a_file_in_a_process_of_its_own() {
     let file = plugins().join("hubspot.wasm");
     let mut command = renkei();
     let command = command.args(["plugin", "test", path(&file)]).stdout(std::process::Stdio::null());
@@ -146,7 +146,7 @@ fn a_file_is_compiled_in_a_process_of_its_own() {
 }
 
 #[test]
-fn a_transform_that_keeps_the_laws_passes_in_words_too() {
+fn lawful_transform_passes_in_text_output() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("echo.wasm");
     std::fs::write(&file, plugin(Fixture::Echo)).unwrap();

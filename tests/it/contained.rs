@@ -1,4 +1,4 @@
-//! A plugin that misbehaves is stopped with a typed error, and the other systems'
+//! Containment: a plugin that misbehaves is stopped with a typed error, and the other systems'
 //! work goes on.
 
 use renkei_fixtures::{Fixture, plugin};
@@ -48,7 +48,7 @@ fn check(fixture: Fixture, words: &[&str]) {
 }
 
 #[test]
-fn guest_that_loops_is_stopped() {
+fn looping_guest_is_stopped() {
     check(Fixture::Loops, &["limit"]);
 }
 
@@ -58,7 +58,7 @@ fn guest_that_eats_memory_is_stopped() {
 }
 
 #[test]
-fn guest_that_traps_is_stopped() {
+fn trapping_guest_is_stopped() {
     check(Fixture::Traps, &["trap"]);
 }
 
@@ -68,6 +68,6 @@ fn guest_that_calls_an_unknown_host_is_refused() {
 }
 
 #[test]
-fn guest_that_returns_malformed_rows_is_stopped() {
+fn guest_that_returns_malformed_rows_is_refused() {
     check(Fixture::Malformed, &["contract"]);
 }

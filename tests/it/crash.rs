@@ -1,4 +1,4 @@
-//! Acceptance 3: killed at any moment and started again, a sync ends as if nothing had happened,
+//! Crashes: killed at any moment and started again, a sync ends as if nothing had happened,
 //! and nothing is made twice.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ const PEOPLE: u32 = 120;
 const KILLS: u64 = 10;
 
 #[test]
-fn killed_at_ten_moments_it_ends_in_the_same_state() {
+fn sync_killed_at_ten_moments_ends_in_the_same_state() {
     let calm = Simulators::start(PEOPLE);
     Site::new(&calm).run_json("sync");
     let wanted = end_state(&calm);

@@ -7,7 +7,7 @@ use crate::mistakes::check;
 use crate::site::{Simulators, Site, copy_files};
 
 #[test]
-fn database_that_lost_its_content_is_refused() {
+fn empty_database_is_refused() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.run_json("sync");
@@ -19,7 +19,7 @@ fn database_that_lost_its_content_is_refused() {
 }
 
 #[test]
-fn database_that_is_gone_or_was_exchanged_is_refused() {
+fn missing_or_exchanged_database_is_refused() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     assert_ne!(site.run_json("sync")["writes"], json!(0));
@@ -43,7 +43,7 @@ fn database_that_is_gone_or_was_exchanged_is_refused() {
 }
 
 #[test]
-fn data_directory_that_cannot_be_used_is_one_mistake() {
+fn unusable_data_directory_is_refused() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     std::fs::remove_dir_all(site.file("data")).unwrap();
@@ -67,7 +67,7 @@ fn data_directory_that_cannot_be_used_is_one_mistake() {
 }
 
 #[test]
-fn a_word_of_five_megabytes_is_not_repeated_whole() {
+fn error_does_not_repeat_a_word_of_five_megabytes() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     let word = format!("plugin = \"hub\\u001b[2J{}\"", "x".repeat(5_000_000));

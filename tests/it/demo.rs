@@ -1,4 +1,4 @@
-//! Acceptance 1 in small: the demo's promises, as its own judge reads them from the simulators.
+//! The demo's promises in small, as its own judge reads them from the simulators.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::site::{renkei, run_json};
 
 #[test]
-fn the_demo_keeps_its_promises() {
+fn demo_keeps_its_promises() {
     let report = run_json(&["demo", "--once", "--people", "100"]);
     assert_eq!(report["converged"], json!(true), "{report}");
     for promise in ["idle_writes", "lost_edits", "duplicates"] {

@@ -73,7 +73,7 @@ fn refused_column_is_shown_by_every_command_and_the_rest_of_the_record_arrives()
 
 /// `host/sync/RULES.md` V20.
 #[test]
-fn duplicates_that_the_systems_report_are_questions() {
+fn duplicates_that_systems_report_become_reviews() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.run_json("sync");
@@ -111,7 +111,7 @@ fn duplicates_that_the_systems_report_are_questions() {
 
 /// `host/sync/RULES.md` V14.
 #[test]
-fn object_that_the_account_lacks_is_named_and_the_others_go_on() {
+fn missing_object_is_named_and_the_others_go_on() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.write(

@@ -91,7 +91,7 @@ fn first_sync_is_decided_and_explained_by_other_commands() {
 }
 
 #[test]
-fn serve_waits_for_the_answer_and_goes_on_by_itself() {
+fn serve_waits_for_the_first_sync_decision_and_goes_on() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     let mut host = Serving::start(&site);

@@ -98,18 +98,35 @@ fn check_failure(name: &str, output: &std::process::Output, code: i32) {
     let said: Value = serde_json::from_str(&said).unwrap();
     let error = said["error"].as_str().unwrap();
     assert!(!error.is_empty() && !error.starts_with("error"), "{name}: {error}");
+    assert!(!error.contains("; ") && !error.starts_with("it "), "{name}: a hint in {error}");
     assert_eq!(text(&output.stderr), "", "{name}");
 }
 
 #[test]
-fn a_missing_file_is_said_once() {
+fn error_and_hint_are_two_lines_and_two_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = run(&["status", "--dir", path(dir.path())]);
+    let said = text(&output.stderr);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(lines[0].starts_with("error: ") && lines[0].contains("renkei.toml: "), "{said}");
+    assert_eq!(lines[1], "hint: `renkei init` writes an example");
+    let output = run(&["status", "--json", "--dir", path(dir.path())]);
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(said["where"].as_str().unwrap().ends_with("renkei.toml"), "{said}");
+    assert!(said["error"].as_str().unwrap().starts_with("the file cannot be read"), "{said}");
+    assert_eq!(said["hint"], "`renkei init` writes an example");
+}
+
+#[test]
+fn missing_file_is_named_once() {
     let output = run(&["plugin", "inspect", "nofile.wasm"]);
     let said = text(&output.stderr);
     assert_eq!(said.matches("No such file").count(), 1, "{said}");
 }
 
 #[test]
-fn scripts_can_read_the_facts_of_a_plugin() {
+fn inspect_and_new_print_json() {
     let inspected = run_json(&["plugin", "inspect", path(&plugins().join("names.wasm"))]);
     assert_eq!(inspected["id"], "names");
     let into = tempfile::tempdir().unwrap();

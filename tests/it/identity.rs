@@ -93,19 +93,19 @@ fn restored_database_is_right(way: Way) {
 
 /// RULES.md P1, P2.
 #[test]
-fn a_restored_backup_overwrites_nobody_and_makes_no_twins() {
+fn restored_backup_overwrites_nobody_and_makes_no_twins() {
     restored_database_is_right(Way::Command);
 }
 
 /// RULES.md P1, P2, P14: noticed by the stamps that it meets.
 #[test]
-fn a_raw_copy_of_the_database_overwrites_nobody_and_makes_no_twins() {
+fn raw_copy_of_the_database_overwrites_nobody_and_makes_no_twins() {
     restored_database_is_right(Way::Copy);
 }
 
 /// RULES.md P14.
 #[test]
-fn a_backup_beside_serve_can_be_restored_when_it_ends() {
+fn backup_made_beside_serve_is_restored_after_serve_ends() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     let mut host = Serving::begun(&site);
@@ -128,7 +128,7 @@ fn a_backup_beside_serve_can_be_restored_when_it_ends() {
 
 /// RULES.md V4.
 #[test]
-fn another_account_is_refused_until_the_move_is_declared() {
+fn other_account_is_refused_until_the_move_is_declared() {
     let (simulators, others) = (Simulators::start(20), Simulators::with_seed(20, 12));
     let site = Site::new(&simulators);
     site.run_json("sync");

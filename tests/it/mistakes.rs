@@ -1,4 +1,4 @@
-//! Acceptance 9: each ordinary mistake gives one clear error with the next step, and leaves nothing
+//! Ordinary mistakes: each gives one clear error with the next step, and leaves nothing
 //! half-written.
 
 use serde_json::json;
@@ -31,7 +31,7 @@ fn nothing_was_written(simulators: &Simulators) {
 }
 
 #[test]
-fn property_that_the_system_lacks_is_named() {
+fn unknown_property_is_refused_before_a_write() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.replace("entities/person.toml", "\"jobtitle\"", "\"job_titel\"");
@@ -41,7 +41,7 @@ fn property_that_the_system_lacks_is_named() {
 }
 
 #[test]
-fn field_of_a_wrong_type_is_named() {
+fn wrong_kind_is_refused_before_a_write() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.replace("entities/company.toml", "kind = \"integer\"", "kind = \"boolean\"");
@@ -51,7 +51,7 @@ fn field_of_a_wrong_type_is_named() {
 }
 
 #[test]
-fn an_unknown_key_has_file_and_line() {
+fn unknown_key_is_refused_with_file_and_line() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.replace(
@@ -63,7 +63,7 @@ fn an_unknown_key_has_file_and_line() {
 }
 
 #[test]
-fn a_reference_to_nothing_has_file_and_line() {
+fn reference_to_nothing_is_refused_with_file_and_line() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.replace("entities/deal.toml", "winner = \"newest\"", "winner = \"always:pipedrive\"");
@@ -71,7 +71,7 @@ fn a_reference_to_nothing_has_file_and_line() {
 }
 
 #[test]
-fn revoked_token_is_named() {
+fn revoked_token_fails_the_sync_before_a_write() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     simulators.hubspot.post("revoke", json!({}));
@@ -80,7 +80,7 @@ fn revoked_token_is_named() {
 }
 
 #[test]
-fn missing_secret_is_named() {
+fn missing_secret_names_variable_and_file() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     std::fs::remove_file(site.file("secrets.toml")).unwrap();
@@ -88,7 +88,7 @@ fn missing_secret_is_named() {
 }
 
 #[test]
-fn port_in_use_is_named() {
+fn port_in_use_is_named_with_the_flag() {
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port().to_string();
     let output = renkei().args(["sim", "--port-base", &port]).output().unwrap();
@@ -98,7 +98,7 @@ fn port_in_use_is_named() {
 }
 
 #[test]
-fn empty_plugin_folder_is_named() {
+fn empty_plugin_folder_is_refused_with_the_command() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     for entry in std::fs::read_dir(site.file("plugins")).unwrap().flatten() {
@@ -108,19 +108,19 @@ fn empty_plugin_folder_is_named() {
 }
 
 #[test]
-fn plugin_for_another_contract_is_refused() {
+fn plugin_of_another_contract_is_refused_with_both_versions() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     let file = site.file("plugins/names.wasm");
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, replace_once(bytes, b"\"contract\":\"0.1\"", b"\"contract\":\"9.9\""))
         .unwrap();
-    check(&site, "sync", 5, &["is loaded; `names.wasm` was refused: ", "9.9", "0.1"]);
+    check(&site, "sync", 5, &["is loaded\n", "hint: `names.wasm` was refused: ", "9.9", "0.1"]);
     nothing_was_written(&simulators);
 }
 
 #[test]
-fn demo_that_has_ended_is_explained() {
+fn directory_of_an_ended_demo_is_explained() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     drop(simulators);
@@ -136,7 +136,7 @@ fn demo_that_has_ended_is_explained() {
 }
 
 #[test]
-fn full_disk_is_named() {
+fn full_disk_fails_the_sync_and_the_next_one_succeeds() {
     let simulators = Simulators::start(200);
     let site = Site::new(&simulators);
     // No file may grow beyond so many KiB: a write fails half-way, as on a disk that is full.

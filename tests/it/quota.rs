@@ -12,7 +12,7 @@ use crate::site::{Simulators, Site, renkei, text};
 const PEOPLE: u32 = 60;
 
 #[test]
-fn commands_keep_the_quotas_together() {
+fn commands_share_the_quotas() {
     let simulators = Simulators::start(PEOPLE);
     let site = Site::new(&simulators);
     let normal = json!({ "rate_limits": true, "rolling_limit": 190, "search_limit": 5 });
@@ -37,7 +37,7 @@ fn commands_keep_the_quotas_together() {
 }
 
 #[test]
-fn a_killed_command_holds_nobody_back() {
+fn killed_command_blocks_no_other() {
     let simulators = Simulators::start(PEOPLE);
     let site = Site::new(&simulators);
     let slow = json!({ "rate_limits": true, "search_limit": 5, "response_delay_ms": 300_000 });
@@ -58,14 +58,14 @@ fn a_killed_command_holds_nobody_back() {
 
 /// `host/sync/RULES.md` R25: Salesforce says it in a body, without `Retry-After`.
 #[test]
-fn a_pause_that_salesforce_asks_for_is_kept_by_every_command() {
+fn every_command_keeps_a_pause_that_salesforce_asks_for() {
     let limit = json!({ "rate_limits": true, "daily_limit": 1 });
     pause_is_kept("salesforce", limit, "15 min");
 }
 
 /// `host/sync/RULES.md` R25: HubSpot's daily limit ends at a midnight that no answer tells.
 #[test]
-fn a_pause_that_hubspot_asks_for_is_kept_by_every_command() {
+fn every_command_keeps_a_pause_that_hubspot_asks_for() {
     let limit = json!({ "rate_limits": true, "daily_limit": 1, "rolling_limit": 1_000 });
     pause_is_kept("hubspot", limit, "1 h");
 }

@@ -1,4 +1,4 @@
-//! Acceptance 4: while `renkei serve` works, a changed plugin takes effect without a failed record,
+//! Reload: while `renkei serve` works, a changed plugin takes effect without a failed record,
 //! and garbage changes nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -6,7 +6,7 @@ use crate::serving::Serving;
 use crate::site::{Simulators, Site, run, run_json, text};
 
 #[test]
-fn a_decision_beside_a_running_serve_is_obeyed_by_the_next_cycle() {
+fn next_cycle_of_serve_obeys_a_decision() {
     let simulators = Simulators::start(40);
     let site = Site::new(&simulators);
     // Whatever differs at the first link is a question.
@@ -56,7 +56,7 @@ fn a_decision_beside_a_running_serve_is_obeyed_by_the_next_cycle() {
 }
 
 #[test]
-fn serve_starts_after_one_that_was_killed() {
+fn files_of_a_killed_serve_block_no_other_command() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     let mut host = Serving::start(&site);
@@ -72,7 +72,7 @@ fn serve_starts_after_one_that_was_killed() {
 }
 
 #[test]
-fn a_dead_system_is_one_line_per_cycle_and_the_other_goes_on() {
+fn dead_system_is_one_line_per_cycle_and_the_other_goes_on() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     run_json(&["sync", "--yes", "--dir", site.path()]);

@@ -100,7 +100,7 @@ fn serve_ends_within_seconds_while_a_system_hangs() {
 }
 
 #[test]
-fn a_second_signal_ends_serve_at_once() {
+fn second_signal_ends_serve_at_once() {
     let (_simulators, _site, mut host) = hung();
     host.signal();
     host.wait_for("draining", |_| true);
@@ -111,7 +111,7 @@ fn a_second_signal_ends_serve_at_once() {
 
 /// Its handlers are there before the systems are asked, and so is its socket.
 #[test]
-fn a_signal_counts_while_serve_begins() {
+fn signal_ends_serve_while_it_begins() {
     let (_simulators, proxy, site) = behind_proxy();
     proxy.hangs.store(true, Ordering::SeqCst);
     let mut host = Serving::start(&site);
@@ -124,7 +124,7 @@ fn a_signal_counts_while_serve_begins() {
 }
 
 #[test]
-fn a_decision_does_not_wait_for_a_system_that_hangs() {
+fn decision_does_not_wait_for_a_system_that_hangs() {
     let (_simulators, proxy, site) = behind_proxy();
     let mut host = Serving::start(&site);
     let asks = |line: &Value| line["first_sync"]["question"].is_string();

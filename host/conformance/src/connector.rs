@@ -1,12 +1,13 @@
-//! Checks of a connector against a simulator: reading, writing, and trouble.
+//! Checks of a connector against a simulator: reading, writing, and refusals.
 //!
 //! Each scan and each write opens a job of its own, as if the host had been restarted in between.
 //! The records of the kit begin with `Renkei kit`; it archives them where the object allows that.
 
 mod fields;
 mod reading;
+mod refusals;
+mod requests;
 mod trial;
-mod trouble;
 mod writing;
 
 pub use fields::{ChosenFields, choose_fields};
@@ -35,7 +36,7 @@ const KINDS: [&str; 10] = [
 ];
 
 impl ConnectorTrial<'_> {
-    /// Runs all checks into the report; `step` is told what is tried now.
+    /// Runs all checks into the report; `step` gets the name of the current step.
     pub async fn check(&self, report: &mut ConformanceReport, step: &mut dyn FnMut(&str)) {
         step("account");
         let account = self.account().await;

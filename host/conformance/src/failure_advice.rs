@@ -46,11 +46,13 @@ impl FailureCause {
             return rule.advice.to_owned();
         }
         let advice = match self {
-            Self::Trap if has_output => "see the plugin's own words above",
-            Self::Trap => "it ended without a word: let it log or print where it goes",
+            Self::Trap if has_output => "see the output above",
+            Self::Trap => {
+                "the plugin ended without a line of output: let it log or print where it is"
+            }
             Self::Time => {
-                "it does not end, or takes far too long: look for a loop without an end and for \
-                 work that grows faster than the rows"
+                "the call does not end, or takes far too long: look for a loop without an end and \
+                 for work that grows faster than the rows"
             }
             Self::Limit => "stay below the limit named above: hold less at once",
             Self::Contract => {

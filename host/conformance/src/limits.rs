@@ -10,8 +10,8 @@ const MEMORY_PART: usize = 16;
 /// The default time is divided by this.
 const TIME_PART: u64 = 100;
 
-/// How many times its default time a transform gets in the ordinary run: that is about what is
-/// answered, and it may share its processors with a build.
+/// The default time of a transform is multiplied by this in the ordinary run, which is about its
+/// answers and may share the processors with a build.
 const TIME_TIMES: u64 = 4;
 
 /// A transform's limits with time to spare.
@@ -41,14 +41,16 @@ pub(crate) fn judge<T: PartialEq>(
     after: Result<T, String>,
 ) -> CheckResult {
     if let Err(reason) = &after {
-        return Err(NotPassed::failed(format!("afterwards it did not answer any more: {reason}")));
+        return Err(NotPassed::failed(format!(
+            "afterwards the plugin did not answer any more: {reason}"
+        )));
     }
     if after.as_ref() != Ok(ordinary) {
-        return Err(NotPassed::failed("afterwards it answered something else than before"));
+        return Err(NotPassed::failed("afterwards the plugin answered something else than before"));
     }
     match small {
-        Ok(answer) if answer == *ordinary => Ok("it answers the same".to_owned()),
-        Ok(_) => Err(NotPassed::failed("with small limits it answered something else")),
+        Ok(answer) if answer == *ordinary => Ok("the same answer".to_owned()),
+        Ok(_) => Err(NotPassed::failed("with small limits the plugin answered something else")),
         Err(reason) => Ok(format!("stopped: {reason}")),
     }
 }

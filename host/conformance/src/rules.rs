@@ -34,20 +34,20 @@ rules! {
         "The manifest is valid, and an admin can understand and trust what it asks for.",
         "correct the keys named in plugin.toml; plugins/README.md lists them";
     WORLD "world",
-        "It imports and exports what the contract has for its kind, with the right types.",
+        "The component imports and exports what the contract has for its kind, of the right types.",
         "build against the wit/v1 of this host and stub out what a language runtime adds";
     START "start",
-        "It compiles and can be instantiated.",
-        "do nothing but initialise in start functions and globals, and stay below the memory limit; \
+        "The component compiles and can be instantiated.",
+        "do nothing but initialise in start functions and globals, stay below the memory limit; \
          the compiler takes long over very large functions";
     SETTINGS "settings",
-        "Its defaults are accepted; malformed settings are errors that name the setting.",
+        "The defaults are accepted; malformed settings are errors that name the setting.",
         "answer `invalid` with the setting's name in the message; never trap on a value";
     LIMITS "small-limits",
-        "With a fraction of memory and time it answers the same or is stopped with a typed error.",
+        "With a fraction of memory and time the answer is equal, or a typed error ends the call.",
         "let a failed allocation or a late answer end the call; never answer something else";
     COLUMNS "columns",
-        "It answers with the declared columns, one row per row of input.",
+        "An answer has the declared columns, one row per row of input.",
         "give one row for each row of input, with the columns of the manifest in their order";
     TOTAL "total",
         "Any value of any column is answered: null, absent, long, Japanese, of another kind.",
@@ -83,7 +83,7 @@ rules! {
         "A sweep gives the ids that a backfill gives.",
         "read ids and versions of all records; `columns` is empty";
     CURSOR "garbage-cursor",
-        "A cursor that it never wrote is `cursor-lost`.",
+        "A cursor that the connector never wrote is `cursor-lost`.",
         "answer `cursor-lost` for bytes that do not decode: the host then starts a backfill";
     BY_ID "by-id",
         "`read-records` gives each record asked for once, with the same cells as a scan.",
@@ -110,7 +110,7 @@ rules! {
         "A write of many rows gives each its outcome, in order.",
         "map answers back to operations; split what is more than a request takes";
     ARCHIVE "archive",
-        "An archived record is told as removed by `read-records` and by `changes` or a sweep.",
+        "An archived record is reported as removed by `read-records` and by `changes` or a sweep.",
         "report what the system says is gone in `removed`";
     REFUSED "refused-credentials",
         "Refused credentials are `unauthorized`.",

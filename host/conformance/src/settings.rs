@@ -170,12 +170,12 @@ mod tests {
         assert_eq!(finding(&case(true), Err(invalid("`depth` is no number", None))), None);
         assert_eq!(finding(&case(true), Err(invalid("no number", Some("depth")))), None);
         assert_eq!(finding(&case(false), Ok(())), None);
-        let told = |answer| finding(&case(true), answer).unwrap();
-        assert!(told(Ok(())).ends_with("accepted"));
-        assert!(told(Err(invalid("no number", None))).contains("does not name it"));
+        let finding = |answer| finding(&case(true), answer).unwrap();
+        assert!(finding(Ok(())).ends_with("accepted"));
+        assert!(finding(Err(invalid("no number", None))).contains("does not name it"));
         let reason = "depth: it trapped".to_owned();
         let trap = PluginError::Broken { plugin: plugin(), cause: StopCause::Trap, reason };
-        assert!(told(Err(trap)).contains("stopped the plugin"));
+        assert!(finding(Err(trap)).contains("stopped the plugin"));
     }
 
     #[test]

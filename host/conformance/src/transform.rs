@@ -91,7 +91,7 @@ impl FunctionTrial<'_> {
         // A function that answers nothing at all says nothing about parameters.
         let good = self.call(way, &input, &self.no_old_rows(way)).await;
         if good.as_ref().err().and_then(FailureCause::classify).is_some() {
-            let reason = "it does not answer ordinary rows, see `total`";
+            let reason = "the function does not answer ordinary rows, see `total`";
             return Err(NotPassed::not_applicable(reason));
         }
         let (mut found, mut why) = (Vec::new(), None);
@@ -115,7 +115,8 @@ impl FunctionTrial<'_> {
                 let answer = match self.call(*way, &input, &self.no_old_rows(*way)).await {
                     Err(error) if is_breach(&error) => return Err(error.into()),
                     Err(error) => {
-                        let reason = format!("it refuses ordinary rows, see `total`: {error}");
+                        let reason =
+                            format!("the function refuses ordinary rows, see `total`: {error}");
                         return Err(NotPassed::not_applicable(reason));
                     }
                     Ok(answer) => answer,
@@ -166,8 +167,9 @@ impl FunctionTrial<'_> {
         };
         let Some((row, beside)) = worst else {
             let rows = input.rows.len();
-            let told = format!("{words}: {rows} rows at once, each of which passes alone: {whole}");
-            return Some((told, whole));
+            let finding =
+                format!("{words}: {rows} rows at once, each of which passes alone: {whole}");
+            return Some((finding, whole));
         };
         let width = row.columns.len();
         let has_old = !beside.rows.is_empty();
@@ -190,8 +192,8 @@ impl FunctionTrial<'_> {
         let error = self.call(way, &input, &old).await.err().unwrap_or(whole);
         let beside =
             if has_old { format!(" over {}", data::show(&cells_of(&old))) } else { String::new() };
-        let told = format!("{words} of {}{beside}: {error}", data::show(&cells_of(&input)));
-        Some((told, error))
+        let finding = format!("{words} of {}{beside}: {error}", data::show(&cells_of(&input)));
+        Some((finding, error))
     }
 
     async fn same(&self) -> CheckResult {
@@ -229,8 +231,8 @@ impl FunctionTrial<'_> {
                     let pick = |index: &usize| sifted.output.get(*index).cloned();
                     let expected: Vec<_> = indices.iter().filter_map(pick).collect();
                     if let Some(index) = difference(&expected, &answer) {
-                        let told = differs(&input, index, &expected, &answer, words);
-                        return Err(NotPassed::failed(told));
+                        let finding = differs(&input, index, &expected, &answer, words);
+                        return Err(NotPassed::failed(finding));
                     }
                 }
             }
@@ -285,7 +287,7 @@ fn is_breach(error: &PluginError) -> bool {
 
 fn needs_rows(input: &Batch) -> Result<(), NotPassed> {
     if input.rows.is_empty() {
-        return Err(NotPassed::not_applicable("it answers no row, see `total`"));
+        return Err(NotPassed::not_applicable("the function answers no row, see `total`"));
     }
     Ok(())
 }

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 
+use renkei_package::Permission;
+
 use crate::http::SendError;
 use crate::refusal::Refusal;
 
@@ -35,12 +37,12 @@ impl CallEvidence {
         }
     }
 
-    /// No answer came to a request on `slot` that gave the server `timeout_ms`; the admin took
-    /// `denied` away (the words of `lifecycle/grants.rs`).
+    /// No answer came to a request on `slot` that gave the server `timeout_ms`; an admin denied
+    /// `denied`.
     pub(crate) fn from_error(
         failure: &SendError,
         (slot, timeout_ms): (&str, Option<u32>),
-        denied: &BTreeSet<String>,
+        denied: &BTreeSet<Permission>,
     ) -> Self {
         let hasty = timeout_ms.is_some_and(|ms| ms < PATIENT_MS);
         match failure {
@@ -50,12 +52,12 @@ impl CallEvidence {
         }
     }
 
-    fn from_refusal(refusal: &Refusal, slot: &str, denied: &BTreeSet<String>) -> Self {
-        let cut = |start: String| denied.iter().any(|word| word.starts_with(&start));
+    fn from_refusal(refusal: &Refusal, slot: &str, denied: &BTreeSet<Permission>) -> Self {
+        let mut of_slot = denied.iter().filter(|permission| permission.slot() == Some(slot));
         let excused = match refusal {
-            Refusal::Slot(_) => denied.contains(&format!("slot:{slot}")),
-            Refusal::Method(_) => cut(format!("method:{slot}:")),
-            Refusal::Ungranted(_) => cut(format!("path:{slot}:")),
+            Refusal::Slot(_) => of_slot.any(|one| matches!(one, Permission::Slot { .. })),
+            Refusal::Method(_) => of_slot.any(|one| matches!(one, Permission::Method { .. })),
+            Refusal::Ungranted(_) => of_slot.any(|one| matches!(one, Permission::Path { .. })),
             Refusal::Quota(_) | Refusal::Path(_) | Refusal::HostHeader(_) | Refusal::Header(_) => {
                 false
             }
@@ -130,7 +132,7 @@ mod tests {
             (Refusal::HostHeader(text()).into(), None, "slot:main", CallEvidence::NoRequest),
             (Refusal::Quota(text()).into(), None, "slot:main", CallEvidence::NoRequest),
         ] {
-            let denied = BTreeSet::from([denied.to_owned()]);
+            let denied: BTreeSet<Permission> = denied.parse().into_iter().collect();
             let found = CallEvidence::from_error(&failure, ("main", timeout_ms), &denied);
             assert_eq!(found, expected, "{failure:?} {timeout_ms:?} {denied:?}");
         }

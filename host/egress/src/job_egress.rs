@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use renkei_package::ConnectorManifest;
+use renkei_package::{ConnectorManifest, Permission};
 use renkei_sync::model::plugin::Generation;
 use renkei_sync::ports::Clock;
 
@@ -31,7 +31,7 @@ pub struct JobEgress {
     refusals_left: u32,
     audit: EgressAudit,
     /// The permissions that the admin took away, such as `slot:primary`.
-    denied: BTreeSet<String>,
+    denied: BTreeSet<Permission>,
     /// The evidence about the requests of this call.
     evidence: CallEvidence,
     /// An attempt of a request of this call broke off before another was made.
@@ -78,7 +78,7 @@ impl JobEgress {
 
     /// The same way out for a job that lacks the permissions in `denied`: a request that fails for
     /// want of one is not the guest's fault.
-    pub fn without(self, denied: &BTreeSet<String>) -> Self {
+    pub fn without(self, denied: &BTreeSet<Permission>) -> Self {
         Self { denied: denied.clone(), ..self }
     }
 

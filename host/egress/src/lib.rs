@@ -62,6 +62,6 @@ pub use paused_systems::{PausedSystem, UnopenedSystem, paused_systems};
 pub use quota::{QuotaClaim, QuotaGate};
 pub use refusal::{RedirectFault, Refusal, RefusalCounts, RefusalReason};
 pub use resolver::{Dial, LookUp, NetworkOverrides};
-pub use system::{NoTokens, PRIMARY_SLOT, SystemAuth, SystemConfig, TokenStore, TokenStoreError};
+pub use system::{NoTokens, SystemAuth, SystemConfig, TokenStore, TokenStoreError};
 pub use system_egress::SystemEgress;
 pub use traffic::Traffic;

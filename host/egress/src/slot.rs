@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use renkei_package::{AuthMethod, Connection};
+use renkei_package::{AuthMethod, Connection, PRIMARY_SLOT};
 use url::Url;
 
 use crate::allowlist::Allowlist;
@@ -11,7 +11,7 @@ use crate::audit::EgressAudit;
 use crate::credentials::SlotCredentials;
 use crate::policy;
 use crate::refusal::Refusal;
-use crate::system::{PRIMARY_SLOT, SystemAuth};
+use crate::system::SystemAuth;
 use crate::system_egress::SystemEgress;
 use crate::token::TokenEndpoint;
 

@@ -10,9 +10,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use renkei_sync::model::record::Attributes;
 
-/// The slot that the configuration's base URL and credentials belong to.
-pub const PRIMARY_SLOT: &str = "primary";
-
 /// One account of a CRM.
 #[derive(Debug, Clone)]
 pub struct SystemConfig {

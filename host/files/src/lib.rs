@@ -7,7 +7,7 @@
 
 mod replace;
 
-pub use replace::{Access, publish, replace, replace_with, sync_folder};
+pub use replace::{FileAccess, publish, replace, replace_with, sync_folder};
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Read as _, Result};
@@ -22,7 +22,7 @@ pub const SMALL_BYTES_MAX: u64 = 16 << 20;
 /// # Errors
 /// The system's error; [`ErrorKind::InvalidInput`] for a path that holds no regular file.
 pub fn open(options: &OpenOptions, path: &Path) -> Result<File> {
-    let not_regular = || Error::new(ErrorKind::InvalidInput, "it is not a regular file");
+    let not_regular = || Error::new(ErrorKind::InvalidInput, "not a regular file");
     // The path is checked before too: a pipe without a reader has an error of its own, and opening
     // a device can do something.
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
@@ -45,8 +45,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`read`]; [`ErrorKind::InvalidData`] for bytes that are no text.
 pub fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read(path)?)
-        .map_err(|_| Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
+    String::from_utf8(read(path)?).map_err(|_| Error::new(ErrorKind::InvalidData, "not UTF-8 text"))
 }
 
 /// The bytes of a regular file of at most `bytes_max`.
@@ -59,7 +58,7 @@ pub fn read_at_most(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
             0 => format!("{bytes_max} bytes"),
             mib => format!("{mib} MiB"),
         };
-        Error::new(ErrorKind::FileTooLarge, format!("it is larger than {most}"))
+        Error::new(ErrorKind::FileTooLarge, format!("larger than {most}"))
     };
     let file = open(OpenOptions::new().read(true), path)?;
     let length = file.metadata()?.len();

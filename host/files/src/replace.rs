@@ -14,14 +14,14 @@ use tempfile::{Builder, TempPath};
 
 /// The users who may read a file that [`replace`] writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum FileAccess {
     /// This user only: whatever holds secrets or customers' data.
     Private,
     /// As the process's umask says: what is made to be handed on.
     Umask,
 }
 
-impl Access {
+impl FileAccess {
     fn mode(self) -> u32 {
         match self {
             Self::Private => 0o600,
@@ -35,7 +35,7 @@ impl Access {
 /// # Errors
 /// As [`replace_with`].
 pub fn replace(place: &Path, bytes: &[u8]) -> Result<()> {
-    replace_with(place, Access::Private, &[bytes])
+    replace_with(place, FileAccess::Private, &[bytes])
 }
 
 /// Puts `parts`, one after another, at `place` in one step. Writers do not meet: each draft has a
@@ -44,7 +44,7 @@ pub fn replace(place: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// The system's error. The file that was at `place` is still there; only where the last step, the
 /// flush of the folder, fails can it be the new one.
-pub fn replace_with(place: &Path, access: Access, parts: &[&[u8]]) -> Result<()> {
+pub fn replace_with(place: &Path, access: FileAccess, parts: &[&[u8]]) -> Result<()> {
     let name = place.file_name().ok_or_else(no_file_name)?.to_string_lossy();
     let mut draft = Builder::new()
         .prefix(&format!(".{name}."))
@@ -109,7 +109,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().join("file.json");
         for parts in [&[&b"one"[..]][..], &[b"t", b"", b"wo"]] {
-            replace_with(&place, Access::Private, parts).unwrap();
+            replace_with(&place, FileAccess::Private, parts).unwrap();
             assert_eq!(crate::read(&place).unwrap(), parts.concat());
         }
         assert_eq!(mode_of(&place), 0o600);
@@ -120,7 +120,7 @@ mod tests {
     fn file_to_be_handed_on_has_the_mode_of_any_new_file() {
         let dir = tempfile::tempdir().unwrap();
         let (place, plain) = (dir.path().join("a.wasm"), dir.path().join("plain"));
-        replace_with(&place, Access::Umask, &[b"a"]).unwrap();
+        replace_with(&place, FileAccess::Umask, &[b"a"]).unwrap();
         std::fs::write(&plain, "b").unwrap();
         assert_eq!(mode_of(&place), mode_of(&plain));
     }

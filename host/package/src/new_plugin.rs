@@ -70,7 +70,10 @@ const NEW_VERSION: &str = "0.1.0";
 const NEW_PUBLISHER: &str = "my-company";
 
 const CONNECTOR: &[TemplateFile] = files!("template/connector":
-    ".gitignore" "Cargo.toml" "README.md" "plugin.toml" "src/lib.rs" "src/wire.rs" "src/tests.rs");
+    ".gitignore" "API.md" "Cargo.toml" "README.md" "plugin.toml"
+    "src/activity.rs" "src/client.rs" "src/client/wire.rs" "src/config.rs" "src/error.rs"
+    "src/find.rs" "src/lib.rs" "src/read.rs" "src/schema.rs" "src/value.rs" "src/webhook.rs"
+    "src/write.rs" "tests/simulated.rs");
 const TRANSFORM: &[TemplateFile] = files!("template/transform":
     ".gitignore" "Cargo.toml" "README.md" "plugin.toml" "src/lib.rs" "src/tests.rs");
 
@@ -144,7 +147,7 @@ pub fn new_plugin(
     let io = |source| NewError::Io { path: dir.clone(), source };
     let (files, example) = template.files(language);
     let fill = |path: &str, text: &str| match example {
-        None => text.replace("{{name}}", name),
+        None => text.replace("{{name}}", name).replace("{{crate}}", &name.replace('-', "_")),
         Some(id) => renamed(path, text, id, name),
     };
     write(files, fill, sdk, &draft)
@@ -228,7 +231,9 @@ mod tests {
         let mut named = 0;
         for path in &made {
             let text = fs::read_to_string(path).unwrap();
-            assert!(!text.contains("{{name}}") && !text.contains("{{sdk}}"), "{path:?}");
+            for placeholder in ["{{name}}", "{{crate}}", "{{sdk}}"] {
+                assert!(!text.contains(placeholder), "{path:?}");
+            }
             named += text.matches("\"my-own\"").count();
         }
         let dir = parent.path().join("my-own");

@@ -181,8 +181,8 @@ fn fit(
 
 fn hint(import: &str) -> &'static str {
     if import.starts_with("wasi:") {
-        "of WASI 0.2 a plugin may list what languages' runtimes list (host/runtime/README.md); \
-         the way out is `http` of wit/v1"
+        "a plugin may list only the interfaces of WASI 0.2 in host/runtime/README.md, and sends \
+         through `http` of wit/v1"
     } else if import.starts_with("renkei:plugin/") {
         "the kind in its manifest or the version of its SDK is wrong"
     } else {

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use renkei_sync::ports::Clock;
 
-/// See the module.
+/// A clock that counts real time, or runs faster since an origin.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SystemClock {
     origin_ms: i64,

@@ -4,18 +4,19 @@
 //! program sees. Every mistake is a [`ConfigError`] with file, line and what was expected; nothing
 //! is started before all of them are mended.
 
+mod available_plugins;
 mod file;
 mod limits;
-mod loaded;
 mod mapping;
-mod place;
+mod parse;
 mod secrets;
+pub(crate) mod simulated;
 mod slips;
+mod source;
 mod systems;
-mod words;
 
 #[cfg(test)]
-mod any_text;
+mod fuzz;
 #[cfg(test)]
 mod reference;
 
@@ -28,13 +29,13 @@ use renkei_sync::model::spec::Spec;
 
 use crate::preflight::Finding;
 
+pub(crate) use available_plugins::AvailablePlugins;
 pub(crate) use limits::PluginLimits;
-pub(crate) use loaded::Loaded;
-pub(crate) use place::ConfigError;
-pub(crate) use secrets::Secrets;
+pub(crate) use secrets::{SecretError, SecretSource};
+pub(crate) use source::ConfigError;
 
-use file::{EntityFile, RootFile};
-use place::Source;
+use file::{EntitySource, RootSource};
+use source::SourceFile;
 
 /// The checked configuration.
 pub(crate) struct Config {
@@ -46,16 +47,16 @@ pub(crate) struct Config {
     pub(crate) interval_ms: u64,
     /// Pages that sweeps may read of each system in a cycle.
     pub(crate) sweep_pages: u32,
-    /// What plugins may use.
+    /// The limits of plugins.
     pub(crate) limits: PluginLimits,
-    root: Source<RootFile>,
-    entities: Vec<Source<EntityFile>>,
+    root: RootSource,
+    entities: Vec<EntitySource>,
 }
 
 impl Config {
     /// Reads `renkei.toml` and `entities/*.toml` in `dir`.
     pub(crate) fn read(dir: &Path) -> Result<Self, ConfigError> {
-        let root: Source<RootFile> = Source::read(&dir.join("renkei.toml"))?;
+        let root: RootSource = SourceFile::read(&dir.join("renkei.toml"))?;
         let folder = dir.join("entities");
         let mut files: Vec<PathBuf> = match std::fs::read_dir(&folder) {
             Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
@@ -66,9 +67,10 @@ impl Config {
         files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
         files.sort();
         if files.is_empty() {
-            return Err(ConfigError::file(&folder, "holds no .toml file; each entity needs one"));
+            let mistake = ConfigError::file(&folder, "there is no .toml file");
+            return Err(mistake.hint("each entity needs a file"));
         }
-        let entities = files.iter().map(|path| Source::read(path)).collect::<Result<_, _>>()?;
+        let entities = files.iter().map(|path| SourceFile::read(path)).collect::<Result<_, _>>()?;
         Ok(Self {
             plugins: dir.join(&root.value.plugins),
             data: data(&root, dir)?,
@@ -85,12 +87,10 @@ impl Config {
     pub(crate) fn make_data(&self) -> Result<(), ConfigError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.data);
         made.and_then(|()| tempfile::tempfile_in(&self.data).map(drop)).map_err(|error| {
-            let message = format!(
-                "no files can be written in the data directory {}: {error}; \
-                 give this user the right or choose another `data`",
-                self.data.display()
-            );
-            mistake(&self.root, message)
+            let data = self.data.display();
+            let message = format!("no files can be written in the data directory {data}: {error}");
+            let mistake = mistake(&self.root, message);
+            mistake.hint("give this user the permission or choose another `data`")
         })
     }
 
@@ -106,13 +106,13 @@ impl Config {
     }
 
     /// The systems with their credentials.
-    pub(crate) fn systems(&self, secrets: &Secrets) -> Result<Vec<SystemConfig>, ConfigError> {
+    pub(crate) fn systems(&self, secrets: &SecretSource) -> Result<Vec<SystemConfig>, ConfigError> {
         systems::resolve(&self.root, secrets)
     }
 
-    /// What is kept in step. Systems and mappings are checked against the manifests of the loaded
+    /// The specification. Systems and mappings are checked against the manifests of the loaded
     /// plugins.
-    pub(crate) fn spec(&self, loaded: &Loaded<'_>) -> Result<Spec, ConfigError> {
+    pub(crate) fn spec(&self, loaded: &AvailablePlugins<'_>) -> Result<Spec, ConfigError> {
         systems::check(&self.root, loaded)?;
         mapping::resolve(&self.root, &self.entities, loaded)
     }
@@ -124,28 +124,28 @@ impl Config {
     }
 
     /// Limits that limit nothing.
-    pub(crate) fn idle_limits(&self, loaded: &Loaded<'_>) -> Vec<Finding> {
+    pub(crate) fn idle_limits(&self, loaded: &AvailablePlugins<'_>) -> Vec<Finding> {
         limits::idle(&self.limits, loaded).collect()
     }
 }
 
 /// The data directory. It need not be there, but nothing else may stand in its place.
-fn data(root: &Source<RootFile>, dir: &Path) -> Result<PathBuf, ConfigError> {
+fn data(root: &RootSource, dir: &Path) -> Result<PathBuf, ConfigError> {
     let typed = root.value.data.as_ref().map(|data| data.get_ref().as_path());
     let typed = typed.unwrap_or(Path::new("data"));
     if typed.as_os_str().is_empty() {
-        return Err(mistake(root, "`data` is empty; name a directory such as \"data\""));
+        return Err(mistake(root, "`data` is empty").hint("name a directory such as \"data\""));
     }
     let data = dir.join(typed);
     if data.exists() && !data.is_dir() {
-        let message = format!("{} is not a directory; choose another `data`", data.display());
-        return Err(mistake(root, message));
+        let message = format!("{} is not a directory", data.display());
+        return Err(mistake(root, message).hint("choose another `data`"));
     }
     Ok(data)
 }
 
 /// A mistake of `data`.
-fn mistake(root: &Source<RootFile>, message: impl AsRef<str>) -> ConfigError {
+fn mistake(root: &RootSource, message: impl AsRef<str>) -> ConfigError {
     match &root.value.data {
         Some(place) => root.at(place, message),
         None => root.anywhere(message),

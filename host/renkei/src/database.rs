@@ -1,4 +1,4 @@
-//! The database of a configuration: opened, and known again.
+//! The database of a configuration: opened, and recognized the next time.
 //!
 //! A new database makes every record a stranger: all are read and linked anew. So none is made
 //! where there was one. `store.id` beside the configuration holds the identity of the database that
@@ -13,36 +13,45 @@ use renkei_store::SqliteStore;
 use renkei_sync::store::codec::Layouts;
 use renkei_sync::store::port::Store as _;
 
-use crate::failure::Failure;
+use crate::command_error::CommandError;
 
-/// What becomes of what is committed.
+/// The fate of what is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
+pub(crate) enum DatabaseAccess {
     /// It is kept; no other process may do the same at the same time.
-    Keep,
+    ReadWrite,
     /// It goes to a copy of the database that is thrown away.
     Scratch,
     /// Nothing is committed.
-    Look,
+    ReadOnly,
 }
 
-/// Why a database is not taken.
+/// The reason why a database is refused.
 #[derive(Debug, thiserror::Error)]
-enum Stranger {
-    #[error(
-        "{}: the database that this configuration used is gone; mount or restore its directory, \
-         or remove {} to start anew: all records are then read and linked again",
-        .data.display(), .id.display()
-    )]
-    Gone { data: PathBuf, id: PathBuf },
-    #[error(
-        "{}: not the database that this configuration used; put that one back, \
-         or remove {} to go on with this one",
-        .data.display(), .id.display()
-    )]
-    Other { data: PathBuf, id: PathBuf },
-    #[error("{}: cannot be read: {source}", .id.display())]
-    Unreadable { id: PathBuf, source: std::io::Error },
+enum DatabaseIdentityError {
+    #[error("the database that this configuration used is gone")]
+    Gone,
+    #[error("this is not the database that this configuration used")]
+    Other,
+    #[error("cannot be read: {0}")]
+    Unreadable(std::io::Error),
+}
+
+impl DatabaseIdentityError {
+    /// The failure of a command, about the database in `data` that `id` names.
+    fn explain(self, data: &Path, id: &Path) -> CommandError {
+        let shown = id.display();
+        match self {
+            Self::Gone => CommandError::database(self).at(data.display()).hint(format!(
+                "mount or restore its directory, or remove {shown} to start anew: all records are \
+                 then read and linked again"
+            )),
+            Self::Other => CommandError::database(self)
+                .at(data.display())
+                .hint(format!("put that one back, or remove {shown} to go on with this one")),
+            Self::Unreadable(_) => CommandError::database(self).at(shown),
+        }
+    }
 }
 
 /// Opens the database in `data` for the configuration in `dir`.
@@ -50,20 +59,20 @@ pub(crate) fn open(
     dir: &Path,
     data: &Path,
     layouts: Layouts,
-    access: Access,
-) -> Result<SqliteStore, Failure> {
+    access: DatabaseAccess,
+) -> Result<SqliteStore, CommandError> {
     let known = require(dir, data)?;
     let store = match access {
-        Access::Keep => SqliteStore::open(data, layouts),
-        Access::Scratch => SqliteStore::scratch(data, layouts),
-        Access::Look => SqliteStore::read_only(data, layouts),
+        DatabaseAccess::ReadWrite => SqliteStore::open(data, layouts),
+        DatabaseAccess::Scratch => SqliteStore::scratch(data, layouts),
+        DatabaseAccess::ReadOnly => SqliteStore::read_only(data, layouts),
     };
-    let store = store.map_err(Failure::store)?;
+    let store = store.map_err(CommandError::database)?;
     match known {
         Some(identity) if identity != store.identity() => {
-            Err(Failure::store(Stranger::Other { data: data.to_owned(), id: file(dir) }))
+            Err(DatabaseIdentityError::Other.explain(data, &file(dir)))
         }
-        None if access == Access::Keep => {
+        None if access == DatabaseAccess::ReadWrite => {
             remember(dir, store.identity());
             Ok(store)
         }
@@ -73,22 +82,21 @@ pub(crate) fn open(
 
 /// The identity of the database that the configuration used last, if it used one. Refuses when that
 /// one is gone, before anything is put where it was.
-pub(crate) fn require(dir: &Path, data: &Path) -> Result<Option<String>, Failure> {
-    let id = file(dir);
+pub(crate) fn require(dir: &Path, data: &Path) -> Result<Option<String>, CommandError> {
     let Some(known) = known_identity(dir)? else { return Ok(None) };
-    if SqliteStore::is_in(data).map_err(Failure::store)? {
+    if SqliteStore::is_in(data).map_err(CommandError::database)? {
         return Ok(Some(known));
     }
-    Err(Failure::store(Stranger::Gone { data: data.to_owned(), id }))
+    Err(DatabaseIdentityError::Gone.explain(data, &file(dir)))
 }
 
 /// The identity of the database that the configuration used last, whether it is there or not.
-pub(crate) fn known_identity(dir: &Path) -> Result<Option<String>, Failure> {
+pub(crate) fn known_identity(dir: &Path) -> Result<Option<String>, CommandError> {
     let id = file(dir);
     match renkei_files::read_text(&id) {
         Ok(text) => Ok(Some(text.trim().to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Failure::store(Stranger::Unreadable { id, source })),
+        Err(source) => Err(DatabaseIdentityError::Unreadable(source).explain(dir, &id)),
     }
 }
 

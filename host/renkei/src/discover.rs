@@ -5,22 +5,22 @@ use renkei_sync::model::plugin::{PluginError, Schema};
 use renkei_sync::ports::Connector;
 
 /// Objects that a system does not describe, each with the error.
-pub(crate) type Refused = Vec<(String, PluginError)>;
+pub(crate) type UndescribedObjects = Vec<(String, PluginError)>;
 
 /// The schemas of these objects and the objects that are not described. An object that the account
 /// lacks is in neither. The caller has just heard which account it is.
 pub(crate) async fn discover(
     connector: &dyn Connector,
     objects: Vec<String>,
-) -> Result<(Vec<Schema>, Refused), PluginError> {
+) -> Result<(Vec<Schema>, UndescribedObjects), PluginError> {
     let error = match connector.discover(&objects).await {
-        Ok(schemas) => return Ok((schemas, Refused::new())),
+        Ok(schemas) => return Ok((schemas, UndescribedObjects::new())),
         Err(error) => error,
     };
     if !is_about_one(&error) {
         return Err(error);
     }
-    let (mut schemas, mut refused) = (Vec::new(), Refused::new());
+    let (mut schemas, mut refused) = (Vec::new(), UndescribedObjects::new());
     for object in objects {
         match connector.discover(std::slice::from_ref(&object)).await {
             Ok(found) => schemas.extend(found),
@@ -32,7 +32,7 @@ pub(crate) async fn discover(
     Ok((schemas, refused))
 }
 
-/// Whether an error may be about one object while others answer: so may be an answer of trouble
+/// Returns whether an error may be about one object while others answer: so may be an answer of trouble
 /// (500) and no answer, once the account has answered.
 fn is_about_one(error: &PluginError) -> bool {
     use PluginError::{Forbidden, Host, Invalid, NotFound, Unsupported};
@@ -108,7 +108,7 @@ mod tests {
 
     /// `RULES.md R20`.
     #[tokio::test]
-    async fn trouble_of_one_object_is_that_objects() {
+    async fn failing_object_does_not_hide_the_schemas_of_others() {
         let text = str::to_owned;
         let generation =
             Generation { plugin: text("crm"), version: text("1"), digest: String::new() };

@@ -1,4 +1,4 @@
-//! What a command needs of the host, opened in order: configuration, secrets, plugins,
+//! The parts that a command needs, opened in order: configuration, secrets, plugins,
 //! specification, database.
 //!
 //! Reads like a parts list. Nothing here decides; a mistake in any part stops before the next part
@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use renkei_runtime::{Compiler, NoTokens, Options, PausedSystem, PluginFile, Runtime};
+use renkei_admin::text;
+use renkei_runtime::{Compiler, NoTokens, Options, PluginFile, Runtime};
 use renkei_store::SqliteStore;
 use renkei_sync::model::plugin::{Account, PluginError, Schema};
 use renkei_sync::model::spec::days::time_zone;
@@ -18,18 +19,16 @@ use renkei_sync::read::accounts::VerifiedAccounts;
 use renkei_sync::store::codec::Layouts;
 
 use crate::clock::SystemClock;
-use crate::config::{Config, Loaded, Secrets};
-use crate::database::{self, Access};
-use crate::demo::setup;
-use crate::discover::{Refused, discover};
-use crate::failure::Failure;
-use crate::fitting;
-use crate::plain;
-use crate::preflight::{self, Finding, Schemas, Severity, Stops};
+use crate::command_error::CommandError;
+use crate::config::simulated::ended_hint;
+use crate::config::{AvailablePlugins, Config, SecretSource};
+use crate::database::{self, DatabaseAccess};
+use crate::discover::{UndescribedObjects, discover};
+use crate::preflight::{self, Finding, FindingScope, Schemas, Severity};
 use crate::tokens::TokenFile;
 
 /// Columns by system and object.
-type Stamps = BTreeMap<(String, String), Option<String>>;
+type StampColumns = BTreeMap<(String, String), Option<String>>;
 
 /// Everything that is open.
 pub(crate) struct Host {
@@ -39,10 +38,10 @@ pub(crate) struct Host {
     pub(crate) store: Arc<SqliteStore>,
     /// The systems that are known to be the accounts of the database.
     pub(crate) verified: VerifiedAccounts,
-    /// Where live schemas keep the stamps of creates, by system and object.
-    stamps: Mutex<Stamps>,
+    /// The columns in which live schemas keep the stamps of creates, by system and object.
+    stamps: Mutex<StampColumns>,
     pub(crate) clock: Arc<SystemClock>,
-    /// What to do where systems do not answer because they were a demo's simulators.
+    /// The hint for systems that do not answer because they were a demo's simulators.
     pub(crate) unanswered: Option<String>,
 }
 
@@ -51,12 +50,12 @@ impl Host {
     pub(crate) async fn open(
         dir: &Path,
         clock: SystemClock,
-        access: Access,
-        patience: Patience,
-    ) -> Result<Self, Failure> {
+        access: DatabaseAccess,
+        patience: ConnectWait,
+    ) -> Result<Self, CommandError> {
         let config = ready(dir)?;
-        let secrets = Secrets::open(dir).map_err(Failure::usage)?;
-        let systems = config.systems(&secrets).map_err(Failure::usage)?;
+        let secrets = SecretSource::open(dir)?;
+        let systems = config.systems(&secrets)?;
         let clock = Arc::new(clock);
         let mut options = Options::new(
             config.plugins.clone(),
@@ -67,14 +66,14 @@ impl Host {
         );
         contain(&mut options, &config)?;
         match patience {
-            Patience::Short => options.connects = 2,
-            Patience::Long => options.hasty = true,
+            ConnectWait::Short => options.connects = 2,
+            ConnectWait::Long => options.hasty = true,
         }
         options.home.clone_from(&config.data);
-        options.passive = access != Access::Keep;
+        options.passive = access != DatabaseAccess::ReadWrite;
         // Not a copy, whatever the access: the systems count the calls of all commands together.
         options.quotas = Some(quotas(&config));
-        let runtime = Runtime::start(options).await.map_err(Failure::runtime)?;
+        let runtime = Runtime::start(options).await?;
         let spec = match spec(&config, &runtime) {
             Ok(spec) => spec,
             // It may name a plugin of a file that is still looked at.
@@ -85,7 +84,7 @@ impl Host {
         };
         let layouts = Layouts::from_spec(&spec);
         let store = Arc::new(database::open(dir, &config.data, layouts, access)?);
-        let unanswered = setup::ended(dir);
+        let unanswered = ended_hint(dir);
         let (verified, stamps) = (VerifiedAccounts::default(), Mutex::default());
         Ok(Self { config, spec, runtime, store, verified, stamps, clock, unanswered })
     }
@@ -129,7 +128,8 @@ impl Host {
             place: system.clone(),
             member: "the database".to_owned(),
             message: error.to_string(),
-            stops: Stops::Everything,
+            hint: None,
+            stops: FindingScope::Everything,
         };
         answers.findings.splice(0..0, others.iter().map(other));
         let clocks = answers.accounts.iter().filter_map(|(system, _)| {
@@ -160,7 +160,10 @@ impl Host {
 
     /// The account, its schemas, and the objects that it refuses to describe. An object that the
     /// account lacks has no schema (`host/sync/RULES.md` V14).
-    async fn ask(&self, system: &str) -> Result<(Account, Vec<Schema>, Refused), PluginError> {
+    async fn ask(
+        &self,
+        system: &str,
+    ) -> Result<(Account, Vec<Schema>, UndescribedObjects), PluginError> {
         let connector = self.runtime.open(system).await?;
         let account = connector.check().await?;
         let (store, generation) = (self.store.as_ref(), connector.generation());
@@ -179,7 +182,7 @@ impl Host {
         Ok((account, found.0, found.1))
     }
 
-    /// What is kept in step, with the columns in which the live systems keep the stamps of creates.
+    /// The specification with the columns in which the live systems keep the stamps of creates.
     /// A system that did not answer when the command began is asked once it does.
     pub(crate) async fn spec_now(&self) -> Spec {
         for system in self.spec.systems() {
@@ -191,7 +194,7 @@ impl Host {
                 && self.verified.has(system)
                 && let Err(error) = self.ask(system).await
             {
-                let error = plain::message(&error.to_string());
+                let error = text::message(&error.to_string());
                 tracing::warn!(system, error, "the schema cannot be read");
             }
         }
@@ -203,44 +206,25 @@ impl Host {
         }
         spec
     }
-
-    /// Refuses a configuration that does not fit, and fits the specification to the live systems.
-    /// What does not answer is not refused here: its cycle fails and the others' work goes on.
-    pub(crate) async fn require_fit(&mut self) -> Result<(), Failure> {
-        let preflight = self.preflight().await;
-        self.require_fit_of(&preflight).await
-    }
-
-    /// As [`Host::require_fit`], of what the live systems have said.
-    pub(crate) async fn require_fit_of(&mut self, preflight: &Preflight) -> Result<(), Failure> {
-        let errors = fitting::fit(self, preflight).await?;
-        if errors.is_empty() {
-            return Ok(());
-        }
-        Err(Failure::usage(format!(
-            "the configuration does not fit the systems; `renkei check` says more:\n  {}",
-            errors.join("\n  ")
-        )))
-    }
 }
 
-/// How long a system that refuses connections is waited for.
+/// The time that a system which refuses connections is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub(crate) enum ConnectWait {
     /// Somebody looks on and can run the command again.
     Short,
     /// The runtime's default.
     Long,
 }
 
-/// What the live systems say.
+/// The answers of the live systems.
 #[derive(Default)]
 pub(crate) struct Preflight {
     /// System and account.
     pub(crate) accounts: Vec<(String, Account)>,
     /// Systems that did not answer.
     pub(crate) failures: Vec<(String, PluginError)>,
-    /// What does not fit.
+    /// The things that do not fit.
     pub(crate) findings: Vec<Finding>,
     /// The live schemas.
     pub(crate) schemas: Schemas,
@@ -248,7 +232,10 @@ pub(crate) struct Preflight {
 
 /// The plugins of a configuration alone: no secrets, no systems, no database. Who only looks leaves
 /// what serves as it is.
-pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, Failure> {
+pub(crate) async fn plugins(
+    dir: &Path,
+    access: DatabaseAccess,
+) -> Result<Arc<Runtime>, CommandError> {
     let config = ready(dir)?;
     let clock = Arc::new(SystemClock::program());
     let cache = cache(&config);
@@ -258,37 +245,28 @@ pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, 
     options.home = home;
     options.quotas = Some(quotas(&config));
     options.unopened_systems = config.plugins_of_systems();
-    options.passive = access != Access::Keep;
+    options.passive = access != DatabaseAccess::ReadWrite;
     options.watch = false;
-    Runtime::start(options).await.map_err(Failure::runtime)
-}
-
-/// The systems that asked for a pause that is not over, from what was kept of their calls.
-pub(crate) async fn paused_systems(config: &Config) -> Vec<PausedSystem> {
-    let (clock, systems) = (Arc::new(SystemClock::program()), config.plugins_of_systems());
-    let paused = renkei_runtime::paused_systems(&quotas(config), clock, &systems).await;
-    paused.unwrap_or_else(|error| {
-        tracing::warn!(%error, "which systems asked for a pause is not known");
-        Vec::new()
-    })
+    Ok(Runtime::start(options).await?)
 }
 
 /// The configuration, with its data directory made unless a database is missing there.
-fn ready(dir: &Path) -> Result<Config, Failure> {
-    let config = Config::read(dir).map_err(Failure::usage)?;
+fn ready(dir: &Path) -> Result<Config, CommandError> {
+    let config = Config::read(dir)?;
     database::require(dir, &config.data)?;
-    config.make_data().map_err(Failure::usage)?;
+    config.make_data()?;
     Ok(config)
 }
 
-/// What plugins may use, and their compiling in a process of its own.
-fn contain(options: &mut Options, config: &Config) -> Result<(), Failure> {
+/// Limits what plugins may use, and has them compiled in a process of its own.
+fn contain(options: &mut Options, config: &Config) -> Result<(), CommandError> {
     config.limits.set(options);
     options.compiler = Compiler::this_program()?;
     Ok(())
 }
 
-fn quotas(config: &Config) -> PathBuf {
+/// The record of calls.
+pub(crate) fn quotas(config: &Config) -> PathBuf {
     config.data.join("quotas")
 }
 
@@ -298,26 +276,23 @@ fn cache(config: &Config) -> PathBuf {
 
 /// A mapping that names a plugin whose file does not serve is the plugin's matter, not the
 /// mapping's.
-pub(crate) fn spec(config: &Config, runtime: &Runtime) -> Result<Spec, Failure> {
+pub(crate) fn spec(config: &Config, runtime: &Runtime) -> Result<Spec, CommandError> {
     let files = runtime.list();
     let loaded = loaded(&files);
-    config.spec(&loaded).map_err(|error| {
+    config.spec(&loaded).map_err(|mistake| {
+        let hint = mistake.next_step().unwrap_or_default().to_owned();
+        let error = CommandError::from(mistake);
         if loaded.aside.is_empty() {
-            return Failure::usage(error);
+            return error;
         }
-        let mut said = error.to_string();
-        for (file, why) in &loaded.aside {
-            if !said.contains(why.as_str()) {
-                said.push_str(&format!("\n  {file} {why}"));
-            }
-        }
-        Failure::plugin(anyhow::anyhow!("{said}"))
+        let others = loaded.aside.iter().filter(|(_, why)| !hint.contains(why.as_str()));
+        others.fold(error.into_plugin(), |error, (file, why)| error.hint(format!("`{file}` {why}")))
     })
 }
 
-/// What of the plugin folder serves, and why the rest does not.
-fn loaded(files: &[PluginFile]) -> Loaded<'_> {
-    Loaded {
+/// Lists what of the plugin folder serves, and why the rest does not.
+fn loaded(files: &[PluginFile]) -> AvailablePlugins<'_> {
+    AvailablePlugins {
         manifests: files.iter().filter_map(|file| file.manifest.as_deref()).collect(),
         aside: files.iter().filter_map(aside).collect(),
     }
@@ -339,11 +314,17 @@ fn aside(file: &PluginFile) -> Option<(String, String)> {
 
 /// A failure of one system, named, with what else to try where nobody answers: a host's
 /// `unanswered`.
-pub(crate) fn of_plugin(system: &str, error: PluginError, unanswered: Option<&str>) -> Failure {
+pub(crate) fn of_plugin(
+    system: &str,
+    error: PluginError,
+    unanswered: Option<&str>,
+) -> CommandError {
     let broken = matches!(error, PluginError::Broken { .. });
-    if let (PluginError::Host { .. }, Some(next)) = (&error, unanswered) {
-        return Failure::system(anyhow::anyhow!("system {system}: {error}\n{next}"));
-    }
+    let next = unanswered.filter(|_| matches!(error, PluginError::Host { .. }));
     let error = anyhow::Error::new(error).context(format!("system {system}"));
-    if broken { Failure::plugin(error) } else { Failure::system(error) }
+    let error = if broken { CommandError::plugin(error) } else { CommandError::system(error) };
+    match next {
+        Some(next) => error.hint(next),
+        None => error,
+    }
 }

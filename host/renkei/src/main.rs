@@ -2,25 +2,21 @@
 //!
 //! `main` parses, starts logging and dispatches; one file per command under `command/`. To follow
 //! one record through the program read `command/sync.rs`, then `host.rs` (what is opened),
-//! `one_cycle.rs` (one cycle and its report) and `renkei_sync::cycle` (what happens in it).
+//! `cycle_report.rs` (one cycle and its report) and `renkei_sync::cycle` (what happens in it).
 
-mod admin_socket;
 mod cli;
 mod clock;
 mod command;
+mod command_error;
 mod config;
+mod cycle_report;
 mod database;
 mod demo;
 mod discover;
-mod failing;
-mod failure;
 mod first_sync;
 mod fitting;
 mod host;
-mod noted;
-mod one_cycle;
 mod output;
-mod plain;
 mod preflight;
 mod stop;
 mod table;
@@ -34,7 +30,7 @@ use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command};
-use failure::Failure;
+use command_error::CommandError;
 use output::Output;
 
 /// Nothing else in the program does so much: an allocation for every value of a record.
@@ -53,7 +49,7 @@ fn start() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            Output::new(false).failure(&Failure::from(anyhow::Error::from(error)));
+            Output::new(false).failure(&CommandError::from(anyhow::Error::from(error)));
             return ExitCode::FAILURE;
         }
     };
@@ -81,13 +77,14 @@ async fn command() -> ExitCode {
     }
 }
 
-/// What was typed is no command; or it is `--help`, which is not a mistake.
+/// Reports that what was typed is no command; `--help` is not a mistake.
 fn mistyped(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|argument| argument == "--json");
     if json && error.use_stderr() {
         let text = error.render().to_string();
         let first = text.split("\n\n").next().unwrap_or_default();
-        let failure = Failure::usage(first.strip_prefix("error: ").unwrap_or(first));
+        let failure = CommandError::usage(first.strip_prefix("error: ").unwrap_or(first))
+            .hint("`--help` shows the arguments and examples");
         Output::new(true).failure(&failure);
         return failure.exit_code();
     }
@@ -96,7 +93,7 @@ fn mistyped(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-async fn run(command: &Command, output: Output) -> Result<(), Failure> {
+async fn run(command: &Command, output: Output) -> Result<(), CommandError> {
     match command {
         Command::Demo(args) => command::demo::run(args, output).await,
         Command::Sim(args) => command::sim::run(args, output).await,
@@ -115,7 +112,7 @@ async fn run(command: &Command, output: Output) -> Result<(), Failure> {
     }
 }
 
-/// What happens to plugins, and who asked for it.
+/// The log target of changes of plugins and of who asked for them.
 const AUDIT: &str = "renkei::audit";
 
 /// Logs go to standard error; they hold names, ids and counts, never values or secrets.
@@ -130,8 +127,8 @@ fn start_log(cli: &Cli) {
     if cli.log_json { log.json().init() } else { log.init() }
 }
 
-/// What is logged. Who serves writes down what happens to plugins, whatever else is wanted; only
-/// a directive of that target changes it. Other commands say what they do by themselves.
+/// The filter of the log. `serve` always logs audit events, unless the filter has a directive of
+/// that target. Other commands print what they do by themselves.
 fn filter(wanted: &str, serves: bool) -> EnvFilter {
     let filter = EnvFilter::new(wanted);
     match format!("{AUDIT}=info").parse() {
@@ -145,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_serves_keeps_the_audit() {
+    fn serve_always_logs_audit_events() {
         for (wanted, serves, expected) in [
             ("warn", true, true),
             ("off", true, true),

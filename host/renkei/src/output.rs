@@ -5,12 +5,12 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use renkei_admin::text;
 use serde::Serialize;
 
-use crate::failure::Failure;
-use crate::plain;
+use crate::command_error::CommandError;
 
-/// How to talk to whoever started the program.
+/// The way to talk to whoever started the program.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     json: bool,
@@ -34,9 +34,9 @@ impl Output {
         text: impl FnOnce() -> String,
     ) -> Result<(), serde_json::Error> {
         if self.json {
-            self.line(&plain::json(&serde_json::to_string(value)?));
+            self.line(&text::json(&serde_json::to_string(value)?));
         } else {
-            self.line(&plain::visible(&text()));
+            self.line(&text::visible(&text()));
         }
         Ok(())
     }
@@ -44,7 +44,7 @@ impl Output {
     /// Prints `value` as one line of JSON for scripts; people read the log.
     pub(crate) fn event(self, value: &impl Serialize) -> Result<(), serde_json::Error> {
         if self.json {
-            self.line(&plain::json(&serde_json::to_string(value)?));
+            self.line(&text::json(&serde_json::to_string(value)?));
         }
         Ok(())
     }
@@ -56,16 +56,17 @@ impl Output {
         }
     }
 
-    /// Prints why the command failed: text on standard error, or an object with `error` on standard
-    /// output.
-    pub(crate) fn failure(self, failure: &Failure) {
-        if self.json {
-            if !failure.is_reported() {
-                let error = serde_json::json!({ "error": failure.to_string() });
-                self.line(&plain::json(&error.to_string()));
-            }
-        } else {
-            drop(writeln!(std::io::stderr().lock(), "renkei: {failure}"));
+    /// Prints why the command failed: lines `error:` and `hint:` on standard error, or an object
+    /// with `error`, `where` and `hint` on standard output.
+    pub(crate) fn failure(self, failure: &CommandError) {
+        if !self.json {
+            let hints = failure.hints().map(|hint| format!("\nhint: {hint}"));
+            let hints = hints.collect::<String>();
+            drop(writeln!(std::io::stderr().lock(), "error: {failure}{hints}"));
+        } else if !failure.is_reported()
+            && let Ok(report) = serde_json::to_string(&failure.report())
+        {
+            self.line(&text::json(&report));
         }
     }
 

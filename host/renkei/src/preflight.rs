@@ -3,9 +3,7 @@
 //!
 //! Pure: takes the specification and the schemas that the connectors discovered. Run before
 //! anything is read or written, so that a typing mistake costs one error instead of a half-written
-//! system (SYNC.md B1, B2, B6, B9).
-
-use std::collections::HashMap;
+//! system.
 
 use renkei_sync::answers::why::span;
 use renkei_sync::model::plugin::{Schema, SchemaField};
@@ -14,71 +12,14 @@ use renkei_sync::model::spec::{
 };
 use renkei_sync::model::value::Value;
 use renkei_sync::read::canonical::composed;
-use serde::Serialize;
 
 mod choices;
+mod finding;
 
-/// How far a system's clock may be from the host's before it is told, ms; as a cycle tells it.
+pub(crate) use finding::{Finding, FindingScope, Schemas, Severity, Standstill};
+
+/// The distance of a system's clock from the host's that is reported, ms; as a cycle does.
 const CLOCK_MS: u64 = 600_000;
-
-/// Live schemas by system and object.
-pub(crate) type Schemas = HashMap<(String, String), Schema>;
-
-/// Something that does not fit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
-    /// Errors stop a sync, warnings do not.
-    pub(crate) severity: Severity,
-    /// The entity, and the field where it is about one; or a table of the configuration.
-    pub(crate) place: String,
-    /// `system.object`; or the table's file.
-    pub(crate) member: String,
-    /// What is wrong and what to do.
-    pub(crate) message: String,
-    /// What cannot go on because of it.
-    #[serde(skip)]
-    pub(crate) stops: Stops,
-}
-
-/// What an error stops.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Stops {
-    /// The configuration as a whole.
-    Everything,
-    /// One object: the system's others go on (`host/sync/RULES.md` V14).
-    Object,
-    /// One field of a member, once the mapping has served: the system has changed since
-    /// (`host/sync/RULES.md` V13).
-    Field(Standstill),
-}
-
-/// A field that stands still in a member.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Standstill {
-    pub(crate) entity: String,
-    pub(crate) field: String,
-    pub(crate) system: String,
-    pub(crate) object: String,
-    pub(crate) column: String,
-}
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Severity {
-    Error,
-    Warning,
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let severity = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        write!(f, "{severity}: {} in {}: {}", self.place, self.member, self.message)
-    }
-}
 
 /// Everything that does not fit, errors first; nothing of objects that are `silent`.
 pub(crate) fn findings(
@@ -90,13 +31,14 @@ pub(crate) fn findings(
     for entity in spec.entities() {
         for member in entity.members.iter().filter(|member| !silent(member)) {
             match schemas.get(&(member.system.clone(), member.object.clone())) {
-                Some(schema) => Checked { entity, member, schema, found: &mut found }.run(),
+                Some(schema) => MemberCheck { entity, member, schema, found: &mut found }.run(),
                 None => found.push(Finding {
                     severity: Severity::Error,
                     place: entity.name.clone(),
                     member: format!("{}.{}", member.system, member.object),
                     message: "the system has no such object".to_owned(),
-                    stops: Stops::Object,
+                    hint: None,
+                    stops: FindingScope::Object,
                 }),
             }
         }
@@ -117,19 +59,23 @@ pub(crate) fn clock_off(system: &str, ahead_ms: i64) -> Option<Finding> {
         severity: Severity::Warning,
         place: system.to_owned(),
         member: "its answers".to_owned(),
-        message: format!("its clock is {} {way} this host's; check both", span(far_ms)),
-        stops: Stops::Everything,
+        message: format!("its clock is {} {way} this host's", span(far_ms)),
+        hint: Some("check both clocks".to_owned()),
+        stops: FindingScope::Everything,
     })
 }
 
-struct Checked<'a> {
+/// A message and a hint.
+type MessageAndHint = (String, Option<String>);
+
+struct MemberCheck<'a> {
     entity: &'a EntitySpec,
     member: &'a MemberSpec,
     schema: &'a Schema,
     found: &'a mut Vec<Finding>,
 }
 
-impl Checked<'_> {
+impl MemberCheck<'_> {
     fn run(&mut self) {
         for group in &self.member.groups {
             self.group(group);
@@ -139,20 +85,21 @@ impl Checked<'_> {
         }
     }
 
-    fn say(&mut self, severity: Severity, field: Option<&str>, message: String) {
+    fn report(&mut self, severity: Severity, field: Option<&str>, (message, hint): MessageAndHint) {
         let place = match field {
             Some(field) => format!("{}.{field}", self.entity.name),
             None => self.entity.name.clone(),
         };
         let member = format!("{}.{}", self.member.system, self.member.object);
-        self.found.push(Finding { severity, place, member, message, stops: Stops::Everything });
+        let stops = FindingScope::Everything;
+        self.found.push(Finding { severity, place, member, message, hint, stops });
     }
 
     /// An error about one column: it stops the field, if the mapping has served before.
-    fn refuse(&mut self, field: &str, column: &str, message: String) {
-        self.say(Severity::Error, Some(field), message);
+    fn refuse(&mut self, field: &str, column: &str, said: MessageAndHint) {
+        self.report(Severity::Error, Some(field), said);
         if let Some(finding) = self.found.last_mut() {
-            finding.stops = Stops::Field(Standstill {
+            finding.stops = FindingScope::Field(Standstill {
                 entity: self.entity.name.clone(),
                 field: field.to_owned(),
                 system: self.member.system.clone(),
@@ -169,8 +116,8 @@ impl Checked<'_> {
         for column in &group.columns {
             let Some(live) = self.schema.fields.iter().find(|live| &live.name == column) else {
                 let near = nearest(column, &self.schema.fields);
-                let message = format!("there is no property `{column}`; did you mean `{near}`?");
-                self.refuse(&name, column, message);
+                let message = format!("there is no property `{column}`");
+                self.refuse(&name, column, (message, Some(format!("did you mean `{near}`?"))));
                 continue;
             };
             self.rights(group, &name, live);
@@ -193,15 +140,14 @@ impl Checked<'_> {
     fn rights(&mut self, group: &MappingGroup, name: &str, live: &SchemaField) {
         let column = &live.name;
         if group.direction.reads() && !live.readable {
-            let message = format!(
-                "`{column}` may not be read with these credentials; grant the right or remove it"
-            );
-            self.refuse(name, column, message);
+            let message = format!("missing permission: these credentials may not read `{column}`");
+            let hint = "grant the permission in the system, or remove the column";
+            self.refuse(name, column, (message, Some(hint.to_owned())));
         }
         if group.direction.writes() && !live.updatable && !live.creatable {
-            let message =
-                format!("`{column}` cannot be written; add the member to the field's read_only");
-            self.refuse(name, column, message);
+            let hint = "add the member to the field's read_only";
+            let message = format!("`{column}` cannot be written");
+            self.refuse(name, column, (message, Some(hint.to_owned())));
         }
     }
 
@@ -209,19 +155,21 @@ impl Checked<'_> {
         let is_day = field.kind == FieldKind::Date && live.kind == "timestamp";
         if is_day && self.member.days.zone().is_none() {
             let message = format!(
-                "`{}` holds moments, and the account does not say in which time zone; set `time_zone` in [systems.{}]",
-                live.name, self.member.system
+                "`{}` holds moments, and the account does not say in which time zone",
+                live.name
             );
-            self.say(Severity::Error, Some(&field.name), message);
+            let hint = format!("set `time_zone` in [systems.{}]", self.member.system);
+            self.report(Severity::Error, Some(&field.name), (message, Some(hint)));
         }
         if !fits(&field.kind, &live.kind) {
             let message = format!(
-                "`{}` is {} there, which does not fit kind `{}`; change the kind or map through a transform",
+                "`{}` is {} there, which does not fit kind `{}`",
                 live.name,
                 live.kind,
                 field.kind.word()
             );
-            self.refuse(&field.name, &live.name, message);
+            let hint = "change the kind or map through a transform".to_owned();
+            self.refuse(&field.name, &live.name, (message, Some(hint)));
         }
     }
 
@@ -231,12 +179,13 @@ impl Checked<'_> {
         let holds_list = live.kind == "choices";
         if (holds_list && !is_list) || (is_list && !holds_list && group.direction.writes()) {
             let message = format!(
-                "`{}` is {} there, which a table of kind `{}` does not fit; change the kind",
+                "`{}` is {} there, which a table of kind `{}` does not fit",
                 live.name,
                 live.kind,
                 field.kind.word()
             );
-            self.refuse(&field.name, &live.name, message);
+            let hint = "change the kind".to_owned();
+            self.refuse(&field.name, &live.name, (message, Some(hint)));
         }
     }
 
@@ -249,11 +198,9 @@ impl Checked<'_> {
             && !group.rules.governs_all
             && !live.facts.contains(&primary)
         {
-            let message = format!(
-                "`{}` has no primary one among its records; give the field `associations = \"all\"` or the kind `references:ENTITY`",
-                live.name
-            );
-            self.say(Severity::Error, Some(&field.name), message);
+            let message = format!("`{}` has no primary one among its records", live.name);
+            let hint = "give the field `associations = \"all\"` or the kind `references:ENTITY`";
+            self.report(Severity::Error, Some(&field.name), (message, Some(hint.to_owned())));
         }
     }
 
@@ -265,20 +212,21 @@ impl Checked<'_> {
         }
         for value in table.read.keys().filter(|value| !known(value)) {
             let message = format!("`{}` has no choice `{value}`, which the table names", live.name);
-            self.refuse(name, &live.name, message);
+            self.refuse(name, &live.name, (message, None));
         }
         for (choice, _) in
             live.choices.iter().filter(|(choice, _)| !table.read.contains_key(&composed(choice)))
         {
             let message = format!(
-                "`{}` may be `{choice}`, which the table does not name: `renkei status` lists such records, their field stands still, and none is made of them",
+                "`{}` may be `{choice}`, which the table does not name: the field of such records is paused, and none is made of them",
                 live.name
             );
-            self.say(Severity::Warning, Some(name), message);
+            let hint = "`renkei status` lists such records".to_owned();
+            self.report(Severity::Warning, Some(name), (message, Some(hint)));
         }
     }
 
-    /// What a create needs beyond the mapping.
+    /// Finds columns that a create needs beyond the mapping.
     fn creation(&mut self) {
         let given: Vec<&str> = self
             .member
@@ -297,19 +245,18 @@ impl Checked<'_> {
             .map(|live| live.name.as_str())
             .collect();
         for column in missing {
-            let message = format!(
-                "a new record needs `{column}`; map it or give it in the member's defaults"
-            );
-            self.say(Severity::Error, None, message);
+            let hint = "map it or give it in the member's defaults".to_owned();
+            let message = format!("a new record needs `{column}`");
+            self.report(Severity::Error, None, (message, Some(hint)));
         }
         if !self.schema.facts.iter().any(|(code, value)| code == "stamp" && *value != Value::Null) {
             let message = "there is no unique property for Renkei's stamp: after a crash a create may have to be looked for by its match keys";
-            self.say(Severity::Warning, None, message.to_owned());
+            self.report(Severity::Warning, None, (message.to_owned(), None));
         }
     }
 }
 
-/// Whether values of a live kind can be read and written as a field of this kind without a
+/// Returns whether values of a live kind can be read and written as a field of this kind without a
 /// converter.
 fn fits(kind: &FieldKind, live: &str) -> bool {
     match kind {
@@ -350,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_do_not_become_text_unnoticed() {
+    fn number_column_does_not_fit_a_text_field() {
         check(&FieldKind::Text, "decimal", false);
         check(&FieldKind::Decimal, "text", false);
         check(&FieldKind::Integer, "decimal", true);

@@ -5,7 +5,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// How long a cycle may go on after the first signal, ms.
+/// The time that a cycle may go on after the first signal, ms.
 pub(crate) const GRACE_MS: u64 = 5_000;
 
 /// Returns at the first SIGINT or SIGTERM after the call, whenever it is awaited; the next one ends

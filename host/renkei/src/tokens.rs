@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use renkei_runtime::{TokenStore, TokenStoreError};
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// See the module. Keys are `system/slot`.
+/// The file of refresh tokens. Keys are `system/slot`.
 #[derive(Debug)]
 pub(crate) struct TokenFile {
     path: PathBuf,
@@ -71,7 +71,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[tokio::test]
-    async fn a_rotated_token_survives_and_is_private() {
+    async fn rotated_token_is_kept_in_a_private_file() {
         let dir = tempfile::tempdir().unwrap();
         let file = TokenFile::new(dir.path());
         assert!(file.load("hubspot", "primary").await.unwrap().is_none());

@@ -1,5 +1,7 @@
 //! Salesforce: the Platform REST API of one org.
 //!
+//! Facts of the wire, such as S-query-3, stand in `plugins/connectors/salesforce/API.md`.
+//!
 //! `org` is the state machine and the way of a request through it; `store` holds the rows and
 //! `write` every rule about them; `soql` finds rows. One file per resource family: `sobjects`,
 //! `collections`, `composite`, `query`, `bulk`, `replication`, `login`. `control` holds the acts of

@@ -1,14 +1,14 @@
--- The first layout. Bodies stand in rowid tables; WITHOUT ROWID was measured 7 to 12 times slower (TRUST.md 4.1).
+-- The first layout. Bodies stand in rowid tables, because tables WITHOUT ROWID were measured 7 to 12 times slower.
 
--- One row: what makes the intents of this store unique among all stores of the world, and since when it is known to be
--- put back from a backup or a copy and not read again yet.
+-- One row: the identity that makes the intents of this store unique among all stores of the world, and the time when the
+-- store was found to be put back from a backup or a copy, until everything has been read again.
 CREATE TABLE store (identity TEXT NOT NULL, restored_ms INTEGER);
 INSERT INTO store (identity) VALUES (lower(hex(randomblob(16))));
 
 -- The openings in which creates were planned.
 CREATE TABLE epoch (name TEXT PRIMARY KEY);
 
--- Which account each system is.
+-- The account that each system belongs to.
 CREATE TABLE account (system TEXT PRIMARY KEY, id TEXT NOT NULL);
 
 CREATE TABLE cursor (
@@ -25,11 +25,11 @@ CREATE TABLE link (
     number INTEGER PRIMARY KEY,
     entity TEXT NOT NULL,
     status TEXT NOT NULL,
-    -- With which link this one was united.
+    -- The link that this one was united with.
     successor INTEGER,
     version INTEGER NOT NULL,
     truth TEXT NOT NULL,
-    -- What could not be written; when the newest of it failed, ms, and how much of it is listed.
+    -- Failed writes; the time of the newest listed one, ms, and the number of listed ones.
     failures TEXT,
     failing_ms INTEGER,
     failing INTEGER NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE link (
 CREATE INDEX link_by_entity ON link (entity, status);
 CREATE INDEX link_by_failing ON link (failing_ms, failing) WHERE failing_ms IS NOT NULL;
 
--- Links to be planned. A table of its own, so that marking one does not rewrite its body.
+-- Links that need a plan. A table of its own, so that a mark does not rewrite the link's body.
 CREATE TABLE dirty (link INTEGER PRIMARY KEY, entity TEXT NOT NULL);
 CREATE INDEX dirty_by_entity ON dirty (entity, link);
 
@@ -57,11 +57,11 @@ CREATE TABLE record (
     modified_ms INTEGER,
     status TEXT NOT NULL,
     successor TEXT,
-    -- Why the linking step must look at it, if it must.
+    -- The task of the linking step, if it has one.
     work TEXT,
     fields TEXT NOT NULL,
     raw TEXT NOT NULL,
-    -- Cells that could not be read; as of a link.
+    -- Unreadable cells; otherwise as of a link.
     failures TEXT,
     failing_ms INTEGER,
     failing INTEGER NOT NULL,
@@ -113,7 +113,7 @@ CREATE TABLE review (
 CREATE INDEX review_by_link ON review (link) WHERE link IS NOT NULL;
 CREATE INDEX review_by_status ON review (status, at_ms);
 
--- Plugin, version and digest are long and the same on thousands of lines.
+-- Plugin, version and digest in one text: long, and the same on thousands of lines of the journal.
 CREATE TABLE generation (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
 CREATE TABLE journal (

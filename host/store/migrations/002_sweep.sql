@@ -1,5 +1,5 @@
--- Sweeps: how far each stream's has come, and which known records its present round has seen. Marks are overwritten by
--- the next round and never deleted.
+-- Sweeps: the progress of each stream's sweep, and the known records that its present round has seen. The next round
+-- overwrites the marks; they are never deleted.
 CREATE TABLE sweep (
     system TEXT NOT NULL,
     object TEXT NOT NULL,

@@ -1,5 +1,5 @@
--- What is not certain of a record, only while it lasts: a write that no reading has confirmed, a reading that was older
--- than what is known. Found by what is due of a stream.
+-- Doubts about records, only while they last: a write that no reading has confirmed, a reading that was older than the
+-- stored state, or a cell without an answer. The index finds the due ones of a stream.
 CREATE TABLE doubt (
     record INTEGER PRIMARY KEY,
     system TEXT NOT NULL,
@@ -9,5 +9,5 @@ CREATE TABLE doubt (
 );
 CREATE INDEX doubt_by_due ON doubt (system, object, due_ms);
 
--- How old the rows of a stream's last page may have been.
+-- The age that the rows of a stream's last page may have, ms.
 ALTER TABLE cursor ADD COLUMN lag_ms INTEGER;

@@ -1,4 +1,4 @@
--- What the guards against many deletions and creations have counted, by the hour.
+-- Counts for the limits of deletions and creations, by the hour.
 CREATE TABLE guard (
     entity TEXT NOT NULL,
     hour INTEGER NOT NULL,

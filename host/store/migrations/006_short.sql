@@ -1,3 +1,3 @@
--- What a field's other values say is left out of `record.fields` and `link.truth` from here on. Rows that were written
--- before read as they did and are shortened when they are next written; an older program would misread the short ones,
--- which is why this is a step.
+-- From this step on `record.fields` and `link.truth` leave out values that equal another value of the field. Older rows
+-- read as before and become short when they are next written. The step keeps older programs away, which would misread
+-- short rows (host/sync/src/store/codec.rs).

@@ -1,3 +1,3 @@
--- What the values of a stream's fields meant when they were read: a JSON object by the field's name. Nothing is known of
--- streams that were read before.
+-- The meanings of a stream's fields when their values were read: a JSON object of digests by the field's name. Empty for
+-- streams from before this step.
 ALTER TABLE cursor ADD COLUMN meanings TEXT NOT NULL DEFAULT '{}';

@@ -1,2 +1,2 @@
--- Settled values stand alone in `record.fields` and `link.truth` (host/sync/src/codec.rs). What is there is read as it is;
--- the layout's number keeps older programs, which cannot read the new form, away.
+-- From this step on settled values stand alone in `record.fields` and `link.truth` (host/sync/src/store/codec.rs). Older
+-- rows read as before. The step keeps older programs away, which cannot read the new form.

@@ -1,8 +1,9 @@
-//! Backups: a copy of the database beside an engine that works on it, and putting one back.
+//! Backups: a copy of the database beside a working engine, and a restore.
 //!
 //! A copy is one consistent state, checked before it gets its name, and readable for its owner
-//! only. A database that is put back says so ([`renkei_sync::store::port::Store::restored_ms`]): the next
-//! cycles read everything again before they write (RULES.md P14). What it replaces is kept aside.
+//! only. A restored database is marked ([`renkei_sync::store::port::Store::restored_ms`]): the next
+//! cycles read everything again before they write (RULES.md P14). The replaced database is kept
+//! aside.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
@@ -22,14 +23,14 @@ use crate::open::{
 };
 use crate::store::SqliteStore;
 
-/// What a database holds.
+/// The content of a database, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
-    /// Its identity, the same in all its backups.
+    /// The store's identity, the same in all its backups.
     pub identity: String,
     /// Links that are kept in step.
     pub links: u64,
-    /// Records that are there.
+    /// Records that stand in their systems (status `live`).
     pub records: u64,
 }
 
@@ -38,7 +39,7 @@ impl SqliteStore {
     /// it.
     ///
     /// # Errors
-    /// See [`OpenError`]; nothing is at `to` then.
+    /// Any [`OpenError`]; nothing is at `to` then.
     pub fn back_up(dir: &Path, to: &Path) -> Result<Contents, OpenError> {
         let path = dir.join(FILE);
         if !is_there(dir)? {
@@ -55,17 +56,17 @@ impl SqliteStore {
         Ok(contents)
     }
 
-    /// Where a copy grows before it gets its name.
+    /// The path of a copy while it grows, before it gets its name.
     pub fn part_of(to: &Path) -> PathBuf {
         part_of(to)
     }
 
-    /// Puts the backup `from` in the place of the database in `dir`. Only a backup of the database
-    /// with this identity, where one is given. Answers with what it holds and where the database
-    /// is that it replaces.
+    /// Puts the backup `from` in the place of the database in `dir`. With an `identity`, only a
+    /// backup of the database with that identity is taken. Returns its contents and the path of the
+    /// replaced database.
     ///
     /// # Errors
-    /// See [`OpenError`]; [`OpenError::InUse`] while an engine works on it. The database is as it
+    /// Any [`OpenError`]; [`OpenError::InUse`] while an engine works on it. The database is as it
     /// was.
     pub fn restore(
         dir: &Path,
@@ -99,11 +100,12 @@ impl SqliteStore {
         Ok((contents, aside))
     }
 
-    /// Declares that a system of the database in `dir` is another account from now on: all that is
-    /// known of its records is forgotten, and the links keep those of the other systems.
+    /// Declares another account for a system of the database in `dir` from now on, and returns the
+    /// former one. The state of the system's records is forgotten; the links keep the records of
+    /// the other systems (RULES.md V4).
     ///
     /// # Errors
-    /// See [`OpenError`]; [`OpenError::InUse`] while an engine works on it.
+    /// Any [`OpenError`]; [`OpenError::InUse`] while an engine works on it.
     pub fn move_account(dir: &Path, system: &str, id: &str) -> Result<Option<String>, OpenError> {
         if !is_there(dir)? {
             return Err(OpenError::Missing { dir: dir.to_owned() });
@@ -152,7 +154,7 @@ fn copy(connection: &Connection, to: &Path) -> Result<Contents, OpenError> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(error)),
         _ => {}
     }
-    // It holds customers' data: for its owner only, before anything is in it.
+    // The copy holds customers' data, so the mode is set before the content.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(io)?;
     connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map_err(sqlite)?;
     File::open(to).and_then(|file| file.sync_all()).map_err(io)?;
@@ -173,17 +175,17 @@ fn mark_restored(draft: &Path, now_ms: i64) -> Result<(), OpenError> {
     configure(&connection).map_err(sqlite)?;
     migrate::migrate(&mut connection).map_err(sqlite)?;
     let transaction = connection.transaction().map_err(sqlite)?;
-    // A backup of a database that was itself put back is marked anew.
+    // A backup of a restored database is marked anew.
     identity::put_restored(&transaction, Restored::ReadAgain).map_err(sqlite)?;
     identity::put_restored(&transaction, Restored::Noticed(now_ms)).map_err(sqlite)?;
     transaction.commit().map_err(sqlite)?;
-    // The last to close folds the log in and removes it.
+    // The last connection to close folds the log in and removes it.
     connection.close().map_err(|(_, error)| sqlite(error))?;
     let io = |source| OpenError::Io { path: draft.to_owned(), source };
     File::open(draft).and_then(|file| file.sync_all()).map_err(io)
 }
 
-/// Moves the database, with what SQLite keeps beside it, into a directory of its own.
+/// Moves the database and the files that SQLite keeps beside it into a directory of its own.
 fn set_aside(dir: &Path, now_ms: i64) -> Result<Option<PathBuf>, OpenError> {
     let there: Vec<&str> = BESIDE.into_iter().filter(|name| dir.join(name).exists()).collect();
     if there.is_empty() {
@@ -199,7 +201,7 @@ fn set_aside(dir: &Path, now_ms: i64) -> Result<Option<PathBuf>, OpenError> {
     Ok(Some(aside))
 }
 
-/// A link without records of other systems ends; the others are planned again.
+/// Forgets a system's state. A link without records of other systems ends; the others need a plan.
 fn forget_system(connection: &Connection, system: &str) -> rusqlite::Result<()> {
     for statement in [
         "UPDATE link SET status = 'ended' WHERE status = 'active'
@@ -210,6 +212,7 @@ fn forget_system(connection: &Connection, system: &str) -> rusqlite::Result<()> 
          SELECT number, entity FROM link WHERE status = 'active'
            AND number IN (SELECT link FROM record WHERE system = ?1)",
         "DELETE FROM match_key WHERE record IN (SELECT number FROM record WHERE system = ?1)",
+        "DELETE FROM doubt WHERE record IN (SELECT number FROM record WHERE system = ?1)",
         "DELETE FROM swept WHERE record IN (SELECT number FROM record WHERE system = ?1)",
         "DELETE FROM record WHERE system = ?1",
         "DELETE FROM alias WHERE system = ?1",

@@ -1,8 +1,8 @@
 //! Engine values in columns: numbers, words and JSON bodies.
 //!
 //! Bodies are JSON text. Encoding 1,000 records takes a few ms, less than the disk needs for the
-//! same commit; in return the file can be read with any SQLite tool, and serde's field names let
-//! old bodies survive new fields.
+//! same commit. In return any SQLite tool can read the file, and serde's field names let old bodies
+//! survive new fields.
 
 use renkei_sync::model::state::{LinkId, RecordKey};
 use rusqlite::types::Type;
@@ -10,12 +10,12 @@ use rusqlite::{Error, Result, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// SQLite has no unsigned numbers; links, versions and limits stay far below 2^63.
+/// A number without a sign as SQLite's signed one; links, versions and limits stay far below 2^63.
 pub(crate) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// A length or a limit; what does not fit is no limit.
+/// A length or a limit; one above the maximum becomes the maximum.
 pub(crate) fn length(value: usize) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -50,22 +50,22 @@ pub(crate) fn key(row: &Row<'_>, index: usize) -> Result<RecordKey> {
     Ok(RecordKey { system: row.get(index)?, object: row.get(index + 1)?, id: row.get(index + 2)? })
 }
 
-/// A body to be written.
+/// The JSON text of a body.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(unwritable)
 }
 
-/// A body as it was written.
+/// A body from its JSON text.
 pub(crate) fn read_json<T: DeserializeOwned>(row: &Row<'_>, index: usize) -> Result<T> {
     serde_json::from_str(text(row, index)?).map_err(|error| unreadable(index, error))
 }
 
-/// Text without a copy of it.
+/// The text of a column, without a copy.
 pub(crate) fn text<'row>(row: &'row Row<'_>, index: usize) -> Result<&'row str> {
     row.get_ref(index)?.as_str().map_err(|error| unreadable(index, error))
 }
 
-/// A column that holds something else than was ever written there.
+/// The error of a column whose content no release has written.
 pub(crate) fn unreadable(
     index: usize,
     error: impl std::error::Error + Send + Sync + 'static,
@@ -73,12 +73,12 @@ pub(crate) fn unreadable(
     Error::FromSqlConversionFailure(index, Type::Text, Box::new(error))
 }
 
-/// A value that cannot be put into a column.
+/// The error of a value that cannot be put into a column.
 pub(crate) fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::ToSqlConversionFailure(Box::new(error))
 }
 
-/// A word that this program never writes into the column.
+/// The error of a word that this program never writes into the column.
 pub(crate) fn unknown_word(index: usize, word: &str) -> Error {
     unreadable(index, std::io::Error::other(format!("unknown word {word}")))
 }

@@ -1,4 +1,4 @@
-//! Where reading each stream goes on.
+//! The cursor of each stream.
 
 use renkei_sync::model::state::{Cursor, Stream};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};

@@ -1,4 +1,4 @@
-//! What is not certain of a record, only while it lasts.
+//! Doubts about records, only while they last.
 
 use renkei_sync::model::state::{Doubt, RecordKey, Stream};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
@@ -30,7 +30,8 @@ pub(crate) fn upsert_doubt(
     Ok(())
 }
 
-/// In the order of the keys. Mostly nothing is in doubt: then no record is looked up.
+/// The doubts of these records, in the order of `keys`. Usually the table is empty; then no record
+/// is looked up.
 pub(crate) fn find_doubts(
     connection: &Connection,
     keys: &[RecordKey],

@@ -1,21 +1,21 @@
-//! From SQLite's errors to the port's: what failed, in which file, and what to do next.
+//! SQLite's errors as the port's: the failure, the file, and the next step.
 
 use std::path::{Path, PathBuf};
 
 use renkei_sync::store::port::StoreError;
 use rusqlite::ErrorCode;
 
-/// Why a store cannot be opened. The file is as it was.
+/// A store that cannot be opened. The file is as it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Another process works on it.
+    /// Another process has the lock.
     #[error("the store in {} is in use by {holder}; \
              stop it or choose another directory", .dir.display())]
     InUse {
         /// The store's directory.
         dir: PathBuf,
-        /// Which process, as far as known.
+        /// The process, as far as known.
         holder: String,
     },
     /// There is nothing to read.
@@ -54,7 +54,7 @@ pub enum OpenError {
         /// The database.
         path: PathBuf,
     },
-    /// Its log is there and it is not.
+    /// The log is there without its database.
     #[error("{}: gone, but its log renkei.db-wal is there; put both back from a backup, \
              or move the log away to start anew", .path.display())]
     Vanished {
@@ -66,13 +66,13 @@ pub enum OpenError {
     Corrupt {
         /// The database.
         path: PathBuf,
-        /// What the check found.
+        /// The finding of the check.
         reason: String,
     },
-    /// Something is where a backup should be written.
+    /// A file or a directory is at the path of the backup.
     #[error("{}: there already; give the backup another name", .path.display())]
     Exists {
-        /// What is there.
+        /// The path.
         path: PathBuf,
     },
     /// A backup of another database than the one that the configuration used.
@@ -82,7 +82,7 @@ pub enum OpenError {
         /// The backup.
         path: PathBuf,
     },
-    /// No room to create or migrate it.
+    /// The disk has no room to create or migrate the store.
     #[error("{}: the disk is full; free some room and run again", .path.display())]
     Full {
         /// The database.
@@ -91,22 +91,22 @@ pub enum OpenError {
     /// The directory or a file in it cannot be used.
     #[error("{}: {source}", .path.display())]
     Io {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Anything else that SQLite says.
+    /// Any other error of SQLite.
     #[error("{}: {source}", .path.display())]
     Sqlite {
         /// The database.
         path: PathBuf,
-        /// What it says.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
 }
 
-/// The port's error for one of SQLite's in the file at `path`.
+/// The port's error for an error of SQLite in the file at `path`.
 pub(crate) fn store_error(path: &Path, error: &rusqlite::Error) -> StoreError {
     let path = path.display();
     match kind(error) {
@@ -118,13 +118,13 @@ pub(crate) fn store_error(path: &Path, error: &rusqlite::Error) -> StoreError {
     }
 }
 
-/// What the caller can do about an error.
+/// The kind of an error, by the reaction of the caller.
 pub(crate) enum Kind {
-    /// Free some room.
+    /// The disk is full: the admin makes room.
     Full,
-    /// Restore a backup.
+    /// The file is damaged: the admin restores a backup.
     Corrupt,
-    /// Look at the message.
+    /// Any other error, which its message explains.
     Other,
 }
 

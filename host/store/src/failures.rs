@@ -1,11 +1,11 @@
-//! What could not be read or written: a body with its link or record, found by when it failed.
+//! Failed readings and writes: a body in the row of their link or record, found by its newest time.
 
 use renkei_sync::model::state::{Failing, Failure, LinkId};
 use rusqlite::{Connection, Result, Row, params};
 
 use crate::column;
 
-/// The body; most links and records have none.
+/// The body; `None` for most links and records, which have no failures.
 pub(crate) fn text(failures: &[Failure]) -> Result<Option<String>> {
     if failures.is_empty() { Ok(None) } else { column::json(&failures).map(Some) }
 }
@@ -17,7 +17,7 @@ pub(crate) fn read(row: &Row<'_>, index: usize) -> Result<Vec<Failure>> {
     }
 }
 
-/// Of links by number, then of records by key.
+/// Failures of links by number, then of records by key.
 pub(crate) fn query(connection: &Connection, since_ms: i64, limit: usize) -> Result<Vec<Failing>> {
     let mut found = Vec::new();
     for sql in [
@@ -39,7 +39,7 @@ pub(crate) fn query(connection: &Connection, since_ms: i64, limit: usize) -> Res
     Ok(found)
 }
 
-/// Active links of which the newest failure is of this time or older.
+/// Active links whose newest failure is of this time or older.
 pub(crate) fn links(connection: &Connection, before_ms: i64, limit: usize) -> Result<Vec<LinkId>> {
     let mut statement = connection.prepare_cached(
         "SELECT number FROM link WHERE failing_ms <= ?1 AND status = 'active'
@@ -50,7 +50,7 @@ pub(crate) fn links(connection: &Connection, before_ms: i64, limit: usize) -> Re
         .collect()
 }
 
-/// All that are listed.
+/// The number of listed failures.
 pub(crate) fn count(connection: &Connection) -> Result<u64> {
     let mut statement = connection.prepare_cached(
         "SELECT (SELECT ifnull(sum(failing), 0) FROM link WHERE failing_ms IS NOT NULL)

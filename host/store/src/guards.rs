@@ -1,12 +1,12 @@
-//! What the guards against many deletions and creations have counted, by the hour, and whose first
-//! sync was approved.
+//! Counts for the limits of deletions and creations, by the hour, and the entities whose first sync
+//! was approved.
 
 use renkei_sync::model::state::GuardCounts;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;
 
-/// Hours older than this, before one that is counted, are forgotten.
+/// Hours that are kept before the newest one that is counted.
 const KEPT_HOURS: i64 = 48;
 
 pub(crate) fn add(

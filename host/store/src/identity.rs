@@ -1,4 +1,4 @@
-//! What the database is: its accounts, its epochs, and whether it was put back.
+//! The database's own facts: its accounts, its epochs, and the mark of a restore.
 
 use renkei_sync::store::port::Restored;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
@@ -38,7 +38,7 @@ pub(crate) fn restored_ms(connection: &Connection) -> Result<Option<i64>> {
     connection.prepare_cached("SELECT restored_ms FROM store")?.query_row([], |row| row.get(0))
 }
 
-/// Keeps what is found out about a database that was put back.
+/// Sets or clears the mark of a restored database, and marks its active links.
 pub(crate) fn put_restored(connection: &Connection, restored: Restored) -> Result<()> {
     let Restored::Noticed(at_ms) = restored else {
         return connection.execute("UPDATE store SET restored_ms = NULL", []).map(drop);

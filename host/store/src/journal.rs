@@ -33,7 +33,7 @@ pub(crate) fn append(connection: &Connection, lines: &[JournalEntry]) -> Result<
     Ok(())
 }
 
-/// The newest first.
+/// Lines about a link or a record, the newest first.
 pub(crate) fn query(connection: &Connection, query: &JournalQuery) -> Result<Vec<JournalEntry>> {
     let mut statement = connection.prepare_cached(
         "SELECT at_ms, entity, link, system, object, id, field, intent, generation.name, reason
@@ -59,7 +59,7 @@ pub(crate) fn count(connection: &Connection) -> Result<u64> {
         .query_row([], |row| column::unsigned(row, 0))
 }
 
-/// The number that stands for a generation's long name; one commit asks once per name.
+/// The number of a generation, whose name is long; one commit looks each name up once.
 fn generation<'line>(
     connection: &Connection,
     known: &mut HashMap<&'line str, i64>,

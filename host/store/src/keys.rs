@@ -1,4 +1,4 @@
-//! Ways to find a record: its match keys, and the aliases of ids that stand for another record now.
+//! Match keys of records, and aliases of ids that stand for another record now.
 
 use renkei_sync::model::state::{LinkId, RecordKey};
 use renkei_sync::store::port::Candidate;
@@ -6,14 +6,13 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::{column, links, records};
 
-/// More hops than any chain of merges has.
+/// Hops that a chain of merges is followed, more than any has.
 const HOPS_MAX: usize = 100;
 
 /// A record with its match keys: pairs of key name and value.
 type RecordKeys = (RecordKey, Vec<(String, String)>);
 
-/// Replaces the match keys of a record. Keys of a record that is not stored can match nothing and
-/// are not kept.
+/// Replaces the match keys of a record. Keys of an unknown record match nothing and are not kept.
 pub(crate) fn upsert_keys(
     connection: &Connection,
     record: &RecordKey,

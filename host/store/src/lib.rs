@@ -1,15 +1,14 @@
-//! What the engine remembers, in one SQLite file.
+//! The engine's store in one SQLite file.
 //!
-//! [`SqliteStore`] implements the engine's [`renkei_sync::store::port::Store`]. One thread owns the only
-//! connection that writes and makes one transaction of all commits that wait for it; readers have
-//! connections and threads of their own, so that no query ever waits for a commit or blocks an
-//! asynchronous worker. A commit has returned only when it is on the disk (WAL,
-//! `synchronous=FULL`).
+//! [`SqliteStore`] implements the engine's [`renkei_sync::store::port::Store`]. One thread owns the
+//! only connection that writes, and makes one transaction of all commits that wait for it. Readers
+//! have connections and threads of their own, so that no query waits for a commit or blocks an
+//! asynchronous worker. A commit returns only when it is on the disk (WAL, `synchronous=FULL`).
 //!
 //! Reading order: `open` (lock, checks, migrations), `store` (the port), `writer` and `readers`
-//! (the threads), then one file per family of tables with its SQL. Everything below the threads
+//! (the threads), then one file per family of tables with its SQL. The code below the threads
 //! speaks `rusqlite::Error`; `error` turns it into the port's errors at the edge, with the file and
-//! the next step.
+//! the next step. The folder's README follows one commit.
 
 mod open;
 pub use error::OpenError;

@@ -1,4 +1,4 @@
-//! Links with their truth, which of them are to be planned, and what they wait for.
+//! Links with their truth, the marks of those that need a plan, and the events that they wait for.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,13 +41,13 @@ pub(crate) fn upsert_link(connection: &Connection, layouts: &Layouts, link: &Lin
     Ok(())
 }
 
-/// The highest number ever used: links are never deleted.
+/// The highest link number ever used; links are never deleted.
 pub(crate) fn last(connection: &Connection) -> Result<LinkId> {
     let mut statement = connection.prepare_cached("SELECT ifnull(max(number), 0) FROM link")?;
     statement.query_row([], |row| column::link(row, 0))
 }
 
-/// The link that this one has become through all unions.
+/// The link that this one has become through all unions, at most `hops_max` of them.
 pub(crate) fn united(connection: &Connection, link: LinkId, hops_max: usize) -> Result<LinkId> {
     let mut statement =
         connection.prepare_cached("SELECT successor FROM link WHERE number = ?1")?;
@@ -64,22 +64,22 @@ pub(crate) fn united(connection: &Connection, link: LinkId, hops_max: usize) -> 
     Ok(found)
 }
 
-/// Links by a list of numbers.
+/// Links by a list of numbers, a JSON array.
 pub(crate) const OF_NUMBERS: &str = "SELECT number, entity, status, successor, version, truth, failures, restored FROM link \
      WHERE number IN (SELECT value FROM json_each(?1))";
 
-/// Of a list of numbers, those of links that were united with others.
+/// The numbers of links that were united with others, out of a list of numbers.
 pub(crate) const UNITED: &str = "SELECT number FROM link \
      WHERE number IN (SELECT value FROM json_each(?1)) AND successor IS NOT NULL";
 
-/// Of these links, those that were united with others.
+/// The links that were united with others, out of these.
 pub(crate) fn all_united(connection: &Connection, ids: &str) -> Result<BTreeSet<LinkId>> {
     let mut statement = connection.prepare_cached(UNITED)?;
     statement.query_map([ids], |row| column::link(row, 0))?.collect()
 }
 
-/// These links with all that belongs to them, ordered by number: a few statements for all of them,
-/// for a statement per link costs more than its rows.
+/// These links with their records and reviews, ordered by number. A few statements serve all of
+/// them, because a statement per link costs more than its rows (RULES.md Q1).
 pub(crate) fn views(
     connection: &Connection,
     layouts: &Layouts,
@@ -113,8 +113,7 @@ pub(crate) fn views(
     Ok(views)
 }
 
-/// Marks a link as to be planned; a number without a link is nothing to plan.
-/// All active links of an entity are to be planned.
+/// Marks all active links of an entity as dirty.
 pub(crate) fn put_dirty_entity(connection: &Connection, entity: &str) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT OR IGNORE INTO dirty (link, entity)
@@ -123,6 +122,7 @@ pub(crate) fn put_dirty_entity(connection: &Connection, entity: &str) -> Result<
     statement.execute([entity]).map(drop)
 }
 
+/// Marks a link as dirty: it needs a plan. A number without a link is ignored.
 pub(crate) fn put_dirty(connection: &Connection, link: LinkId) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT OR IGNORE INTO dirty (link, entity)
@@ -138,7 +138,7 @@ pub(crate) fn put_clean(connection: &Connection, link: LinkId) -> Result<()> {
     Ok(())
 }
 
-/// Dirty links that have nothing in the outbox, in the order of their numbers.
+/// Dirty links without an operation in the outbox, in the order of their numbers.
 pub(crate) fn dirty(
     connection: &Connection,
     entity: &str,
@@ -179,7 +179,7 @@ pub(crate) fn active(connection: &Connection, entity: &str) -> Result<u64> {
         .query_row([entity], |row| column::unsigned(row, 0))
 }
 
-/// Replaces what a link waits for.
+/// Replaces the events that a link waits for.
 pub(crate) fn put_waits(connection: &Connection, link: LinkId, awaited: &[Awaited]) -> Result<()> {
     let link = column::number(link.0);
     connection.prepare_cached("DELETE FROM wait WHERE link = ?1")?.execute([link])?;
@@ -202,7 +202,7 @@ pub(crate) fn links_waiting_for(
     connection: &Connection,
     awaited: &[Awaited],
 ) -> Result<Vec<LinkId>> {
-    // The same value always has the same text, so the text can be looked up.
+    // An event always has the same text, so a query can compare texts.
     let mut statement = connection.prepare_cached("SELECT link FROM wait WHERE awaited = ?1")?;
     let mut found = BTreeSet::new();
     for awaited in awaited {

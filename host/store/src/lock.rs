@@ -1,7 +1,7 @@
 //! One engine per store: an advisory lock on a file beside the database.
 //!
-//! The operating system drops the lock with its process, so a lock file that a killed process left
-//! behind blocks nobody. The number in it is only for the message.
+//! The operating system drops the lock with its process, so the lock file of a killed process
+//! blocks nobody. The process number in it is only for the message.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -9,17 +9,17 @@ use std::path::Path;
 
 use crate::error::OpenError;
 
-/// The most that is read of a process's number, bytes.
+/// Bytes of a process number that are read at most.
 const HOLDER_BYTES_MAX: u64 = 32;
 
-/// Held as long as the store is open.
+/// The lock; it is held as long as the store is open.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock of the store in `dir`, or says which process has it.
+    /// Takes the lock of the store in `dir`.
     pub(crate) fn acquire(dir: &Path) -> Result<Self, OpenError> {
         let path = dir.join("renkei.lock");
         let io = |source| OpenError::Io { path: path.clone(), source };

@@ -1,14 +1,13 @@
 //! The layout of the file, step by step.
 //!
 //! `user_version` counts the steps that were taken. A step and its number are one transaction, so a
-//! store is never between two layouts. A file with more steps than this program knows is left
-//! alone.
+//! store is never between two layouts. A file with more steps than this program knows is refused.
 
 use rusqlite::Connection;
 
 use crate::column;
 
-/// In order; a released step is never edited, a change is a new file.
+/// The steps in order. A released step is never edited; each change is a new file.
 const STEPS: [&str; 8] = [
     include_str!("../migrations/001_start.sql"),
     include_str!("../migrations/002_sweep.sql"),
@@ -20,23 +19,23 @@ const STEPS: [&str; 8] = [
     include_str!("../migrations/008_bare.sql"),
 ];
 
-/// Marks the file as ours (`RNKI`).
+/// The `application_id` of a store (`RNKI`).
 const APPLICATION_ID: i32 = 0x524e_4b49;
 
-/// How a file's layout relates to this program's.
+/// The layout of a file relative to this program's.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// A database of another program, or of nobody.
+    /// A database of another program, or without an owner.
     Foreign,
-    /// Some steps are to be taken.
+    /// A layout with fewer steps than this program knows.
     Older,
-    /// The one that this program reads.
+    /// The layout that this program reads.
     Current,
     /// Written by a newer Renkei with this many steps.
     Newer(usize),
 }
 
-/// What stands in the file; reads only.
+/// The layout of a file; reads only.
 pub(crate) fn layout(connection: &Connection) -> rusqlite::Result<Layout> {
     let steps = steps_taken(connection)?;
     let ours: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -48,7 +47,7 @@ pub(crate) fn layout(connection: &Connection) -> rusqlite::Result<Layout> {
     })
 }
 
-/// Takes the steps that are missing.
+/// Takes the missing steps, each in a transaction of its own.
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let taken = steps_taken(connection)?;
     for (number, step) in STEPS.iter().enumerate().skip(taken) {
@@ -61,7 +60,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// How many steps this program knows.
+/// The number of steps that this program knows.
 pub(crate) fn steps() -> usize {
     STEPS.len()
 }

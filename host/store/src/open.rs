@@ -1,9 +1,9 @@
-//! Opening a store: lock, checks, migrations, threads. Blocking; done once at the start of a
-//! command.
+//! Opening a store: lock, checks, migrations, threads. The calls block; a command makes one at its
+//! start.
 //!
-//! A new store is made whole beside its place and then moved there, so that whatever lies at the
-//! place without being a store has lost something: it is refused, never filled. Nothing is changed
-//! in a file that is not ours, is empty or damaged, or was written by a newer Renkei.
+//! A new store is made whole beside its place and then moved there. So a file at the place that is
+//! no store has lost something: it is refused, never filled. A file that is foreign, empty, damaged
+//! or written by a newer Renkei is not changed.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::ErrorKind;
@@ -26,20 +26,21 @@ use crate::writer::Writer;
 
 /// The database's name in its directory.
 pub(crate) const FILE: &str = "renkei.db";
-/// What SQLite keeps beside a database: commits that are not folded in, and an index of them.
+/// The log that SQLite keeps beside a database: commits that are not folded in.
 const LOG: &str = "renkei.db-wal";
-/// A database and what SQLite keeps in files beside it.
+/// A database with the log and the index that SQLite keeps beside it.
 pub(crate) const BESIDE: [&str; 3] = [FILE, LOG, "renkei.db-shm"];
-/// A new database until it is whole. What a crash leaves of it holds nothing.
+/// A new database until it is whole. The files that a crash leaves of it hold nothing.
 pub(crate) const DRAFT: [&str; 4] =
     ["renkei.db.new", "renkei.db.new-wal", "renkei.db.new-shm", "renkei.db.new-journal"];
-/// Large enough that most records stay on one page (TRUST.md 4.1).
+/// The page size, bytes: large enough that most records stay on one page.
 const PAGE_BYTES: u32 = 8192;
 /// Connections that read, each with a thread.
 const READERS: usize = 2;
-/// How long a statement waits for another process, such as `renkei status`, to let go of the file.
+/// The time that a statement waits for another process, such as `renkei status`, to release the
+/// file.
 const BUSY: Duration = Duration::from_secs(5);
-/// As many as there are different statements in this crate, and some.
+/// Prepared statements that a connection keeps: more than this crate has.
 const STATEMENTS: usize = 64;
 
 impl SqliteStore {
@@ -47,13 +48,13 @@ impl SqliteStore {
     /// the specification that the engine runs.
     ///
     /// # Errors
-    /// See [`OpenError`]; a second open of the same directory, by any process, is
+    /// Any [`OpenError`]; a second open of the same directory, by any process, is
     /// [`OpenError::InUse`].
     pub fn open(dir: &Path, layouts: Layouts) -> Result<Self, OpenError> {
         Self::open_with(dir, layouts, |_| Ok(()))
     }
 
-    /// `prepare` may set further pragmas on the writing connection.
+    /// As [`SqliteStore::open`]; `prepare` may set further pragmas on the writing connection.
     pub(crate) fn open_with(
         dir: &Path,
         layouts: Layouts,
@@ -82,7 +83,7 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Whether there is a database in `dir`. Opens nothing.
+    /// True if there is a database in `dir`. Opens nothing.
     ///
     /// # Errors
     /// [`OpenError::Empty`], [`OpenError::Vanished`], [`OpenError::Io`].
@@ -90,11 +91,11 @@ impl SqliteStore {
         is_there(dir)
     }
 
-    /// Opens the store in `dir` to look at it, also while an engine works on it. Commits are
+    /// Opens the store in `dir` for queries only, also while an engine works on it. Commits are
     /// refused.
     ///
     /// # Errors
-    /// See [`OpenError`]; a directory without a store is [`OpenError::Missing`].
+    /// Any [`OpenError`]; a directory without a store is [`OpenError::Missing`].
     pub fn read_only(dir: &Path, layouts: Layouts) -> Result<Self, OpenError> {
         let path = dir.join(FILE);
         if !is_there(dir)? {
@@ -107,16 +108,16 @@ impl SqliteStore {
         }
     }
 
-    /// A store with the content of the one in `dir` (an empty one if there is none) whose commits
-    /// never reach it: for plans. It stands in a temporary directory and goes when it is dropped.
-    /// Works while an engine uses `dir`.
+    /// A copy of the store in `dir` for plans (an empty one if there is none), whose commits never
+    /// reach it. It stands in a temporary directory and goes when it is dropped. Works while an
+    /// engine uses `dir`.
     ///
     /// # Errors
-    /// See [`OpenError`].
+    /// Any [`OpenError`].
     pub fn scratch(dir: &Path, layouts: Layouts) -> Result<Self, OpenError> {
         let mut scratch = tempfile::Builder::new();
         scratch.prefix("renkei-scratch-");
-        // It holds customer data; after a kill it stays behind.
+        // The directory holds customers' data; after a kill it stays behind.
         #[cfg(unix)]
         scratch.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         let scratch = scratch.tempdir();
@@ -161,9 +162,9 @@ impl SqliteStore {
     }
 }
 
-/// Whether there is a database in `dir`. One without content, or of which only the log is left, is
-/// an error: taken as a new one it would link everything anew, and SQLite would drop the log or,
-/// worse, fold it into a new database.
+/// True if there is a database in `dir`. An empty file is an error, and so is a log without its
+/// database. Taken as new, both would link everything anew, and SQLite would drop the log or fold
+/// it into the new database.
 pub(crate) fn is_there(dir: &Path) -> Result<bool, OpenError> {
     let path = dir.join(FILE);
     // SQLite waits at a pipe.
@@ -184,22 +185,22 @@ pub(crate) fn is_there(dir: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// Refuses what stands in the place of a file and is none.
+/// Refuses a path that exists and is no regular file.
 pub(crate) fn require_file(path: &Path) -> Result<(), OpenError> {
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        let source = std::io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
+        let source = std::io::Error::new(ErrorKind::InvalidInput, "not a regular file");
         return Err(OpenError::Io { path: path.to_owned(), source });
     }
     Ok(())
 }
 
-/// Whether commits wait to be folded into the database in `dir`.
+/// True if commits wait to be folded into the database in `dir`.
 fn has_log(dir: &Path) -> bool {
     fs::metadata(dir.join(LOG)).is_ok_and(|log| log.len() > 0)
 }
 
-/// Makes a new database, whole, and puts it in its place. Readable for its owner only: it will hold
-/// customers' data. The caller has the lock.
+/// Makes a new database, whole, and moves it to its place. Readable for its owner only, because it
+/// will hold customers' data. The caller has the lock.
 fn create(dir: &Path) -> Result<(), OpenError> {
     let [draft, ..] = DRAFT.map(|name| dir.join(name));
     let io = |source| OpenError::Io { path: draft.clone(), source };
@@ -214,7 +215,7 @@ fn create(dir: &Path) -> Result<(), OpenError> {
     renkei_files::publish(&draft, &dir.join(FILE)).map_err(io)
 }
 
-/// What a crash has left of a database that was being made.
+/// Removes the files that a crash has left of a new database.
 pub(crate) fn remove_draft(dir: &Path) -> Result<(), OpenError> {
     for path in DRAFT.map(|name| dir.join(name)) {
         match fs::remove_file(&path) {
@@ -239,18 +240,19 @@ pub(crate) fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
     configure_connection(Connection::open_with_flags(path, flags)?, -8_192)
 }
 
-/// What holds for every connection; a negative cache size is in KiB.
+/// Sets the pragmas of every connection; a negative cache size is in KiB.
 fn configure_connection(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // A plan must not depend on bound values (`RULES.md Q3`): without this, each statement whose
-    // plan could use a partial index is compiled again whenever its values are bound.
+    // A query plan must not depend on bound values (`RULES.md` Q3). Without this, SQLite compiles a
+    // statement again at each binding if its plan could use a partial index.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "cache_size", cache_kib)?;
     Ok(connection)
 }
 
-/// What holds for the connection that writes. The page size only counts for a file without tables.
+/// Sets the pragmas of the connection that writes. The page size only counts for a file without
+/// tables.
 pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -259,8 +261,9 @@ pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
-/// SQLite reads what is missing of the last page as zeros, so a cut there is looked for here. With
-/// a log it may be a commit that was being folded in, which SQLite does again.
+/// Checks the file's length, then its structure. SQLite reads a cut end of the last page as zeros,
+/// so the length is compared here. With a log the cut may be a commit that was being folded in,
+/// which SQLite repeats.
 fn check(connection: &Connection, dir: &Path, path: &Path) -> Result<(), OpenError> {
     let page_bytes: i64 = connection
         .pragma_query_value(None, "page_size", |row| row.get(0))
@@ -274,7 +277,7 @@ fn check(connection: &Connection, dir: &Path, path: &Path) -> Result<(), OpenErr
     quick_check(connection, path)
 }
 
-/// Lets SQLite look for damage.
+/// Runs SQLite's `quick_check`; the first finding is an error.
 pub(crate) fn quick_check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let verdict: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))

@@ -35,11 +35,11 @@ pub(crate) fn remove(connection: &Connection, intent: &str) -> Result<()> {
     Ok(())
 }
 
-/// Links with operations: each planned link needs it.
+/// Links with operations; a query per chunk of planned links (RULES.md Q1).
 pub(crate) const BUSY: &str =
     "SELECT DISTINCT link FROM outbox WHERE link IN (SELECT value FROM json_each(?1))";
 
-/// Which of these links have operations.
+/// The links with operations, out of these.
 pub(crate) fn busy(
     connection: &Connection,
     ids: &str,
@@ -53,7 +53,7 @@ pub(crate) fn busy(
     Ok(())
 }
 
-/// In the order of the first insertion.
+/// Operations in the order of their first insertion.
 pub(crate) fn query(connection: &Connection, query: &OutboxQuery) -> Result<Vec<OutboxEntry>> {
     // Equalities on a prefix of the index keep the order of numbers, so a limit ends the scan
     // early.

@@ -1,7 +1,7 @@
 //! Threads that read, each with a connection of its own.
 //!
-//! A query is one closure and one read transaction, so it sees one consistent state however many
-//! statements it takes. Queries wait in a bounded queue; whichever thread is free takes the next.
+//! A query is one closure and one read transaction, so it sees one consistent state in all its
+//! statements. Queries wait in a bounded queue; the next free thread takes the next one.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +14,12 @@ use tokio::sync::{mpsc, oneshot};
 use crate::error::OpenError;
 use crate::error::store_error;
 
-/// Queries that may wait; further callers wait to hand theirs in.
+/// Queries that may wait; further callers wait to add theirs.
 const QUEUE: usize = 64;
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
-/// Ends when it is dropped.
+/// The readers; they end when this is dropped.
 pub(crate) struct Readers {
     path: PathBuf,
     queue: Option<mpsc::Sender<Job>>,
@@ -27,7 +27,7 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    /// One thread per connection.
+    /// Starts one thread per connection.
     pub(crate) fn start(connections: Vec<Connection>, path: &Path) -> Result<Self, OpenError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let jobs = Arc::new(Mutex::new(jobs));
@@ -41,7 +41,7 @@ impl Readers {
         Ok(Self { path: path.to_owned(), queue: Some(queue), threads })
     }
 
-    /// Runs a query on a thread that reads.
+    /// Runs a query on a reader thread.
     pub(crate) async fn run_query<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -51,7 +51,7 @@ impl Readers {
         let (done, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             let result = connection.unchecked_transaction().and_then(|_read| query(connection));
-            // Whoever gave up waiting needs no answer.
+            // A caller that stopped waiting needs no answer.
             drop(done.send(result));
         });
         queue.send(job).await.map_err(|_| stopped())?;
@@ -71,7 +71,7 @@ impl Drop for Readers {
 
 fn run(connection: &Connection, jobs: &Mutex<mpsc::Receiver<Job>>) {
     loop {
-        // The one that waits holds the lock; the others wait for it instead.
+        // One idle thread holds the lock while it waits for a job; the others wait for the lock.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         match job {
             Some(job) => job(connection),

@@ -16,16 +16,16 @@ const COLUMNS: &str =
     "system, object, id, entity, link, version, modified_ms, status, successor, fields, raw,
      failures";
 
-/// All records of links: each planned link needs it.
+/// All records of links; a query per chunk of planned links (RULES.md Q1).
 pub(crate) const OF_LINKS: &str = "SELECT system, object, id, entity, link, version, modified_ms, \
      status, successor, fields, raw, failures FROM record \
      WHERE link IN (SELECT value FROM json_each(?1))";
 
-/// The keys of the live records of links: each reference to one of them needs it.
+/// The keys of the live records of links; a query per chunk of references to them (RULES.md Q1).
 pub(crate) const LIVE_OF_LINKS: &str = "SELECT system, object, id, link FROM record \
      WHERE link IN (SELECT value FROM json_each(?1)) AND status = 'live'";
 
-/// The link of a record, and whether it was united with another: each reference needs it.
+/// The link of a record, with the link that it was united with; a query per reference.
 pub(crate) const LINK_OF: &str = "SELECT record.link, link.successor FROM record \
      LEFT JOIN link ON link.number = record.link \
      WHERE record.system = ?1 AND record.object = ?2 AND record.id = ?3";
@@ -117,7 +117,7 @@ pub(crate) fn live_of_links(
     Ok(found)
 }
 
-/// The link that stands in the record itself, and whether that was united with another.
+/// The link in the record itself; true if that was united with another.
 pub(crate) fn link_of(connection: &Connection, key: &RecordKey) -> Result<Option<(LinkId, bool)>> {
     let mut statement = connection.prepare_cached(LINK_OF)?;
     let link = statement.query_row(params![key.system, key.object, key.id], |row| {
@@ -127,7 +127,7 @@ pub(crate) fn link_of(connection: &Connection, key: &RecordKey) -> Result<Option
     Ok(link.optional()?.flatten())
 }
 
-/// Whether the record's system has it, as far as known.
+/// True if the record stands in its system, as far as known.
 pub(crate) fn is_there(connection: &Connection, key: &RecordKey) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "SELECT 1 FROM record WHERE system = ?1 AND object = ?2 AND id = ?3
@@ -149,7 +149,7 @@ pub(crate) fn link_work(
          WHERE entity = ?1 AND work = ?2 AND (system, object, id) > (?3, ?4, ?5)
          ORDER BY system, object, id LIMIT ?6"
     ))?;
-    // No key is lower than three empty words.
+    // Three empty words are lower than any key.
     let (system, object, id) = match after {
         Some(key) => (key.system.as_str(), key.object.as_str(), key.id.as_str()),
         None => ("", "", ""),
@@ -158,8 +158,8 @@ pub(crate) fn link_work(
     statement.query_map(values, |row| read(row, layouts))?.collect()
 }
 
-/// Keys of records that refer to one of these ids, in the order of ids. Bodies are searched as they
-/// stand in the file: this is for the rare deletion, and an index would cost every write.
+/// Keys of records that refer to one of these ids, in the order of ids. The query searches the
+/// bodies: only rare deletions need it, and an index would cost every write.
 pub(crate) fn referring(
     connection: &Connection,
     layouts: &Layouts,

@@ -1,4 +1,4 @@
-//! Questions to people and what they chose.
+//! Reviews: questions to people, and their answers.
 
 use renkei_sync::model::state::{LinkId, Review, ReviewStatus};
 use renkei_sync::store::port::{ReviewFilter, ReviewQuery};
@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;
 
-/// Reviews of links that still stop something: each planned link needs it. By link, for there may
-/// be many open ones (the plus keeps SQLite from the index by status).
+/// Reviews of links that still stop something; a query per chunk of planned links (RULES.md Q1).
+/// The plus keeps SQLite from the index by status, because many reviews may be open.
 pub(crate) const STOPPING: &str = "SELECT link, body FROM review \
      WHERE link IN (SELECT value FROM json_each(?1)) AND +status IN ('open', 'chosen') ORDER BY id";
 
@@ -49,7 +49,7 @@ pub(crate) fn stopping(
     Ok(())
 }
 
-/// The oldest first.
+/// Reviews, the oldest first.
 pub(crate) fn query(connection: &Connection, query: &ReviewQuery) -> Result<Vec<Review>> {
     let status = match query.stand {
         ReviewFilter::All => "true",

@@ -1,5 +1,4 @@
-//! The engine's port: each query handed to a thread that reads, each commit to the thread that
-//! writes.
+//! The engine's port: each query goes to a reader thread, each commit to the writer thread.
 
 use std::sync::Arc;
 
@@ -29,8 +28,8 @@ pub struct SqliteStore {
     pub(crate) identity: String,
     pub(crate) epoch: String,
     pub(crate) layouts: Arc<Layouts>,
-    // Dropped in this order: the connection that writes is the last to close, for only it can fold
-    // the log into the database; then the lock goes, then a scratch directory.
+    // Dropped in this order. The connection that writes closes last, because only it can fold the
+    // log into the database. Then the lock goes, then a scratch directory.
     pub(crate) readers: Readers,
     pub(crate) writer: Option<Writer>,
     pub(crate) lock: Option<Lock>,

@@ -1,4 +1,4 @@
-//! How far the sweep of each stream has come, and which records its present round has seen.
+//! The progress of each stream's sweep, and the records that its present round has seen.
 
 use renkei_sync::model::state::{RecordKey, Stream, Sweep};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
@@ -32,7 +32,7 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<(Stream, Sweep)>> {
     statement.query_map([], read)?.collect()
 }
 
-/// Marks a known record as seen; an unknown one is left out.
+/// Marks a known record as seen in this round; an unknown one is left out.
 pub(crate) fn mark(connection: &Connection, key: &RecordKey, round: u64) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO swept (record, round)
@@ -43,7 +43,7 @@ pub(crate) fn mark(connection: &Connection, key: &RecordKey, round: u64) -> Resu
     Ok(())
 }
 
-/// No id is lower than an empty word, which stands for the beginning.
+/// Live and surplus records that this round has not seen. An empty `after` is lower than any id.
 pub(crate) fn unswept(
     connection: &Connection,
     stream: &Stream,

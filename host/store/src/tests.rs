@@ -1,5 +1,4 @@
-//! The same histories on both stores, crashes and full disks, and every way in which opening may
-//! fail.
+//! The same histories on both stores, crashes, full disks, and every failure of opening.
 
 use std::path::Path;
 

@@ -1,12 +1,12 @@
 //! The one thread that writes.
 //!
-//! Commits wait in a bounded queue; all that wait when the thread is free become one transaction,
+//! Commits wait in a bounded queue. All that wait when the thread is free become one transaction,
 //! so that many streams share one wait for the disk. If such a group fails, each of its commits is
-//! tried alone, and only the guilty one is answered with the error. A commit is answered when it is
-//! durable, and in no other case with success.
+//! tried alone, and only the failing one gets the error. A commit is answered with success only
+//! when it is durable.
 //!
-//! What was committed is thousands of small pieces of memory, and giving them back takes a fifth of
-//! the time that writing them takes, so another thread does that (RULES.md Q5).
+//! Freeing the memory of a commit takes a fifth of the time that writing it takes, so another
+//! thread does that (RULES.md Q5).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,12 +24,12 @@ use crate::{
     cursors, doubts, guards, identity, journal, keys, links, outbox, records, reviews, sweeps,
 };
 
-/// Commits that may wait; further callers wait to hand theirs in.
+/// Commits that may wait; further callers wait to add theirs.
 const QUEUE: usize = 64;
-/// Commits that may wait to be given back.
+/// Commits whose memory may wait to be freed.
 const WASTE: usize = 4;
 
-/// Ends, after the commits that wait, when it is dropped.
+/// The writer; when it is dropped, it ends after the waiting commits.
 pub(crate) struct Writer {
     queue: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -50,7 +50,7 @@ impl Writer {
         let failed = |source| OpenError::Io { path: path.to_owned(), source };
         let (waste, used) = std::sync::mpsc::sync_channel(WASTE);
         let thread = std::thread::Builder::new().name("store-waste".to_owned());
-        // Ends with the writer, which alone hands things in.
+        // This thread ends with the writer, its only sender.
         drop(thread.spawn(move || used.into_iter().for_each(drop::<Changes>)).map_err(failed)?);
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let owned = path.to_owned();
@@ -59,7 +59,8 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Returns when the changes are on the disk.
+    /// Adds a commit to the queue and waits for its answer: success once the changes are on the
+    /// disk.
     pub(crate) async fn commit(&self, changes: Changes) -> std::result::Result<(), StoreError> {
         let stopped = || StoreError::Failed("the store's writer has stopped".to_owned());
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
@@ -99,15 +100,15 @@ fn run(
         let again = together.is_err() && group.len() > 1;
         for job in group {
             let result = if again { commit(std::slice::from_ref(&job)) } else { together.clone() };
-            // Whoever gave up waiting needs no answer.
+            // A caller that stopped waiting needs no answer.
             drop(job.done.send(result));
-            // Where too much waits already, it is given back here.
+            // If too many commits wait to be freed, this thread frees one.
             drop(waste.try_send(job.changes));
         }
     }
 }
 
-/// One transaction: all of it or, when it is dropped on an error, nothing.
+/// Makes one transaction of the jobs: all of them or, on an error, none.
 fn commit(connection: &mut Connection, layouts: &Layouts, jobs: &[Job]) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in jobs {
@@ -116,7 +117,8 @@ fn commit(connection: &mut Connection, layouts: &Layouts, jobs: &[Job]) -> Resul
     transaction.commit()
 }
 
-/// In the order of the fields of [`Changes`], as the port says.
+/// Applies the changes in the order of the fields of [`Changes`]; only the journal, which nothing
+/// refers to, comes last.
 fn apply(connection: &Connection, layouts: &Layouts, changes: &Changes) -> Result<()> {
     for (stream, cursor) in &changes.cursors {
         cursors::upsert_cursor(connection, stream, cursor)?;

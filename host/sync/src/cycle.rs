@@ -6,11 +6,10 @@
 //!         -> per entity, parents first: take back -> follow moves -> link -> plan, check -> apply
 //!         -> probe; then sweep
 //! ```
-//! One commit each: a page that was read, a record that moved, a chunk of records that were linked,
-//! a chunk of links that were planned and checked, a batch marked as sent, a batch settled. A plan
-//! is derived from stored state alone, so after a crash anywhere the next cycle goes on (`RULES.md`
-//! I15). The passes repeat until nothing more can move, so that a parent made in this cycle lets
-//! its children through in the same cycle.
+//! One commit each: a page, a moved record, a chunk of linked records, a chunk of checked plans, a
+//! batch marked as sent, its outcomes. A plan is derived from stored state alone, so after a crash
+//! anywhere the next cycle goes on (`RULES.md` I15). The passes repeat until nothing more can move,
+//! so that a parent made in this cycle lets its children through in the same cycle.
 
 use crate::apply::recover::{ProbeStage, probe, recover};
 use crate::apply::send::apply_entity;

@@ -260,10 +260,10 @@ impl<'a> CycleState<'a> {
         all.filter(|system| !behind.contains(system)).collect()
     }
 
-    /// Takes out of a plan what must not be sent now: writes to an object that could not be read,
-    /// creations and removals while a system of the link or the target is not read up to now,
-    /// removals while a record of the link is `unclear`, creations where a record may be there
-    /// already (`RULES.md` P13, V15) and those above the guard, which a person is asked about.
+    /// Takes writes out of a plan that must not be sent now. All writes wait for an object that
+    /// could not be read; creations and removals for systems that are not read up to now. Removals
+    /// wait while a record of the link is `unclear`. Creations wait where a record may be there
+    /// already (`RULES.md` P13, V15), and above the guard.
     pub(crate) fn hold_back(
         &mut self,
         entity: &EntitySpec,
@@ -414,7 +414,7 @@ impl<'a> CycleState<'a> {
         self.plan.omitted += operations.len().saturating_sub(room) as u64;
         self.plan.operations.extend(operations.into_iter().take(room));
         for held in held {
-            // What a plan only remarks does not take the room of what it holds back.
+            // Remarks of a plan do not take the room of lines about what it holds back.
             let holds_back = held.reason.holds_back();
             let listed = if holds_back { &mut self.listed.0 } else { &mut self.listed.1 };
             if *listed < self.engine.options.plan_operations {

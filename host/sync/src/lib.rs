@@ -4,11 +4,11 @@
 //! [`store::port`] give it all of that; the runtime, the store and the tests implement them.
 //!
 //! ```text
-//! cycle    one cycle, from recovery to sweep        engine   what it works with and reports
-//! model    what is kept in step and remembered      store    how that is kept
-//! read     what changed -> observations             link     which records are the same thing
-//! plan     observations -> what to write            apply    what to write -> outcomes
-//! answers  why a value is there; what a person decided
+//! cycle    one cycle, from recovery to sweep        engine   inputs, events and report of it
+//! model    specification, values, stored state      store    port of the database, memory store
+//! read     pages of changes -> observations         link     records that are the same thing
+//! plan     observations -> planned operations       apply    planned operations -> outcomes
+//! answers  reasons of values; decisions of people
 //! ```
 
 pub mod answers;

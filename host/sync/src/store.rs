@@ -1,4 +1,4 @@
-//! What the engine keeps: the port, how values become bytes, and the store in memory.
+//! The engine's storage: the port, the encoding of values, and the store in memory.
 
 pub mod codec;
 pub mod memory;

@@ -15,11 +15,11 @@ use std::ptr::null_mut;
 const UNIT: usize = 16;
 /// The largest small block, bytes.
 const SMALL: usize = 512;
-/// What is cut into small blocks, bytes: as much as four pages hold. Each growth of the memory is a
+/// The size of a piece that is cut into small blocks, bytes. Each growth of the memory is a
 /// call of the host.
 const PIECE: usize = 252 << 10;
 
-/// See the module's text. For one thread.
+/// An allocator for one thread, with `large` below it.
 #[derive(Debug)]
 pub(crate) struct Allocator<L> {
     large: L,
@@ -30,7 +30,7 @@ pub(crate) struct Allocator<L> {
 struct Small {
     /// The first free block by size in units; each begins with the address of the next.
     free: [*mut u8; SMALL / UNIT + 1],
-    /// Where the piece goes on, and how much is left of it.
+    /// The rest of the piece, and its length.
     next: *mut u8,
     left: usize,
 }

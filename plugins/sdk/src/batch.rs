@@ -24,7 +24,7 @@ impl Batch {
         Self { columns: columns.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
-    /// Where a column is in the header, for looking it up once per batch.
+    /// The position of a column in the header, for looking it up once per batch.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column == name)
     }
@@ -42,13 +42,13 @@ impl Batch {
 }
 
 impl Row {
-    /// A row of a system. For a transform, see [`Row::of`].
+    /// A row of a system. A row of a transform is made by [`Row::from_cells`].
     pub fn new(id: impl Into<String>, cells: Vec<Cell>) -> Self {
         Self { id: id.into(), version: None, modified: None, cells }
     }
 
     /// A row of a transform, which has no id.
-    pub fn of(cells: Vec<Cell>) -> Self {
+    pub fn from_cells(cells: Vec<Cell>) -> Self {
         Self::new("", cells)
     }
 
@@ -97,10 +97,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_column_is_read_from_the_first_row_to_the_last() {
+    fn column_is_read_from_the_first_row_to_the_last() {
         let mut batch = Batch::new(["id", "name"]);
-        batch.rows.push(Row::of(vec![None, Some("one".into())]));
-        batch.rows.push(Row::of(vec![Some(Value::Null), None]));
+        batch.rows.push(Row::from_cells(vec![None, Some("one".into())]));
+        batch.rows.push(Row::from_cells(vec![Some(Value::Null), None]));
         let column = |name| batch.values(name).map(|cell| cell.cloned()).collect::<Vec<_>>();
         assert_eq!(column("name"), [Some("one".into()), None]);
         assert_eq!(column("id"), [None, Some(Value::Null)]);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_gives_its_present_cells() {
+    fn row_gives_its_present_cells() {
         let mut batch = Batch::new(["a", "b", "c"]);
         batch.rows.push(Row::new("1", vec![Some("x".into()), None, Some(Value::Null)]));
         let rows: Vec<_> = batch.iter().collect();

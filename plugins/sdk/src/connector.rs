@@ -16,7 +16,7 @@ pub use world::{
     Reply, Scan, Schema, WriteRequest,
 };
 
-/// What a connector does. The meaning of every argument and result is in `wit/v1/connector.wit`.
+/// The functions of a connector. `wit/v1/connector.wit` says what every argument and result means.
 pub trait Connector: Sized + 'static {
     /// Makes the connector from the system's settings, which the host checked against the manifest.
     ///
@@ -24,7 +24,8 @@ pub trait Connector: Sized + 'static {
     /// `invalid` where the settings contradict each other.
     fn configure(configuration: &Attributes) -> Result<Self, Error>;
 
-    /// Who am I, with which rights, and how much quota is left. One cheap request.
+    /// The account behind the credentials, its permissions, and the quota that is left. One cheap
+    /// request.
     ///
     /// # Errors
     /// `unauthorized`, `forbidden`.
@@ -100,11 +101,11 @@ pub trait Connector: Sized + 'static {
     }
 }
 
-/// Where the export macro keeps the connector of this instance.
+/// A connector that the export macro keeps in a slot of this instance.
 #[doc(hidden)]
-pub trait Held: Connector {
-    /// The one place of this type.
-    fn place() -> &'static LocalKey<RefCell<Option<Self>>>;
+pub trait ExportedConnector: Connector {
+    /// The one slot of this type.
+    fn slot() -> &'static LocalKey<RefCell<Option<Self>>>;
 }
 
 /// Joins the generated trait, which has no state, to a [`Connector`].
@@ -112,35 +113,37 @@ pub trait Held: Connector {
 #[derive(Debug)]
 pub struct Exported<C>(PhantomData<C>);
 
-fn held<C: Held, T>(call: impl FnOnce(&mut C) -> Result<T, Error>) -> Result<T, Error> {
-    C::place().with_borrow_mut(|place| match place {
+fn with_connector<C: ExportedConnector, T>(
+    call: impl FnOnce(&mut C) -> Result<T, Error>,
+) -> Result<T, Error> {
+    C::slot().with_borrow_mut(|slot| match slot {
         Some(connector) => call(connector),
         None => Err(Error::bug("called before configure")),
     })
 }
 
-impl<C: Held> world::Guest for Exported<C> {
+impl<C: ExportedConnector> world::Guest for Exported<C> {
     fn configure(configuration: Attributes) -> Result<(), Error> {
         crate::panics::report();
         let connector = C::configure(&configuration)?;
-        C::place().set(Some(connector));
+        C::slot().set(Some(connector));
         Ok(())
     }
 
     fn check() -> Result<Account, Error> {
-        held(C::check)
+        with_connector(C::check)
     }
 
     fn discover(objects: Vec<String>) -> Result<Vec<Schema>, Error> {
-        held(|connector: &mut C| connector.discover(&objects))
+        with_connector(|connector: &mut C| connector.discover(&objects))
     }
 
     fn read_page(request: PageRequest) -> Result<Page, Error> {
-        held(|connector: &mut C| connector.read_page(&request))
+        with_connector(|connector: &mut C| connector.read_page(&request))
     }
 
     fn read_records(object: String, columns: Vec<String>, ids: Vec<String>) -> Result<Page, Error> {
-        held(|connector: &mut C| connector.read_records(&object, &columns, &ids))
+        with_connector(|connector: &mut C| connector.read_records(&object, &columns, &ids))
     }
 
     fn find(
@@ -149,23 +152,23 @@ impl<C: Held> world::Guest for Exported<C> {
         key: String,
         values: Vec<Value>,
     ) -> Result<Batch, Error> {
-        held(|connector: &mut C| connector.find(&object, &columns, &key, &values))
+        with_connector(|connector: &mut C| connector.find(&object, &columns, &key, &values))
     }
 
     fn write(request: WriteRequest) -> Result<Vec<Outcome>, Error> {
-        held(|connector: &mut C| connector.write(&request))
+        with_connector(|connector: &mut C| connector.write(&request))
     }
 
     fn merge(object: String, winner: String, losers: Vec<String>) -> Result<Outcome, Error> {
-        held(|connector: &mut C| connector.merge(&object, &winner, &losers))
+        with_connector(|connector: &mut C| connector.merge(&object, &winner, &losers))
     }
 
     fn add_activities(activities: Vec<Activity>) -> Result<Vec<Outcome>, Error> {
-        held(|connector: &mut C| connector.add_activities(&activities))
+        with_connector(|connector: &mut C| connector.add_activities(&activities))
     }
 
     fn webhook(hook: Hook) -> Result<Reply, Error> {
-        held(|connector: &mut C| connector.webhook(&hook))
+        with_connector(|connector: &mut C| connector.webhook(&hook))
     }
 }
 
@@ -180,8 +183,8 @@ macro_rules! export_connector {
                     const { ::std::cell::RefCell::new(::std::option::Option::None) };
             }
 
-            impl $crate::connector::Held for $connector {
-                fn place() -> &'static ::std::thread::LocalKey<
+            impl $crate::connector::ExportedConnector for $connector {
+                fn slot() -> &'static ::std::thread::LocalKey<
                     ::std::cell::RefCell<::std::option::Option<Self>>,
                 > {
                     &CONNECTOR

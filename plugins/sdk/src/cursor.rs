@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::value::Facts as _;
 use crate::{Attributes, Error};
 
-/// How far a server's clock may be ahead of the host's and still be believed, ms.
+/// The time by which a server's clock may be ahead of the host's and still be believed, ms.
 const AHEAD_MS: i64 = 24 * 3_600_000;
 
 /// The bytes that go into `page.cursor`.
@@ -36,8 +36,8 @@ pub fn decode<T: DeserializeOwned + Default>(bytes: Option<&[u8]>) -> Result<T, 
 ///
 /// `server` is the server's clock when it answered and `newest` the newest stamp on the page. A
 /// wrong clock must not move a cursor past changes to come. So a server's clock that is a day ahead
-/// of the host's (option `now-ms`) is not believed, the rows' own stamps stand for it, and nothing
-/// goes past the host's clock. Too early a moment costs repeats and loses nothing. `None` where
+/// of the host's (option `now-ms`) is not believed; the rows' own stamps stand for it. Nothing goes
+/// past the host's clock. Too early a moment costs repeats and loses nothing. `None` where
 /// nothing tells the time.
 ///
 /// ```

@@ -87,7 +87,7 @@ impl Request {
     /// Sets a JSON body.
     ///
     /// # Panics
-    /// Where the value has no JSON form, such as a map with keys that are not text: a fault of the
+    /// For a value that has no JSON form, such as a map with keys that are not text: a fault of the
     /// plugin, which the host reports as a trap.
     #[must_use]
     #[expect(clippy::expect_used, reason = "only a Serialize of the plugin's own can fail here")]
@@ -147,8 +147,18 @@ impl Method {
     }
 }
 
+impl Failure {
+    /// True if the request may have reached the system, so that its effect is unknown.
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::NoAnswer(_) | Self::TooLarge(_) | Self::Timeout | Self::Cancelled => true,
+            Self::Quota(_) | Self::Denied(_) | Self::Unauthorized(_) => false,
+        }
+    }
+}
+
 impl Response {
-    /// Whether the status is 2xx.
+    /// True for a status of 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -156,6 +166,11 @@ impl Response {
     /// The first header of this name (lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The server's clock when it answered, ms; its `date` header says so.
+    pub fn server_time(&self) -> Option<i64> {
+        crate::time::parse_http_date(self.header("date")?)
     }
 
     /// The body as JSON of this shape. Look at the status first: an error page has another shape.
@@ -295,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_built_step_by_step() {
+    fn request_has_what_each_step_set() {
         let request = Request::post("/search")
             .query("a", "1 2")
             .query("b", "&")
@@ -315,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_another_shape_is_an_error_that_does_not_quote_it() {
+    fn body_of_another_shape_is_an_error_that_does_not_quote_it() {
         let answer = |body: &str| {
             let response = Response { status: 200, headers: Vec::new(), body: body.into() };
             response.json::<Vec<u32>>().unwrap_err()
@@ -343,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_say_what_the_host_does_next() {
+    fn failure_becomes_the_error_that_the_host_acts_on() {
         assert_eq!(Error::from(Failure::Quota(250)), Error::RetryAfter(250));
         assert!(matches!(Failure::Unauthorized("no".into()).into(), Error::Unauthorized(_)));
         assert_eq!(Error::from(Failure::Timeout), Error::Host("timeout".into()));

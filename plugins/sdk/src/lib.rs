@@ -1,4 +1,4 @@
-//! What a Renkei plugin is written with.
+//! The SDK of Renkei's plugins.
 //!
 //! A plugin is one WebAssembly component: a connector (one CRM) or a transform (pure functions over
 //! batches). This crate is the contract `wit/v1` in Rust, with the types as generated and short

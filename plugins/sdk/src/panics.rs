@@ -1,4 +1,4 @@
-//! What a panic says reaches the host: WebAssembly itself only knows that the guest stopped.
+//! Panics as lines of the log. WebAssembly itself tells the host only that the guest stopped.
 
 /// Writes each panic as one line of the log, `panicked at FILE:LINE:COLUMN: MESSAGE`, which the
 /// host repeats in the error of the call. The first call counts.

@@ -8,7 +8,7 @@
 use crate::http::Failure;
 use crate::{Error, Problem};
 
-/// Who can do something about a problem (`problem.remedy`).
+/// The person or program that can solve a problem (`problem.remedy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
     /// Trying again later, by the host.
@@ -101,7 +101,7 @@ impl Error {
     }
 }
 
-/// What a failed request means for a call that cannot go on without it. For the operations of a
+/// The error of a call that cannot go on without a failed request. For the operations of a
 /// write, a failure becomes an [`Outcome`](crate::Outcome) instead.
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {

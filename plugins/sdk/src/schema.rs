@@ -1,7 +1,9 @@
 //! Making schemas, pages and outcomes: short constructors for the records of the connector world.
 
 use crate::batch::present;
-use crate::connector::{Account, Applied, Field, Operation, Outcome, Page, Schema, WriteRequest};
+use crate::connector::{
+    Account, Action, Applied, Field, Operation, Outcome, Page, Schema, WriteRequest,
+};
 use crate::http::Failure;
 use crate::{Attributes, Cell, Problem, Remedy, Value};
 
@@ -207,6 +209,19 @@ impl WriteRequest {
     }
 }
 
+impl Operation {
+    /// An operation on the record with this id, or on a new one, without key and version.
+    pub fn new(
+        intent: impl Into<String>,
+        action: Action,
+        id: Option<&str>,
+        cells: Vec<Cell>,
+    ) -> Self {
+        let (intent, id) = (intent.into(), id.map(str::to_owned));
+        Self { intent, action, id, key: None, if_version: None, cells }
+    }
+}
+
 impl Applied {
     /// An update of this record, with nothing known of its state.
     pub fn updated(id: impl Into<String>) -> Self {
@@ -253,7 +268,7 @@ impl From<Applied> for Outcome {
     }
 }
 
-/// What a failed request means for each operation in it. Nothing was written where the host sent
+/// The outcome of each operation in a failed request. Nothing was written where the host sent
 /// nothing; otherwise the effect is unknown, and the host probes.
 impl From<Failure> for Outcome {
     fn from(failure: Failure) -> Self {
@@ -275,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_request_says_whether_its_effect_is_known() {
+    fn failed_request_says_whether_its_effect_is_known() {
         assert_eq!(Outcome::from(Failure::Quota(9)), Outcome::RetryAfter(9));
         assert_eq!(Outcome::from(Failure::Timeout), Outcome::Uncertain("timeout".into()));
         let rejected = Outcome::rejected(Problem::new("not-sent", "grant", Remedy::Plugin));

@@ -4,8 +4,8 @@ use crate::bindings::imports::renkei::plugin::signing as import;
 
 pub use import::Algorithm;
 
-/// Compares, in constant time, `expected` (the raw bytes of the hash, so decode hex or base64
-/// first) with the keyed hash of `message` under the secret that the manifest names `secret`. An
+/// Compares `expected` with the keyed hash of `message` under the secret that the manifest names
+/// `secret`, in constant time. `expected` is the raw hash, so decode hex or base64 first. An
 /// unknown secret compares as false.
 #[cfg(target_family = "wasm")]
 pub fn verify(secret: &str, algorithm: Algorithm, message: &[u8], expected: &[u8]) -> bool {

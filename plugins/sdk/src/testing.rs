@@ -31,9 +31,9 @@ thread_local! {
 /// One line that the plugin logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// How grave.
+    /// The severity.
     pub level: Level,
-    /// What happened.
+    /// The text.
     pub message: String,
     /// Names and ids.
     pub attributes: Vec<(String, String)>,
@@ -113,6 +113,11 @@ pub fn logged() -> Vec<Line> {
     LINES.take()
 }
 
+/// Texts as a list of columns, ids or names.
+pub fn texts(items: &[&str]) -> Vec<String> {
+    items.iter().map(|item| (*item).to_owned()).collect()
+}
+
 /// A JSON answer.
 pub fn respond(status: u16, json: &str) -> Response {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
@@ -182,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn handlers_nest_and_go() {
+    fn handlers_nest_and_end() {
         assert_eq!(status(), None);
         with_http(
             |_| Ok(respond(200, "{}")),

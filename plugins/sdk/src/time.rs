@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_header_is_none() {
+    fn broken_header_is_none() {
         assert_eq!(parse_http_date("yesterday"), None);
     }
 }

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use crate::bindings::transform::exports::renkei::plugin::transform as world;
 use crate::{Attributes, Batch, Error, Value};
 
-/// What a transform does. The meaning of every argument and result is in `wit/v1/transform.wit`.
+/// The functions of a transform. `wit/v1/transform.wit` says what every argument and result means.
 pub trait Transform: 'static {
     /// Input columns to output columns. `old` has what the target holds now, row by row, or no rows
     /// at all.

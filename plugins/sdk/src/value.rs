@@ -53,7 +53,7 @@ impl Value {
         if text.is_empty() { Self::Null } else { Self::Text(text.to_owned()) }
     }
 
-    /// Whether the cell was read and is empty.
+    /// True for a cell that was read and is empty.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
@@ -155,6 +155,21 @@ pub trait Facts {
     /// The boolean under this code; `None` where it is missing or of another kind.
     fn boolean(&self, code: &str) -> Option<bool> {
         self.value(code)?.as_boolean()
+    }
+
+    /// The integer under this code, or `default` where there is none, for a setting that counts
+    /// something.
+    ///
+    /// # Errors
+    /// `invalid` with the setting's name, where it is negative.
+    fn amount(&self, code: &str, default: i64) -> Result<i64, Error> {
+        match self.integer(code).unwrap_or(default) {
+            negative if negative < 0 => {
+                let message = format!("the setting `{code}` must not be negative");
+                Err(Error::invalid("setting-negative", message))
+            }
+            amount => Ok(amount),
+        }
     }
 
     /// The text under this code, for a setting that the manifest declares with a default or as

@@ -161,7 +161,10 @@ fn to_guest(batch: &Batch) -> sdk::Batch {
         let text = cell.as_ref().and_then(Value::as_text);
         text.map(sdk::Value::from)
     };
-    guest.rows =
-        batch.rows.iter().map(|r| sdk::Row::of(r.cells.iter().map(cell).collect())).collect();
+    guest.rows = batch
+        .rows
+        .iter()
+        .map(|r| sdk::Row::from_cells(r.cells.iter().map(cell).collect()))
+        .collect();
     guest
 }

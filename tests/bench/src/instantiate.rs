@@ -31,7 +31,7 @@ pub(crate) fn run() -> Result<Figures> {
     };
     let native = {
         let mut batch = sdk::Batch::new(["text_00", "text_01"]);
-        batch.rows.push(sdk::Row::of(vec![Some("Taro".into()), None]));
+        batch.rows.push(sdk::Row::from_cells(vec![Some("Taro".into()), None]));
         batch
     };
     let (none, nothing) = (sdk::Attributes::default(), sdk::Batch::default());

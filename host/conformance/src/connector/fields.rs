@@ -38,7 +38,7 @@ pub fn choose_fields(schema: &Schema) -> Result<ChosenFields, String> {
     let stamp = stamp.and_then(|(_, value)| value.as_text()).map(str::to_owned);
     let mut texts: Vec<&SchemaField> = schema.fields.iter().filter(|f| is_plain(f)).collect();
     texts.sort_by_key(|field| (!field.required, rank(&field.name)));
-    let text = texts.first().ok_or("it has no plain text field that can be written")?;
+    let text = texts.first().ok_or("the object has no plain text field that can be written")?;
     let other = texts.iter().skip(1).find(|field| field.nullable && !field.required);
     let mut fill = Vec::new();
     for field in schema.fields.iter().filter(|field| field.required && field.creatable) {

@@ -14,6 +14,9 @@ use renkei_sync::model::record::{
 use renkei_sync::model::value::{Cell, Value};
 
 use super::fields::{ChosenFields, choose_fields};
+use super::requests::{
+    create_request, describe, kit_text, new_operation, require_applied, row_cells, write_columns,
+};
 use super::trial::{ConnectorTrial, ids, page_request};
 use crate::report::{CheckResult, ConformanceReport, NotPassed, none_of};
 use crate::rules::{self, ContractRule};
@@ -75,21 +78,6 @@ pub(super) async fn check(
     report.add(rule, name, writing.archive().await);
 }
 
-/// A create of one record, unlike all others of this run.
-pub(super) fn create_request(
-    trial: &ConnectorTrial<'_>,
-    object: &str,
-    chosen: &ChosenFields,
-    word: &str,
-) -> WriteRequest {
-    let columns = columns(chosen);
-    let intent = format!("{}-{object}-{word}", trial.run);
-    let cells = cells(&columns, &chosen.fill, &[(&chosen.text, text(word))]);
-    let operation = operation(&intent, Action::Create, None, cells);
-    let object = object.to_owned();
-    WriteRequest { object, columns, operations: vec![operation], options: Vec::new() }
-}
-
 impl WriteChecks<'_> {
     fn create(&self, word: &str) -> Operation {
         let request = create_request(self.trial, &self.object.name, &self.chosen, word);
@@ -97,20 +85,20 @@ impl WriteChecks<'_> {
             .operations
             .into_iter()
             .next()
-            .unwrap_or_else(|| operation("", Action::Create, None, Vec::new()))
+            .unwrap_or_else(|| new_operation("", Action::Create, None, Vec::new()))
     }
 
     /// An update of one record's text.
     fn rename(&self, id: &str, word: &str) -> Operation {
-        let columns = columns(&self.chosen);
-        let cells = cells(&columns, &[], &[(&self.chosen.text, text(word))]);
+        let columns = write_columns(&self.chosen);
+        let cells = row_cells(&columns, &[], &[(&self.chosen.text, kit_text(word))]);
         let intent = format!("{}-{}-{word}", self.trial.run, self.object.name);
-        operation(&intent, Action::Update, Some(id), cells)
+        new_operation(&intent, Action::Update, Some(id), cells)
     }
 
     /// Writes in a job of its own.
     async fn write(&self, operations: Vec<Operation>) -> Result<Vec<Written>, NotPassed> {
-        let (object, columns) = (self.object.name.clone(), columns(&self.chosen));
+        let (object, columns) = (self.object.name.clone(), write_columns(&self.chosen));
         let count = operations.len();
         let request = WriteRequest { object, columns, operations, options: Vec::new() };
         let outcomes = self.trial.open().await?.write(&request).await?;
@@ -149,7 +137,7 @@ impl WriteChecks<'_> {
     async fn create_once(&mut self) -> CheckResult {
         let before = self.live().await;
         let all = || (0..FEW).map(|n| self.create(&format!("one {n}"))).collect::<Vec<_>>();
-        let first = applied(self.write(all()).await?)?;
+        let first = require_applied(self.write(all()).await?)?;
         if let Some(other) = first.iter().find(|one| !one.created) {
             return Err(NotPassed::failed(format!(
                 "record {} is new, but not `created`",
@@ -167,7 +155,7 @@ impl WriteChecks<'_> {
             match outcome {
                 Written::Applied(Applied { id: same, created: false, .. }) if same == id => {}
                 Written::Exists(same) if same == id => {}
-                other => found.push(format!("{id} made again: {}", words(other))),
+                other => found.push(format!("{id} made again: {}", describe(other))),
             }
         }
         if let (Some(before), Some(after)) = (before, self.live().await) {
@@ -207,13 +195,14 @@ impl WriteChecks<'_> {
         let before = self.live().await;
         let key = format!("{}-{}-upsert", self.trial.run, self.object.name);
         let upsert = |word: &str| {
-            let set = [(&self.chosen.text, text(word)), (&stamp, Value::Text(key.clone().into()))];
-            let cells = cells(&columns(&self.chosen), &self.chosen.fill, &set);
-            let operation = operation(&format!("{key}-{word}"), Action::Upsert, None, cells);
+            let set =
+                [(&self.chosen.text, kit_text(word)), (&stamp, Value::Text(key.clone().into()))];
+            let cells = row_cells(&write_columns(&self.chosen), &self.chosen.fill, &set);
+            let operation = new_operation(&format!("{key}-{word}"), Action::Upsert, None, cells);
             Operation { key: Some(stamp.clone()), ..operation }
         };
-        let first = applied(self.write(vec![upsert("first")]).await?)?;
-        let second = applied(self.write(vec![upsert("second")]).await?)?;
+        let first = require_applied(self.write(vec![upsert("first")]).await?)?;
+        let second = require_applied(self.write(vec![upsert("second")]).await?)?;
         let (Some(first), Some(second)) = (first.first(), second.first()) else {
             return Err(NotPassed::failed("no outcome"));
         };
@@ -228,7 +217,7 @@ impl WriteChecks<'_> {
             }
         }
         let (now, _) = self.texts(std::slice::from_ref(&first.id)).await?;
-        if now.get(&first.id) != Some(&Some(text("second"))) {
+        if now.get(&first.id) != Some(&Some(kit_text("second"))) {
             found.push(format!("the second upsert changed nothing: {now:?}"));
         }
         self.made.push(first.id.clone());
@@ -239,19 +228,21 @@ impl WriteChecks<'_> {
         let Some(id) = self.made.first() else {
             return Err(NotPassed::not_applicable("there is no record to change"));
         };
-        applied(self.write(vec![self.rename(id, "renamed")]).await?)?;
+        require_applied(self.write(vec![self.rename(id, "renamed")]).await?)?;
         let one = std::slice::from_ref(id);
-        self.expect(&self.chosen.text, one, &text("renamed")).await?;
+        self.expect(&self.chosen.text, one, &kit_text("renamed")).await?;
         let Some(other) = &self.chosen.other else {
             return Ok("there is no second text, so null and absent are not tried".to_owned());
         };
-        let columns = columns(&self.chosen);
-        for (word, value) in [("set", text("other")), ("cleared", Value::Null)] {
-            let cells = cells(&columns, &[], &[(other, value.clone())]);
+        let columns = write_columns(&self.chosen);
+        for (word, value) in [("set", kit_text("other")), ("cleared", Value::Null)] {
+            let cells = row_cells(&columns, &[], &[(other, value.clone())]);
             let intent = format!("{}-{}-{word}", self.trial.run, self.object.name);
-            applied(self.write(vec![operation(&intent, Action::Update, Some(id), cells)]).await?)?;
+            require_applied(
+                self.write(vec![new_operation(&intent, Action::Update, Some(id), cells)]).await?,
+            )?;
             self.expect(other, one, &value).await?;
-            self.expect(&self.chosen.text, one, &text("renamed")).await?;
+            self.expect(&self.chosen.text, one, &kit_text("renamed")).await?;
         }
         Ok(String::new())
     }
@@ -269,7 +260,9 @@ impl WriteChecks<'_> {
         let (seen, _) = self.changed(|seen, _| wanted.is_subset(seen)).await?;
         let missed: Vec<&String> = wanted.difference(&seen).collect();
         if !missed.is_empty() {
-            return Err(NotPassed::failed(format!("{missed:?} were written and are never told")));
+            return Err(NotPassed::failed(format!(
+                "{missed:?} were written and are never reported"
+            )));
         }
         Ok(format!("{} records", wanted.len()))
     }
@@ -317,7 +310,7 @@ impl WriteChecks<'_> {
         let mut bad = Vec::new();
         if let Some((column, value, what)) = self.chosen.bad.clone() {
             let mut operation = self.create("bad value");
-            let place = columns(&self.chosen).iter().position(|name| *name == column);
+            let place = write_columns(&self.chosen).iter().position(|name| *name == column);
             if let Some(cell) = place.and_then(|place| operation.cells.get_mut(place)) {
                 *cell = Some(value);
             }
@@ -325,7 +318,7 @@ impl WriteChecks<'_> {
             bad.push((1, what));
         }
         if self.object.actions.contains(&ObjectAction::Archive) {
-            applied(self.write(vec![self.away(&three)]).await?)?;
+            require_applied(self.write(vec![self.away(&three)]).await?)?;
             self.made.retain(|id| *id != three);
             self.gone.push(three.clone());
             operations.insert(3, self.rename(&three, "gone"));
@@ -346,13 +339,13 @@ impl WriteChecks<'_> {
                 }
                 (None, Written::Applied(_)) | (Some(_), Written::Gone) => {}
                 (Some(_), Written::Rejected(problems)) if !problems.is_empty() => {}
-                (Some((_, what)), other) => found.push(format!("{what}: {}", words(other))),
-                (None, other) => found.push(format!("good row {place}: {}", words(other))),
+                (Some((_, what)), other) => found.push(format!("{what}: {}", describe(other))),
+                (None, other) => found.push(format!("good row {place}: {}", describe(other))),
             }
         }
         let (now, _) = self.texts(&[one.clone(), two.clone()]).await?;
         for (id, word) in [(one, "good 1"), (two, "good 3")] {
-            if now.get(&id) != Some(&Some(text(word))) {
+            if now.get(&id) != Some(&Some(kit_text(word))) {
                 found.push(format!("the good row of {id} was not written"));
             }
         }
@@ -372,22 +365,22 @@ impl WriteChecks<'_> {
         let rows = MANY.min(most);
         let word = |row: usize| format!("many {row}");
         let outcomes = self.write((0..rows).map(|row| self.create(&word(row))).collect()).await?;
-        let made: Vec<String> = applied(outcomes)?.into_iter().map(|one| one.id).collect();
+        let made: Vec<String> = require_applied(outcomes)?.into_iter().map(|one| one.id).collect();
         self.made.extend(made.iter().cloned());
         let (now, _) = self.texts(&made).await?;
         let wrong = made
             .iter()
             .enumerate()
-            .filter(|(row, id)| now.get(*id) != Some(&Some(text(&word(*row)))));
+            .filter(|(row, id)| now.get(*id) != Some(&Some(kit_text(&word(*row)))));
         let wrong =
             wrong.map(|(row, id)| format!("outcome {row} names {id}, which is another row"));
         none_of(wrong.collect(), format!("{rows} rows"))
     }
 
     fn away(&self, id: &str) -> Operation {
-        let cells = columns(&self.chosen).iter().map(|_| None).collect();
+        let cells = write_columns(&self.chosen).iter().map(|_| None).collect();
         let intent = format!("{}-{}-archive-{id}", self.trial.run, self.object.name);
-        operation(&intent, Action::Archive, Some(id), cells)
+        new_operation(&intent, Action::Archive, Some(id), cells)
     }
 
     async fn archive(&self) -> CheckResult {
@@ -396,7 +389,7 @@ impl WriteChecks<'_> {
         }
         let most = usize::try_from(self.object.write_rows).unwrap_or(usize::MAX).max(1);
         for part in self.made.chunks(most) {
-            applied(self.write(part.iter().map(|id| self.away(id)).collect()).await?)?;
+            require_applied(self.write(part.iter().map(|id| self.away(id)).collect()).await?)?;
         }
         let all: BTreeSet<String> = self.made.iter().chain(&self.gone).cloned().collect();
         let asked: Vec<String> = all.iter().cloned().collect();
@@ -406,13 +399,15 @@ impl WriteChecks<'_> {
         if !still.is_empty() {
             found.push(format!("`read-records` still gives {still:?}"));
         }
-        let untold = all.difference(&removed).count();
-        if untold > 0 {
-            found
-                .push(format!("`read-records` does not tell {untold} of {} as removed", all.len()));
+        let unreported = all.difference(&removed).count();
+        if unreported > 0 {
+            found.push(format!(
+                "`read-records` does not report {unreported} of {} as removed",
+                all.len()
+            ));
         }
         let (_, removed) = self.changed(|_, removed| all.is_subset(removed)).await?;
-        let told = all.intersection(&removed).count();
+        let reported = all.intersection(&removed).count();
         let sweep = page_request(&self.object.name, Scan::Sweep, &[], self.object.read_rows);
         let swept = ids(&self.trial.scan(sweep).await?);
         let swept = swept.iter().filter(|id| all.contains(*id)).count();
@@ -423,67 +418,9 @@ impl WriteChecks<'_> {
             self.write(self.made.first().map(|id| self.away(id)).into_iter().collect()).await?
         {
             if !matches!(outcome, Written::Applied(_) | Written::Gone) {
-                found.push(format!("archived once more: {}", words(&outcome)));
+                found.push(format!("archived once more: {}", describe(&outcome)));
             }
         }
-        none_of(found, format!("{told} of {} are told by `changes`", all.len()))
-    }
-}
-
-/// The columns of every write to an object.
-fn columns(chosen: &ChosenFields) -> Vec<String> {
-    let mut columns = vec![chosen.text.clone()];
-    let fill = chosen.fill.iter().map(|(name, _)| name.clone());
-    let bad = chosen.bad.as_ref().map(|(name, ..)| name.clone());
-    for name in chosen.other.iter().chain(&chosen.stamp).cloned().chain(fill).chain(bad) {
-        if !columns.contains(&name) {
-            columns.push(name);
-        }
-    }
-    columns
-}
-
-/// The cells of one row: what is set, else what a create needs, else absent.
-fn cells(columns: &[String], fill: &[(String, Value)], set: &[(&String, Value)]) -> Vec<Cell> {
-    let cell = |column: &String| {
-        let set = set.iter().find(|(name, _)| *name == column).map(|(_, value)| value.clone());
-        set.or_else(|| fill.iter().find(|(name, _)| name == column).map(|(_, v)| v.clone()))
-    };
-    columns.iter().map(cell).collect()
-}
-
-fn text(word: &str) -> Value {
-    Value::Text(format!("Renkei kit 試験 {word}").into())
-}
-
-fn operation(intent: &str, action: Action, id: Option<&str>, cells: Vec<Cell>) -> Operation {
-    let (intent, id) = (intent.to_owned(), id.map(str::to_owned));
-    Operation { intent, action, id, key: None, if_version: None, cells }
-}
-
-/// All outcomes as applied writes, or what else they are.
-fn applied(outcomes: Vec<Written>) -> Result<Vec<Applied>, NotPassed> {
-    let mut all = Vec::with_capacity(outcomes.len());
-    for (place, outcome) in outcomes.into_iter().enumerate() {
-        match outcome {
-            Written::Applied(applied) => all.push(applied),
-            other => return Err(NotPassed::failed(format!("row {place}: {}", words(&other)))),
-        }
-    }
-    Ok(all)
-}
-
-fn words(outcome: &Written) -> String {
-    match outcome {
-        Written::Applied(applied) => format!("applied to {}", applied.id),
-        Written::Rejected(problems) if problems.is_empty() => {
-            "rejected without a reason".to_owned()
-        }
-        Written::Rejected(problems) => {
-            let words =
-                problems.iter().map(|problem| format!("{}: {}", problem.code, problem.message));
-            format!("rejected ({})", words.collect::<Vec<_>>().join("; "))
-        }
-        other => format!("{other:?}"),
+        none_of(found, format!("{reported} of {} are reported by `changes`", all.len()))
     }
 }

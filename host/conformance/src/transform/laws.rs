@@ -44,11 +44,11 @@ pub async fn check(trial: &FunctionTrial<'_>, report: &mut ConformanceReport) {
         let rule: &ContractRule = rule;
         let name = &trial.function.name;
         // A call that gives no answer breaks no law; `total` reports it, unless it passed.
-        let told = report.has_failed(&rules::TOTAL, name);
+        let reported = report.has_failed(&rules::TOTAL, name);
         let outcome = match hold(trial, law).await {
-            Err(LawFailure::NoAnswer(_)) if told => {
-                Err(NotPassed::not_applicable("it does not answer ordinary rows, see `total`"))
-            }
+            Err(LawFailure::NoAnswer(_)) if reported => Err(NotPassed::not_applicable(
+                "the function does not answer ordinary rows, see `total`",
+            )),
             Err(LawFailure::NoAnswer(error)) => Err(error.into()),
             Err(LawFailure::Broken(found)) => Err(NotPassed::failed(found)),
             Ok(remark) => Ok(remark),

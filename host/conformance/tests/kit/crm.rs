@@ -147,7 +147,7 @@ struct CrmJob {
     crm: Crm,
     generation: Generation,
     refused: bool,
-    /// What a connector must not keep in its instance: where the scan is.
+    /// The place of the scan, which a connector must not keep in its instance.
     place: Mutex<String>,
 }
 

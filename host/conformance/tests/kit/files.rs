@@ -96,7 +96,7 @@ async fn last_lines_of_the_plugin_stand_once_beside_the_failed_check() {
     assert_eq!(failed(&report), ["total"], "{}", report.to_text());
     let total = check_of(&report, "total");
     assert_eq!(total.guest_output, ["at first", "no such table"], "of the last call, not of all");
-    assert_eq!(total.advice, "see the plugin's own words above");
+    assert_eq!(total.advice, "see the output above");
     let text = report.to_text();
     assert_eq!(text.matches("output: no such table").count(), 1, "{text}");
 }

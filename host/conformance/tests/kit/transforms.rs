@@ -63,7 +63,7 @@ fn small(cell: &Cell) -> Cell {
 }
 
 impl SmallLetters {
-    /// What the host does before a plugin sees its parameters.
+    /// The host's check of parameters before a plugin sees them.
     fn parameters(&self, call: &TransformCall<'_>) -> Result<(), PluginError> {
         if self.flaw == TransformFlaw::AcceptsAnything {
             return Ok(());
@@ -232,14 +232,14 @@ async fn call_without_an_answer_breaks_no_law() {
     assert!(skipped.ends_with(&["lens-get-put", "lens-put-get"]), "{}", report.to_text());
     assert!(named(&report, &CheckVerdict::Passed).contains(&"lens-stable"), "{}", report.to_text());
     let last = report.checks.iter().find(|check| check.check == "lens-get-put").unwrap();
-    assert_eq!(last.remark, "it does not answer ordinary rows, see `total`");
+    assert_eq!(last.remark, "the function does not answer ordinary rows, see `total`");
 }
 
 #[tokio::test]
 async fn advice_follows_the_cause_of_a_failed_call() {
     for (flaw, words) in [
-        (TransformFlaw::Stops(StopCause::Trap), "it ended without a word"),
-        (TransformFlaw::Stops(StopCause::Limit(Cap::RunTime)), "it does not end"),
+        (TransformFlaw::Stops(StopCause::Trap), "the plugin ended without a line"),
+        (TransformFlaw::Stops(StopCause::Limit(Cap::RunTime)), "the call does not end"),
         (TransformFlaw::Stops(StopCause::Limit(Cap::Memory)), "stay below the limit"),
         (TransformFlaw::UnknownName, "the manifest lists `small`, the code does not"),
         (TransformFlaw::RefusesEmoji, "make a value that does not convert null or absent"),

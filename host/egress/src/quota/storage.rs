@@ -94,7 +94,7 @@ impl SharedWindows {
             shared.marks.enter(&mut shared.windows)?;
             shared.write(known == WindowChange::Lasting)?;
             // A new file must not be gone, with its calls, after a power cut.
-            File::open(folder)?.sync_all()
+            renkei_files::sync_folder(folder)
         })?;
         Ok(shared)
     }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use renkei_files::Access;
+use renkei_files::FileAccess;
 use wasm_encoder::{ComponentSection as _, CustomSection};
 use wit_component::ComponentEncoder;
 
@@ -42,7 +42,7 @@ pub(super) fn write(
     let path = out_dir.join(&file_name);
     // A host that watches the folder sees the old file or the new one.
     std::fs::create_dir_all(out_dir)
-        .and_then(|()| renkei_files::replace_with(&path, Access::Umask, &[package.bytes()]))
+        .and_then(|()| renkei_files::replace_with(&path, FileAccess::Umask, &[package.bytes()]))
         .map_err(|source| BuildError::Io { path: path.clone(), source })?;
     Ok(Built { path, package })
 }

@@ -213,13 +213,13 @@ fn run(tool: &'static str, command: &mut Command) -> Result<(), BuildError> {
 pub(super) fn plugin_part(printed: &str) -> &str {
     const TRACEBACK: &str = "Traceback (most recent call last):";
     let head = |text: &str, sign: &str| text.find(sign).unwrap_or(text.len());
-    let told = printed.get(..head(printed, "Stack backtrace:")).unwrap_or(printed);
-    let of_python = told.rfind(TRACEBACK).and_then(|at| told.get(at..));
-    let told = match of_python {
+    let output = printed.get(..head(printed, "Stack backtrace:")).unwrap_or(printed);
+    let of_python = output.rfind(TRACEBACK).and_then(|at| output.get(at..));
+    let output = match of_python {
         Some(last) => last.get(..head(last, "\nCaused by:")).unwrap_or(last),
-        None => told,
+        None => output,
     };
-    if told.trim().is_empty() { printed.trim_end() } else { told.trim_end() }
+    if output.trim().is_empty() { printed.trim_end() } else { output.trim_end() }
 }
 
 /// Tools run in the plugin's directory, so paths must not be relative to ours.

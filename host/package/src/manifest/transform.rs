@@ -16,7 +16,7 @@ pub struct TransformManifest {
 pub struct Function {
     /// Such as `full-name`.
     pub name: String,
-    /// Which calls it takes.
+    /// The calls that it takes.
     pub shape: FunctionShape,
     /// Columns that it reads; empty for a merge.
     pub input: Vec<String>,
@@ -28,7 +28,7 @@ pub struct Function {
     pub help: String,
 }
 
-/// Which calls a function takes.
+/// The calls that a function takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FunctionShape {

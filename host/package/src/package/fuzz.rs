@@ -32,7 +32,7 @@ fn reader_of_plugin_files_never_panics() {
     });
 }
 
-/// Whole manifests, and each table of them with the head: short inputs reach more places.
+/// Manifests as wholes, and each table of them with the head: short inputs reach more places.
 fn manifests() -> Vec<String> {
     let mut seeds: Vec<String> = PLUGINS.map(str::to_owned).into();
     for text in PLUGINS {

@@ -125,7 +125,7 @@ fn import_outside_the_contract_is_refused() {
         );
         let expected = format!(
             "acme.wasm: imports wasi:http/{interface}, which a connector does not get; \
-             of WASI 0.2 ..."
+             a plugin may list only the interfaces of WASI 0.2 ..."
         );
         check(with_section(dummy::component_of(&wit), SECTION, CONNECTOR.as_bytes()), &expected);
     }

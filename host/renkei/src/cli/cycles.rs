@@ -1,12 +1,12 @@
-//! The arguments of the commands that run cycles: `plan`, `sync` and `serve`.
+//! Arguments of the commands that run cycles: `plan`, `sync` and `serve`.
 
 use clap::Args;
 
-use super::DirArgs;
+use super::dir::DirArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct SyncArgs {
-    /// Approve the first sync of entities that nothing was written of yet, and no other question.
+    /// Approve the first sync of entities, and no other review.
     #[arg(long)]
     pub(crate) yes: bool,
     #[command(flatten)]
@@ -17,7 +17,7 @@ pub(crate) struct SyncArgs {
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) dir: DirArgs,
-    /// Print at most so many operations; the counts are always complete.
+    /// Most operations that are printed; the counts are always complete.
     #[arg(long, default_value_t = 200, value_name = "N")]
     pub(crate) limit: usize,
 }
@@ -26,7 +26,7 @@ pub(crate) struct PlanArgs {
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) dir: DirArgs,
-    /// Pause between two cycles; default is the configuration's.
+    /// Pause between two cycles; without, the configuration's.
     #[arg(long, value_name = "S")]
     pub(crate) interval_seconds: Option<u64>,
 }

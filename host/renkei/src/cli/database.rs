@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::DirArgs;
+use super::dir::DirArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct FileArgs {
-    /// The backup.
+    /// File of the backup.
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) dir: DirArgs,
@@ -21,8 +21,10 @@ pub(crate) enum AccountCommand {
   renkei account list --dir sync
   renkei account list --dir sync --json | jq '.accounts[]'")]
     List(DirArgs),
-    /// Declare that a system is another account from now on, such as production instead of a
-    /// sandbox. What is known of its records is forgotten; they are read and linked anew.
+    /// Declare that a system is another account from now on.
+    ///
+    /// Such as production instead of a sandbox. What is known of its records is forgotten; they are
+    /// read and linked anew.
     #[command(after_help = "Examples:
   renkei account move salesforce --to 00D000000000002 --dir sync
   renkei plan --dir sync                       what the next sync would write there
@@ -30,9 +32,9 @@ pub(crate) enum AccountCommand {
 Stop `renkei serve` first, and look at the plan before the next sync: records without a counterpart
 are made in the new account.")]
     Move {
-        /// The system's name in the configuration.
+        /// System's name in the configuration.
         system: String,
-        /// The new account's id, as `renkei check` shows it.
+        /// New account's id, as `renkei check` shows it.
         #[arg(long, value_name = "ID")]
         to: String,
         #[command(flatten)]

@@ -6,25 +6,26 @@ use renkei_sync::store::port::Store as _;
 use serde_json::json;
 
 use crate::cli::{AccountCommand, DirArgs};
+use crate::command_error::CommandError;
 use crate::config::Config;
-use crate::database::{self, Access};
-use crate::failure::Failure;
+use crate::database::{self, DatabaseAccess};
 use crate::output::Output;
 
 /// Lists or moves.
-pub(crate) async fn run(command: &AccountCommand, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(command: &AccountCommand, output: Output) -> Result<(), CommandError> {
     match command {
         AccountCommand::List(args) => list(args, output).await,
         AccountCommand::Move { system, to, dir } => move_to(system, to, dir, output),
     }
 }
 
-async fn list(args: &DirArgs, output: Output) -> Result<(), Failure> {
-    let config = Config::read(&args.dir).map_err(Failure::usage)?;
-    let store = database::open(&args.dir, &config.data, Layouts::default(), Access::Look)?;
+async fn list(args: &DirArgs, output: Output) -> Result<(), CommandError> {
+    let config = Config::read(&args.dir)?;
+    let store =
+        database::open(&args.dir, &config.data, Layouts::default(), DatabaseAccess::ReadOnly)?;
     let mut accounts = Vec::new();
     for system in config.system_names() {
-        let id = store.account(system).await.map_err(Failure::store)?;
+        let id = store.account(system).await.map_err(CommandError::database)?;
         accounts.push((system, id));
     }
     let facts = accounts.iter().map(|(system, id)| json!({ "system": system, "account": id }));
@@ -38,16 +39,18 @@ async fn list(args: &DirArgs, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn move_to(system: &str, to: &str, args: &DirArgs, output: Output) -> Result<(), Failure> {
-    let config = Config::read(&args.dir).map_err(Failure::usage)?;
+fn move_to(system: &str, to: &str, args: &DirArgs, output: Output) -> Result<(), CommandError> {
+    let config = Config::read(&args.dir)?;
     if !config.system_names().any(|name| name == system) {
-        return Err(Failure::usage(format!("renkei.toml has no system {system}")));
+        return Err(CommandError::usage(format!("renkei.toml has no system {system}")));
     }
     if to.trim().is_empty() {
-        return Err(Failure::usage("--to is empty; `renkei check` shows an account's id"));
+        let error = CommandError::usage("--to is empty");
+        return Err(error.hint("`renkei check` shows an account's id"));
     }
     database::require(&args.dir, &config.data)?;
-    let before = SqliteStore::move_account(&config.data, system, to).map_err(Failure::store)?;
+    let before =
+        SqliteStore::move_account(&config.data, system, to).map_err(CommandError::database)?;
     let facts = json!({ "system": system, "before": before, "account": to });
     output.result(&facts, || {
         format!(

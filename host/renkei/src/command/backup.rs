@@ -10,23 +10,23 @@ use tokio::task::JoinHandle;
 
 use crate::cli::FileArgs;
 use crate::clock::SystemClock;
+use crate::command_error::CommandError;
 use crate::config::Config;
 use crate::database;
-use crate::failure::Failure;
 use crate::output::Output;
 
-/// How often a progress line moves, ms.
+/// The time between two moves of a progress line, ms.
 const TICK_MS: u64 = 200;
 
 /// Copies, and says what the copy holds.
-pub(crate) async fn run(args: &FileArgs, output: Output) -> Result<(), Failure> {
-    let config = Config::read(&args.dir.dir).map_err(Failure::usage)?;
+pub(crate) async fn run(args: &FileArgs, output: Output) -> Result<(), CommandError> {
+    let config = Config::read(&args.dir.dir)?;
     database::require(&args.dir.dir, &config.data)?;
     let bar = output.progress("backup");
     let (data, file) = (config.data.clone(), args.file.clone());
     let work = tokio::task::spawn_blocking(move || SqliteStore::back_up(&data, &file));
     let contents = watch(work, &SqliteStore::part_of(&args.file), &bar).await?;
-    let contents = contents.map_err(Failure::store)?;
+    let contents = contents.map_err(CommandError::database)?;
     let bytes = std::fs::metadata(&args.file).map(|file| file.len()).unwrap_or_default();
     let file = args.file.display().to_string();
     let (links, records) = (contents.links, contents.records);
@@ -46,7 +46,7 @@ pub(crate) async fn watch<T>(
     mut work: JoinHandle<T>,
     growing: &Path,
     bar: &ProgressBar,
-) -> Result<T, Failure> {
+) -> Result<T, CommandError> {
     let clock = SystemClock::program();
     loop {
         tokio::select! {

@@ -1,22 +1,23 @@
 //! `renkei check`: the configuration against the plugins and the live systems. Writes nothing.
 
+use renkei_admin::text;
 use renkei_sync::model::value::Value;
 use serde_json::json;
 
 use crate::cli::DirArgs;
 use crate::clock::SystemClock;
-use crate::database::Access;
-use crate::failure::Failure;
-use crate::host::{Host, Patience, Preflight, of_plugin};
+use crate::command_error::CommandError;
+use crate::database::DatabaseAccess;
+use crate::host::{ConnectWait, Host, Preflight, of_plugin};
 use crate::output::Output;
-use crate::plain;
-use crate::preflight::Severity;
+use crate::preflight::{Finding, Severity};
 
 /// Exit code 2 when something would stop a sync.
-pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), CommandError> {
     let bar = output.progress("asking the systems");
     let host =
-        Host::open(&args.dir, SystemClock::program(), Access::Scratch, Patience::Short).await?;
+        Host::open(&args.dir, SystemClock::program(), DatabaseAccess::Scratch, ConnectWait::Short)
+            .await?;
     let preflight = host.preflight().await;
     bar.finish_and_clear();
     let errors =
@@ -36,10 +37,9 @@ pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
     });
     output.result(&json, || describe(&preflight, errors))?;
     if errors > 0 {
-        let failure = Failure::usage(format!(
-            "{errors} error(s): mend the entities or the systems, then run `renkei check` again"
-        ));
-        return Err(failure.reported());
+        let failure = CommandError::usage(format!("the configuration has {errors} error(s)"));
+        let hint = "correct the entities or the systems, then run `renkei check` again";
+        return Err(failure.hint(hint).reported());
     }
     match preflight.failures.into_iter().next() {
         None => Ok(()),
@@ -58,7 +58,7 @@ fn describe(preflight: &Preflight, errors: usize) -> String {
         });
         format!("{system}: {} {}{}", account.id, account.name, facts.collect::<String>())
     });
-    let findings = preflight.findings.iter().map(ToString::to_string);
+    let findings = preflight.findings.iter().flat_map(Finding::lines);
     let silent = preflight.failures.iter().map(|(system, error)| format!("{system}: {error}"));
     let verdict = match (errors, preflight.failures.is_empty()) {
         (0, true) => "The configuration fits.",
@@ -72,7 +72,7 @@ fn describe(preflight: &Preflight, errors: usize) -> String {
         .chain(silent)
         .chain(findings)
         .chain([verdict.to_owned()])
-        .map(|line| plain::line(&line))
+        .map(|line| text::line(&line))
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -85,7 +85,7 @@ mod tests {
 
     /// `RULES.md R23`: the name of an account makes no line of its own.
     #[test]
-    fn a_name_with_a_line_feed_stays_on_its_line() {
+    fn name_with_a_line_feed_stays_on_its_line() {
         let name = "ACME\nThe configuration fits.\u{1b}[2J".to_owned();
         let facts = vec![("zone\n".to_owned(), Value::Text("a\nb".into()))];
         let account = Account { id: "1\n2".to_owned(), name, facts };

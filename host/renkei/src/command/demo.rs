@@ -6,8 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
+use renkei_admin::cycle::CycleSummary;
+use renkei_admin::failures::PendingWork;
 use renkei_sync::engine::{CycleOptions, CycleReport, FirstSyncAnswer};
-use renkei_sync::model::record::Action;
 use renkei_sync::ports::Clock as _;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -16,15 +17,16 @@ use crate::cli::DemoArgs;
 use crate::clock::SystemClock;
 use crate::command::plan;
 use crate::command::serve::keep_in_step;
-use crate::database::Access;
-use crate::demo::edits::{self, Edit};
-use crate::demo::known::Known;
-use crate::demo::simulators::{Ledger, Simulators};
-use crate::demo::verify::{self, Verdict, World};
+use crate::command_error::CommandError;
+use crate::cycle_report::{self, CycleOutcome};
+use crate::database::DatabaseAccess;
+use crate::demo::edits::{self, DemoEdit};
+use crate::demo::simulators::{CallLedger, Simulators};
+use crate::demo::store_facts::StoreFacts;
+use crate::demo::verify::{self, DemoVerdict, SimulatedRecords};
 use crate::demo::{setup, story};
-use crate::failure::Failure;
-use crate::host::{Host, Patience};
-use crate::one_cycle::{self, Cycled};
+use crate::fitting::require_fit;
+use crate::host::{ConnectWait, Host};
 use crate::output::Output;
 
 /// Longer than any lag of the simulators, in their time.
@@ -32,7 +34,7 @@ const SETTLE_MS: u64 = 30_000;
 /// The pause between two cycles when the demo goes on.
 const INTERVAL_MS: u64 = 5_000;
 
-/// What `--json` prints.
+/// The report that `--json` prints.
 #[derive(Serialize)]
 struct DemoReport {
     people: u32,
@@ -47,8 +49,8 @@ struct DemoReport {
     reviews: usize,
     calls: BySystem,
     records_per_second: f64,
-    first_sync: Value,
-    second_sync: Value,
+    first_sync: CycleSummary,
+    second_sync: CycleSummary,
     memory_mb: Option<u64>,
     plugins: Value,
     unexplained: Vec<String>,
@@ -72,9 +74,9 @@ struct Calls {
     by_kind: Vec<Value>,
 }
 
-impl From<Ledger> for Calls {
-    fn from(ledger: Ledger) -> Self {
-        let Ledger { made, minimum, breaches, by_kind } = ledger;
+impl From<CallLedger> for Calls {
+    fn from(ledger: CallLedger) -> Self {
+        let CallLedger { made, minimum, breaches, by_kind } = ledger;
         Self { made, minimum, breaches: breaches.len(), by_kind }
     }
 }
@@ -86,7 +88,7 @@ impl std::fmt::Display for Calls {
 }
 
 /// Runs the demo.
-pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), CommandError> {
     let (dir, _temporary) = directory(args)?;
     output.note(&format!("configuration and database: {}", dir.display()));
     // What may fail comes before the configuration: it is in the way of a second try.
@@ -101,8 +103,8 @@ pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), Failure> 
     let clock = SystemClock::scaled(origin_ms, args.speed);
 
     let previewed = preview(&dir, clock, output).await?;
-    let mut host = Host::open(&dir, clock, Access::Keep, Patience::Long).await?;
-    host.require_fit().await?;
+    let mut host = Host::open(&dir, clock, DatabaseAccess::ReadWrite, ConnectWait::Long).await?;
+    require_fit(&mut host).await?;
     let played = play(&host, &simulators, output).await?;
     let report = report(args, previewed, &host, &simulators, &played).await?;
     output.result(&report, || describe(args, &dir, &report, &played))?;
@@ -114,12 +116,13 @@ pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), Failure> 
     if report.converged && report.lost_edits + report.duplicates + report.idle_writes == 0 {
         Ok(())
     } else {
-        Err(Failure::from(anyhow::anyhow!("the demo broke a promise; see its report")))
+        Err(CommandError::from(anyhow::anyhow!("the demo broke a promise"))
+            .hint("its report says which"))
     }
 }
 
 /// The directory, and the guard that removes a temporary one at the end.
-fn directory(args: &DemoArgs) -> Result<(PathBuf, Option<tempfile::TempDir>), Failure> {
+fn directory(args: &DemoArgs) -> Result<(PathBuf, Option<tempfile::TempDir>), CommandError> {
     match &args.dir {
         Some(dir) => {
             setup::require_new(dir)?;
@@ -147,71 +150,79 @@ fn simulator_arguments(args: &DemoArgs, origin_ms: i64) -> Vec<String> {
 }
 
 /// Shows what the first sync would do, without doing it; how many operations that is.
-async fn preview(dir: &Path, clock: SystemClock, output: Output) -> Result<u64, Failure> {
+async fn preview(dir: &Path, clock: SystemClock, output: Output) -> Result<u64, CommandError> {
     let bar = output.progress("preview");
-    let mut host = Host::open(dir, clock, Access::Scratch, Patience::Long).await?;
-    host.require_fit().await?;
-    let result = one_cycle::run(&host, plan::dry(8), &bar).await?;
+    let mut host = Host::open(dir, clock, DatabaseAccess::Scratch, ConnectWait::Long).await?;
+    require_fit(&mut host).await?;
+    let result = cycle_report::run(&host, plan::dry(8), &bar).await?;
     bar.finish_and_clear();
     output.note(&format!("preview of the first sync:\n{}", result.plan));
     Ok(result.report.planned)
 }
 
-/// What happened, for the report.
+/// The events of the demo, for its report.
 struct Played {
     first: CycleReport,
     first_ms: i64,
     memory: PeakMemory,
     second: CycleReport,
     idle_writes: u64,
-    edits: Vec<Edit>,
-    world: World,
-    known: Known,
-    verdict: Verdict,
+    edits: Vec<DemoEdit>,
+    world: SimulatedRecords,
+    known: StoreFacts,
+    verdict: DemoVerdict,
 }
 
-async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Played, Failure> {
+async fn play(
+    host: &Host,
+    simulators: &Simulators,
+    output: Output,
+) -> Result<Played, CommandError> {
     // What building and compiling the plugins took is not the host's need.
     let mut memory = PeakMemory::default();
     memory.forget();
     let bar = output.progress("first sync");
     let began_ms = SystemClock::real_now_ms();
-    let Cycled { report, waiting, .. } = one_cycle::run(host, approved(), &bar).await?;
+    let CycleOutcome { report, pending, .. } = cycle_report::run(host, approved(), &bar).await?;
     let first = succeed(host, report)?;
     let first_ms = SystemClock::real_now_ms() - began_ms;
     bar.finish_and_clear();
     memory.note();
-    output.note(&format!("first sync: {}", one_cycle::describe(&first, &waiting, None)));
+    output.note(&format!("first sync: {}", describe_cycle(&first, &pending)));
 
     let edits = edits::make(simulators).await?;
     host.clock.sleep_ms(SETTLE_MS).await;
     memory.forget();
     let bar = output.progress("second sync");
-    let Cycled { report, waiting, .. } = one_cycle::run(host, approved(), &bar).await?;
+    let CycleOutcome { report, pending, .. } = cycle_report::run(host, approved(), &bar).await?;
     let second = succeed(host, report)?;
     bar.finish_and_clear();
-    output.note(&format!("second sync: {}", one_cycle::describe(&second, &waiting, None)));
+    output.note(&format!("second sync: {}", describe_cycle(&second, &pending)));
 
     host.clock.sleep_ms(SETTLE_MS).await;
     let bar = output.progress("idle cycle");
-    let idle = succeed(host, one_cycle::run(host, approved(), &bar).await?.report)?;
+    let idle = succeed(host, cycle_report::run(host, approved(), &bar).await?.report)?;
     bar.finish_and_clear();
     memory.note();
 
-    let world = World::read(simulators).await?;
-    let known = Known::read(&host.store, &edits).await.map_err(Failure::store)?;
+    let world = SimulatedRecords::read(simulators).await?;
+    let known = StoreFacts::read(&host.store, &edits).await.map_err(CommandError::database)?;
     let verdict = verify::judge(&world, &known, &edits);
     let idle_writes = idle.applied();
     Ok(Played { first, first_ms, memory, second, idle_writes, edits, world, known, verdict })
 }
 
-/// Who watches the demo has seen the preview: nobody is asked again.
+/// Options of a cycle that asks nobody: who watches the demo has seen the preview.
 fn approved() -> CycleOptions {
     CycleOptions { first_sync: FirstSyncAnswer::Approved, ..CycleOptions::default() }
 }
 
-fn succeed(host: &Host, report: CycleReport) -> Result<CycleReport, Failure> {
-    one_cycle::require_success(host, &report)?;
+fn describe_cycle(report: &CycleReport, pending: &PendingWork) -> String {
+    cycle_report::describe(&CycleSummary::from(report), pending, None)
+}
+
+fn succeed(host: &Host, report: CycleReport) -> Result<CycleReport, CommandError> {
+    cycle_report::require_success(host, &report)?;
     Ok(report)
 }
 
@@ -221,10 +232,9 @@ async fn report(
     host: &Host,
     simulators: &Simulators,
     played: &Played,
-) -> Result<DemoReport, Failure> {
-    let handled = played.first.matched
-        + one_cycle::done(&played.first, Action::Create)
-        + one_cycle::done(&played.first, Action::Update);
+) -> Result<DemoReport, CommandError> {
+    let first_sync = CycleSummary::from(&played.first);
+    let handled = first_sync.matched + first_sync.created + first_sync.updated;
     let plugins = host.runtime.list();
     let plugins: Vec<Value> = plugins
         .iter()
@@ -252,8 +262,8 @@ async fn report(
             salesforce: simulators.salesforce.ledger().await?.into(),
         },
         records_per_second: per_second(handled, played.first_ms),
-        first_sync: one_cycle::facts(&played.first),
-        second_sync: one_cycle::facts(&played.second),
+        first_sync,
+        second_sync: CycleSummary::from(&played.second),
         memory_mb: played.memory.mb,
         plugins: json!(plugins),
         unexplained: played.verdict.unexplained.clone(),

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::cli::DirArgs;
-use crate::failure::Failure;
+use crate::command_error::CommandError;
 use crate::output::Output;
 
 /// The example's files, relative to the configuration's directory.
@@ -19,13 +19,11 @@ pub(crate) const FILES: [(&str, &str); 4] = [
 ];
 
 /// Writes the example into the directory.
-pub(crate) fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
+pub(crate) fn run(args: &DirArgs, output: Output) -> Result<(), CommandError> {
     let root = args.dir.join("renkei.toml");
     if root.exists() {
-        return Err(Failure::usage(format!(
-            "{} exists already; choose another --dir or edit it",
-            root.display()
-        )));
+        let error = CommandError::usage("the file exists already").at(root.display());
+        return Err(error.hint("choose another --dir or edit it"));
     }
     write_files(&args.dir, |_, text| text.to_owned())?;
     let dir = args.dir.display().to_string();
@@ -41,7 +39,10 @@ pub(crate) fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
 
 /// Writes the files of the example, each as `edit` makes it of its name and text; the plugin folder
 /// is made and left as it is. `renkei.toml` comes last: with it the directory is a configuration.
-pub(crate) fn write_files(dir: &Path, edit: impl Fn(&str, &str) -> String) -> Result<(), Failure> {
+pub(crate) fn write_files(
+    dir: &Path,
+    edit: impl Fn(&str, &str) -> String,
+) -> Result<(), CommandError> {
     for sub in ["entities", "plugins"] {
         std::fs::create_dir_all(dir.join(sub))?;
     }

@@ -1,40 +1,40 @@
 //! `renkei plan`: what a sync would write and why, on a copy of the database that is thrown away.
 
+use renkei_admin::cycle::{PlanReport, failed_systems};
 use renkei_sync::engine::{CycleOptions, CycleReport};
 use renkei_sync::model::preview::CyclePlan;
-use serde_json::json;
 
 use crate::cli::PlanArgs;
 use crate::clock::SystemClock;
-use crate::database::Access;
-use crate::failure::Failure;
-use crate::host::{Host, Patience};
-use crate::one_cycle;
+use crate::command_error::CommandError;
+use crate::cycle_report;
+use crate::database::DatabaseAccess;
+use crate::fitting::require_fit;
+use crate::host::{ConnectWait, Host};
 use crate::output::Output;
 
 /// Prints the plan. Writes neither to the systems nor to the database.
-pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), CommandError> {
     let bar = output.progress("plan");
-    let mut host =
-        Host::open(&args.dir.dir, SystemClock::program(), Access::Scratch, Patience::Short).await?;
-    host.require_fit().await?;
+    let mut host = Host::open(
+        &args.dir.dir,
+        SystemClock::program(),
+        DatabaseAccess::Scratch,
+        ConnectWait::Short,
+    )
+    .await?;
+    require_fit(&mut host).await?;
     let options = dry(args.limit);
-    let result = one_cycle::run(&host, options, &bar).await;
+    let result = cycle_report::run(&host, options, &bar).await;
     bar.finish_and_clear();
     let result = result?;
-    let facts = json!({
-        "operations": result.plan.operations,
-        "omitted": result.plan.omitted,
-        "held": result.plan.held,
-        "held_omitted": result.plan.held_omitted,
-        "report": one_cycle::facts(&result.report),
-    });
+    let facts = PlanReport::new(&result.plan, &result.report);
     output.result(&facts, || describe(&result.plan, &result.report))?;
-    one_cycle::require_success(&host, &result.report).map_err(Failure::reported)
+    cycle_report::require_success(&host, &result.report).map_err(CommandError::reported)
 }
 
 fn describe(plan: &CyclePlan, report: &CycleReport) -> String {
-    let unread = one_cycle::failed_systems(report).into_iter().collect::<Vec<_>>().join(", ");
+    let unread = failed_systems(report).into_iter().collect::<Vec<_>>().join(", ");
     match (report.planned, unread.as_str()) {
         (0, "") => format!("{plan}nothing to write"),
         (0, unread) => format!("{plan}not known: {unread} could not be read"),
@@ -45,7 +45,7 @@ fn describe(plan: &CyclePlan, report: &CycleReport) -> String {
     }
 }
 
-/// Plan, do not apply.
+/// CyclePlan, do not apply.
 pub(crate) fn dry(limit: usize) -> CycleOptions {
     CycleOptions { apply: false, plan_operations: limit, ..CycleOptions::default() }
 }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_is_not_nothing() {
+    fn plan_names_systems_that_could_not_be_read() {
         check(0, &[], "nothing to write");
         let two = ["salesforce", "hubspot", "hubspot"];
         check(0, &two, "not known: hubspot, salesforce could not be read");

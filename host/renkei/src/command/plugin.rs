@@ -1,25 +1,27 @@
 //! `renkei plugin`: `build`, `pack`, `new` and `inspect` need no configuration and are here; `test`
 //! and what is about the plugins of a host are in `plugin/`.
 
-mod admin;
+mod file;
+pub(crate) mod plugin_status;
 mod preview;
-pub(crate) mod standing;
+mod requests;
 mod test;
 
 use std::path::Path;
 
+use renkei_admin::plugins::PluginRequest;
 use renkei_package::{
     BuildOptions, BuildProgress, Built, Manifest, Package, PluginTemplate, SourceLanguage,
 };
-use renkei_runtime::{CompileLimits, Compiler, Request};
+use renkei_runtime::CompileLimits;
 use serde_json::{Value, json};
 
 use crate::cli::{PluginCommand, PluginKind, PluginLanguage};
-use crate::failure::Failure;
+use crate::command_error::CommandError;
 use crate::output::Output;
 
 /// Dispatches.
-pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), CommandError> {
     match command {
         PluginCommand::Build { path, out } => build(path, out, output),
         PluginCommand::Pack { file, manifest, out } => pack(file, manifest, out, output),
@@ -28,23 +30,23 @@ pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), F
         }
         PluginCommand::Inspect { file } => inspect(file, output).await,
         PluginCommand::Test(args) => test::run(args, output).await,
-        PluginCommand::List(args) => admin::list(&args.dir, output).await,
+        PluginCommand::List(args) => requests::list(&args.dir, output).await,
         PluginCommand::Preview { file, id, show_values, dir } => {
             preview::run(&dir.dir, file, id.clone(), *show_values, output).await
         }
         PluginCommand::Reload { plugin, dir } => {
-            admin::change(&dir.dir, Request::Reload(plugin.clone()), output).await
+            requests::run(&dir.dir, PluginRequest::Reload(plugin.clone()), output).await
         }
         PluginCommand::Rollback { id, dir } => {
-            admin::change(&dir.dir, Request::RollBack(id.clone()), output).await
+            requests::run(&dir.dir, PluginRequest::RollBack(id.clone()), output).await
         }
         PluginCommand::Hold { id, off, dir } => {
-            let request = Request::Hold { id: id.clone(), on: !off };
-            admin::change(&dir.dir, request, output).await
+            let request = PluginRequest::Hold { id: id.clone(), on: !off };
+            requests::run(&dir.dir, request, output).await
         }
         PluginCommand::Grants { id, allow, deny, dir } => {
             let (id, allow, deny) = (id.clone(), allow.clone(), deny.clone());
-            admin::grants(&dir.dir, Request::Grants { id, allow, deny }, output).await
+            requests::run(&dir.dir, PluginRequest::Grants { id, allow, deny }, output).await
         }
     }
 }
@@ -68,7 +70,7 @@ impl From<PluginLanguage> for SourceLanguage {
     }
 }
 
-fn build(path: &Path, out: &Path, output: Output) -> Result<(), Failure> {
+fn build(path: &Path, out: &Path, output: Output) -> Result<(), CommandError> {
     let bar = output.progress("building");
     let options = BuildOptions { out_dir: Some(out.to_owned()), ..BuildOptions::default() };
     let built = renkei_package::build(path, &options, &mut |progress| {
@@ -79,14 +81,14 @@ fn build(path: &Path, out: &Path, output: Output) -> Result<(), Failure> {
         bar.tick();
     });
     bar.finish_and_clear();
-    wrote(&built.map_err(Failure::plugin)?, output)
+    wrote(&built.map_err(CommandError::plugin)?, output)
 }
 
-fn pack(file: &Path, manifest: &Path, out: &Path, output: Output) -> Result<(), Failure> {
-    wrote(&renkei_package::pack(file, manifest, out).map_err(Failure::plugin)?, output)
+fn pack(file: &Path, manifest: &Path, out: &Path, output: Output) -> Result<(), CommandError> {
+    wrote(&renkei_package::pack(file, manifest, out).map_err(CommandError::plugin)?, output)
 }
 
-fn wrote(built: &Built, output: Output) -> Result<(), Failure> {
+fn wrote(built: &Built, output: Output) -> Result<(), CommandError> {
     let file = built.path.display().to_string();
     output.result(&facts(&file, &built.package), || {
         format!("wrote {}", describe(&file, &built.package))
@@ -100,10 +102,10 @@ fn new(
     language: SourceLanguage,
     into: &Path,
     output: Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let sdk = renkei_package::sdk_dir();
-    let files =
-        renkei_package::new_plugin(kind, language, name, into, &sdk).map_err(Failure::usage)?;
+    let files = renkei_package::new_plugin(kind, language, name, into, &sdk)
+        .map_err(CommandError::usage)?;
     let dir = into.join(name).display().to_string();
     output.result(&json!({ "dir": dir, "files": files }), || match language {
         SourceLanguage::Rust => format!(
@@ -119,19 +121,11 @@ fn new(
     Ok(())
 }
 
-async fn inspect(file: &Path, output: Output) -> Result<(), Failure> {
-    let name = file.display().to_string();
-    let package = read(file, &CompileLimits::default()).await?;
+async fn inspect(path: &Path, output: Output) -> Result<(), CommandError> {
+    let name = path.display().to_string();
+    let package = file::read_package_file(path, &CompileLimits::default()).await?;
     output.result(&facts(&name, &package), || describe(&name, &package))?;
     Ok(())
-}
-
-/// Reads a plugin file of anybody, in the process with limits that looks at such files.
-pub(super) async fn read(file: &Path, limits: &CompileLimits) -> Result<Package, Failure> {
-    let bytes = Package::bytes_at(file).map_err(Failure::plugin)?;
-    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
-    let compiler = Compiler::this_program()?;
-    renkei_runtime::read_package(&compiler, limits, &name, bytes).await.map_err(Failure::plugin)
 }
 
 fn facts(file: &str, package: &Package) -> Value {

@@ -8,15 +8,15 @@ use serde_json::json;
 use super::backup::watch;
 use crate::cli::FileArgs;
 use crate::clock::SystemClock;
+use crate::command_error::CommandError;
 use crate::config::Config;
 use crate::database;
-use crate::failure::Failure;
 use crate::output::Output;
 
 /// Puts it back, and says where the replaced database is.
-pub(crate) async fn run(args: &FileArgs, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(args: &FileArgs, output: Output) -> Result<(), CommandError> {
     let dir = &args.dir.dir;
-    let config = Config::read(dir).map_err(Failure::usage)?;
+    let config = Config::read(dir)?;
     let identity = database::known_identity(dir)?;
     let bar = output.progress("restore");
     let (data, file) = (config.data.clone(), args.file.clone());
@@ -25,7 +25,7 @@ pub(crate) async fn run(args: &FileArgs, output: Output) -> Result<(), Failure> 
         SqliteStore::restore(&data, &file, identity.as_deref(), now_ms)
     });
     let restored = watch(work, &config.data.join("renkei.db.new"), &bar).await?;
-    let (contents, aside) = restored.map_err(Failure::store)?;
+    let (contents, aside) = restored.map_err(CommandError::database)?;
     database::remember(dir, &contents.identity);
     let aside = aside.map(|aside| aside.display().to_string());
     let (links, records) = (contents.links, contents.records);

@@ -9,52 +9,60 @@
 use std::pin::Pin;
 
 use indicatif::ProgressBar;
+use renkei_admin::cycle::{CycleStatus, CycleSummary};
+use renkei_admin::decisions::decide_review;
+use renkei_admin::noted_decisions::note_decision;
+use renkei_admin::socket::{ControlSocket, DecisionRequest};
 use renkei_runtime::ReloadEvent;
 use renkei_sync::engine::CycleOptions;
 use renkei_sync::model::plugin::Generation;
 use renkei_sync::ports::Clock as _;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::admin_socket::{ControlSocket, Request};
 use crate::cli::ServeArgs;
 use crate::clock::SystemClock;
-use crate::command::decide;
-use crate::database::Access;
-use crate::failure::Failure;
+use crate::command_error::CommandError;
+use crate::cycle_report::{self, CycleOutcome};
+use crate::database::DatabaseAccess;
 use crate::first_sync;
-use crate::host::{Host, Patience, Preflight};
-use crate::noted;
-use crate::one_cycle::{self, Cycled};
+use crate::fitting::require_fit_of;
+use crate::host::{ConnectWait, Host, Preflight};
 use crate::output::Output;
 use crate::stop;
 
-/// How long a decision waits for the end of a cycle before it is noted, ms.
+/// The time that a decision waits for the end of a cycle before it is noted, ms.
 const PATIENCE_MS: u64 = 2_000;
 
 /// Serves until a signal comes.
-pub(crate) async fn run(args: &ServeArgs, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(args: &ServeArgs, output: Output) -> Result<(), CommandError> {
     // Before anything that can take long: compiling, and asking the systems.
     let stop = stop::requested();
     tokio::pin!(stop);
-    let opening = Host::open(&args.dir.dir, SystemClock::program(), Access::Keep, Patience::Long);
+    let opening = Host::open(
+        &args.dir.dir,
+        SystemClock::program(),
+        DatabaseAccess::ReadWrite,
+        ConnectWait::Long,
+    );
     let mut host = tokio::select! {
         biased;
         host = opening => host?,
         () = &mut stop => return stopped(),
     };
-    let mut beginning = Serving::new(&host, output, control(&host));
+    let mut beginning = ServeLoop::new(&host, output, control(&host));
     let Some(preflight) = beginning.preflight(&mut stop).await? else { return stopped() };
     let control = beginning.control.take();
-    host.require_fit_of(&preflight).await?;
+    require_fit_of(&mut host, &preflight).await?;
     let interval_ms = args
         .interval_seconds
         .map_or(host.config.interval_ms, |seconds| seconds.saturating_mul(1000));
     tracing::info!(dir = %args.dir.dir.display(), interval_ms, "serving");
     output.note("serving; Ctrl-C or SIGTERM ends within seconds, a second one at once");
     output.event(&json!({ "event": "serving", "interval_ms": interval_ms }))?;
-    Serving::new(&host, output, control).keep_in_step(interval_ms, &mut stop).await
+    ServeLoop::new(&host, output, control).keep_in_step(interval_ms, &mut stop).await
 }
 
 /// The loop, for the demo.
@@ -62,13 +70,13 @@ pub(crate) async fn keep_in_step(
     host: &Host,
     interval_ms: u64,
     output: Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let stop = stop::requested();
     tokio::pin!(stop);
-    Serving::new(host, output, control(host)).keep_in_step(interval_ms, &mut stop).await
+    ServeLoop::new(host, output, control(host)).keep_in_step(interval_ms, &mut stop).await
 }
 
-fn stopped() -> Result<(), Failure> {
+fn stopped() -> Result<(), CommandError> {
     tracing::info!("stopped");
     Ok(())
 }
@@ -91,24 +99,24 @@ async fn over(time: &mut Option<Pin<Box<impl Future<Output = ()>>>>) {
 }
 
 /// The next decision that somebody asks for.
-async fn asked(control: &mut Option<ControlSocket>) -> Request {
+async fn asked(control: &mut Option<ControlSocket>) -> DecisionRequest {
     match control {
         Some(control) => control.next().await,
         None => std::future::pending().await,
     }
 }
 
-/// What happens beside the cycles.
-struct Serving<'a> {
+/// The loop of cycles, and what happens beside them.
+struct ServeLoop<'a> {
     host: &'a Host,
     output: Output,
     events: Receiver<ReloadEvent>,
     control: Option<ControlSocket>,
-    /// What the log has said that the first sync waits for.
+    /// The last line of the log about the first sync.
     waits_for: Option<String>,
 }
 
-impl<'a> Serving<'a> {
+impl<'a> ServeLoop<'a> {
     fn new(host: &'a Host, output: Output, control: Option<ControlSocket>) -> Self {
         Self { host, output, events: host.runtime.events(), control, waits_for: None }
     }
@@ -118,7 +126,7 @@ impl<'a> Serving<'a> {
     async fn preflight(
         &mut self,
         stop: &mut (impl Future<Output = ()> + Unpin),
-    ) -> Result<Option<Preflight>, Failure> {
+    ) -> Result<Option<Preflight>, CommandError> {
         let asking = self.host.preflight();
         tokio::pin!(asking);
         loop {
@@ -136,7 +144,7 @@ impl<'a> Serving<'a> {
         mut self,
         interval_ms: u64,
         stop: &mut (impl Future<Output = ()> + Unpin),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         let bar = self.output.progress("serving");
         while !self.cycle(&bar, stop).await? && !self.pause(interval_ms, stop).await? {}
         bar.finish_and_clear();
@@ -148,8 +156,8 @@ impl<'a> Serving<'a> {
         &mut self,
         bar: &ProgressBar,
         stop: &mut (impl Future<Output = ()> + Unpin),
-    ) -> Result<bool, Failure> {
-        let running = one_cycle::run(self.host, CycleOptions::default(), bar);
+    ) -> Result<bool, CommandError> {
+        let running = cycle_report::run(self.host, CycleOptions::default(), bar);
         let mut running = Box::pin(running);
         let mut asking = Vec::new();
         let mut patience = None;
@@ -157,7 +165,7 @@ impl<'a> Serving<'a> {
             tokio::select! {
                 result = &mut running => {
                     // A failed system is in the log and is tried again; a failed store is the end.
-                    self.cycled(&result?)?;
+                    self.cycled(result?)?;
                     break true;
                 }
                 event = self.events.recv() => self.reloaded(event)?,
@@ -176,7 +184,7 @@ impl<'a> Serving<'a> {
             tracing::info!("draining");
             let over = self.host.clock.sleep_ms(stop::GRACE_MS);
             tokio::select! {
-                result = &mut running => self.cycled(&result?)?,
+                result = &mut running => self.cycled(result?)?,
                 () = over => tracing::warn!(
                     grace_ms = stop::GRACE_MS,
                     "the cycle did not end in time and is given up; the next one goes on where it \
@@ -193,15 +201,18 @@ impl<'a> Serving<'a> {
     }
 
     /// The cycle takes long: what people ask for is kept until it has ended.
-    async fn note(&self, requests: impl Iterator<Item = Request>) -> Result<(), Failure> {
+    async fn note(
+        &self,
+        requests: impl Iterator<Item = DecisionRequest>,
+    ) -> Result<(), CommandError> {
         let Host { config, store, spec, clock, .. } = self.host;
-        for request in requests.filter(Request::is_wanted) {
+        for request in requests.filter(DecisionRequest::is_wanted) {
             let (data, now_ms) = (&config.data, clock.now_ms());
-            let noted = noted::add(data, store, spec, now_ms, &request.decision).await;
+            let noted = note_decision(data, store.as_ref(), spec, now_ms, &request.decision).await;
             if let Ok(noted) = &noted {
                 self.output.event(&json!({ "event": "noted", "review": noted.review }))?;
             }
-            request.answer(noted);
+            request.respond(noted);
         }
         Ok(())
     }
@@ -212,7 +223,7 @@ impl<'a> Serving<'a> {
         &mut self,
         interval_ms: u64,
         stop: &mut (impl Future<Output = ()> + Unpin),
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, CommandError> {
         let over = self.host.clock.sleep_ms(interval_ms);
         tokio::pin!(over);
         loop {
@@ -226,40 +237,37 @@ impl<'a> Serving<'a> {
         }
     }
 
-    async fn decide(&self, request: Request) -> Result<(), Failure> {
+    async fn decide(&self, request: DecisionRequest) -> Result<(), CommandError> {
         if !request.is_wanted() {
             return Ok(());
         }
         let Host { store, spec, clock, .. } = self.host;
-        let result = decide::decide(store, spec, clock.now_ms(), &request.decision).await;
+        let result = decide_review(store.as_ref(), spec, clock.now_ms(), &request.decision).await;
         if let Ok(decided) = &result {
             tracing::info!(review = decided.review, "decided");
             self.output.event(&json!({ "event": "decided", "review": decided.review }))?;
         }
-        request.answer(result);
+        request.respond(result);
         Ok(())
     }
 
-    fn cycled(&mut self, cycled: &Cycled) -> Result<(), Failure> {
+    fn cycled(&mut self, cycled: CycleOutcome) -> Result<(), CommandError> {
         for review in &cycled.decided {
             self.output.event(&json!({ "event": "decided", "review": review }))?;
         }
-        let waits = cycled.report.first_sync.as_ref().map(first_sync::log_line);
+        let summary = CycleSummary::from(&cycled.report);
+        let waits = summary.first_sync.as_ref().map(first_sync::log_line);
         let (waits_for, line) = waits.unzip();
         if let Some(line) = line.filter(|_| waits_for != self.waits_for) {
             tracing::warn!("{line}");
         }
         self.waits_for = waits_for;
-        let mut line = one_cycle::facts(&cycled.report);
-        cycled.waiting.add_to(&mut line);
-        if let Some(line) = line.as_object_mut() {
-            line.insert("event".to_owned(), "cycle".into());
-        }
-        Ok(self.output.event(&line)?)
+        let status = CycleStatus { summary, pending: cycled.pending };
+        Ok(self.output.event(&ServeCycleEvent { event: "cycle", status })?)
     }
 
-    /// What happened to a plugin; the runtime has logged it already.
-    fn reloaded(&self, event: Result<ReloadEvent, RecvError>) -> Result<(), Failure> {
+    /// Prints what happened to a plugin; the runtime has logged it already.
+    fn reloaded(&self, event: Result<ReloadEvent, RecvError>) -> Result<(), CommandError> {
         match event {
             Ok(event) => Ok(self.output.event(&facts(&event))?),
             Err(RecvError::Lagged(missed)) => {
@@ -270,6 +278,14 @@ impl<'a> Serving<'a> {
             Err(RecvError::Closed) => Ok(()),
         }
     }
+}
+
+/// A finished cycle for scripts.
+#[derive(Serialize)]
+struct ServeCycleEvent {
+    event: &'static str,
+    #[serde(flatten)]
+    status: CycleStatus,
 }
 
 /// An event for scripts.

@@ -15,12 +15,12 @@ use tokio::net::TcpListener;
 
 use crate::cli::SimArgs;
 use crate::clock::SystemClock;
-use crate::failure::Failure;
+use crate::command_error::CommandError;
 use crate::output::Output;
 use crate::stop;
 
 /// Serves until SIGINT or SIGTERM.
-pub(crate) async fn run(args: &SimArgs, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(args: &SimArgs, output: Output) -> Result<(), CommandError> {
     let clock = SimClock::scaled(
         args.clock_origin_ms.unwrap_or_else(SystemClock::real_now_ms),
         args.speed.max(f64::MIN_POSITIVE),
@@ -31,13 +31,13 @@ pub(crate) async fn run(args: &SimArgs, output: Output) -> Result<(), Failure> {
     for (offset, name) in (0u16..).zip(&args.systems) {
         let port = args.port_base.map_or(0, |base| base.saturating_add(offset));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
-            Failure::usage(format!(
-                "port {port} cannot be used for {name}: {error}; choose another with --port-base"
-            ))
+            CommandError::usage(format!("port {port} cannot be used for {name}: {error}"))
+                .hint("choose another port with --port-base")
         })?;
         let vendor = VendorEntry::find(name).ok_or_else(|| {
             let names = VendorEntry::list_names();
-            Failure::usage(format!("there is no simulator for `{name}`; there are: {names}"))
+            CommandError::usage(format!("there is no simulator for `{name}`"))
+                .hint(format!("the simulators are {names}"))
         })?;
         running.insert(name.clone(), vendor.serve(listener, &options)?);
     }

@@ -1,7 +1,7 @@
 //! The configuration as it is written: `renkei.toml` and one file per entity under `entities/`.
 //!
 //! These types only say which keys exist; an unknown key is an error with file and line. Names that
-//! must refer to something are [`Spanned`], so that `check.rs` can point at the line when they do
+//! must refer to something are [`Spanned`], so that an error can point at the line when they do
 //! not.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,13 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use toml::Spanned;
+
+use super::source::SourceFile;
+
+/// `renkei.toml` with its text.
+pub(crate) type RootSource = SourceFile<RootFile>;
+/// A file of `entities` with its text.
+pub(crate) type EntitySource = SourceFile<EntityFile>;
 
 /// `renkei.toml`.
 #[derive(Debug, Deserialize)]
@@ -147,7 +154,7 @@ pub(crate) struct EntityFile {
     pub(crate) delete_guard: Option<u64>,
     /// `ask` (the default) or `allow`.
     pub(crate) on_cascade: Option<Spanned<String>>,
-    /// How often all ids and versions are compared with what is known: `24h` (the default), `7d`,
+    /// The time between two comparisons of all ids and versions with what is known: `24h` (the default), `7d`,
     /// `90m`, or `off`.
     pub(crate) sweep: Option<Spanned<String>>,
     /// The objects that play the entity.
@@ -177,7 +184,7 @@ pub(crate) type TableFile = BTreeMap<String, BTreeMap<Spanned<String>, Vec<Strin
 pub(crate) struct MemberFile {
     pub(crate) system: Spanned<String>,
     pub(crate) object: Spanned<String>,
-    /// Whether a link that has no record in this system gets one here.
+    /// A link that has no record in this system gets one here.
     #[serde(default)]
     pub(crate) create: bool,
     /// Columns given only at creation.

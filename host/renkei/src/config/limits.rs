@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use renkei_admin::text;
 use renkei_runtime::{CompileLimits, KNOBS, LimitChanges, Limits, Options};
 use toml::Spanned;
 
-use super::file::{LimitTable, RootFile};
-use super::loaded::Loaded;
-use super::place::{ConfigError, Source};
-use crate::plain;
-use crate::preflight::{Finding, Severity, Stops};
+use super::available_plugins::AvailablePlugins;
+use super::file::{LimitTable, RootSource};
+use super::source::ConfigError;
+use crate::preflight::{Finding, FindingScope, Severity};
 
-/// What plugins may use, as configured.
+/// The limits of plugins, as configured.
 #[derive(Debug, Clone)]
 pub(crate) struct PluginLimits {
     connector: Limits,
@@ -33,23 +33,24 @@ impl PluginLimits {
 /// Limits of plugins that nobody has: most likely an id that was mistyped.
 pub(super) fn idle<'a>(
     limits: &'a PluginLimits,
-    loaded: &'a Loaded<'_>,
+    loaded: &'a AvailablePlugins<'_>,
 ) -> impl Iterator<Item = Finding> + 'a {
     let idle = limits.plugins.keys().filter(|id| !loaded.has(id));
     idle.map(|id| Finding {
         severity: Severity::Warning,
-        place: format!("[limits.plugin.{}]", plain::echo(id)),
+        place: format!("[limits.plugin.{}]", text::echo(id)),
         member: "renkei.toml".to_owned(),
-        message: format!(
-            "no plugin has this id, so nothing is limited by it; there are {}",
+        message: "no plugin has this id, so nothing is limited by it".to_owned(),
+        hint: Some(format!(
+            "the plugins are {}",
             loaded.manifests.iter().map(|one| one.id.as_str()).collect::<Vec<_>>().join(", ")
-        ),
-        stops: Stops::Everything,
+        )),
+        stops: FindingScope::Everything,
     })
 }
 
 /// Checks every limit that is given.
-pub(super) fn resolve(root: &Source<RootFile>) -> Result<PluginLimits, ConfigError> {
+pub(super) fn resolve(root: &RootSource) -> Result<PluginLimits, ConfigError> {
     let file = &root.value.limits;
     for key in file.transform.keys() {
         let fits = |name: &str| KNOBS.iter().all(|knob| knob.key != name || knob.transform);
@@ -68,7 +69,7 @@ pub(super) fn resolve(root: &Source<RootFile>) -> Result<PluginLimits, ConfigErr
     })
 }
 
-fn changes(root: &Source<RootFile>, table: &LimitTable) -> Result<LimitChanges, ConfigError> {
+fn changes(root: &RootSource, table: &LimitTable) -> Result<LimitChanges, ConfigError> {
     let mut changes = LimitChanges::default();
     for (key, value) in table {
         changes
@@ -78,7 +79,7 @@ fn changes(root: &Source<RootFile>, table: &LimitTable) -> Result<LimitChanges, 
     Ok(changes)
 }
 
-fn compile(root: &Source<RootFile>) -> Result<CompileLimits, ConfigError> {
+fn compile(root: &RootSource) -> Result<CompileLimits, ConfigError> {
     let file = &root.value.limits.compile;
     let default = CompileLimits::default();
     let take = |key: &str, value: &Option<Spanned<u64>>, (min, max): (u64, u64), default: u64| {
@@ -87,7 +88,8 @@ fn compile(root: &Source<RootFile>) -> Result<CompileLimits, ConfigError> {
         if (min..=max).contains(&found) {
             return Ok(found);
         }
-        Err(root.at(value, format!("`{key}` is {found}; it takes {min} to {max}")))
+        let mistake = root.at(value, format!("`{key}` is {found}"));
+        Err(mistake.hint(format!("`{key}` takes {min} to {max}")))
     };
     let (memory, seconds) = (CompileLimits::MEMORY_MB, CompileLimits::SECONDS);
     let memory_mb = take("memory_mb", &file.memory_mb, memory, default.memory_bytes >> 20)?;
@@ -97,19 +99,23 @@ fn compile(root: &Source<RootFile>) -> Result<CompileLimits, ConfigError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::any_text;
+    use super::super::fuzz;
+    use super::super::source::SourceFile;
     use super::*;
 
     fn check(text: &str) -> Result<PluginLimits, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("renkei.toml");
         std::fs::write(&path, text).unwrap();
-        let root = Source::read(&path).map_err(|error| error.to_string())?;
-        resolve(&root).map_err(|error| error.to_string())
+        let root = SourceFile::read(&path).map_err(|error| error.to_string())?;
+        resolve(&root).map_err(|error| {
+            let hint = error.next_step().map(|hint| format!(" (hint: {hint})"));
+            format!("{error}{}", hint.unwrap_or_default())
+        })
     }
 
     #[test]
-    fn limits_are_taken_within_their_bounds() {
+    fn limits_within_their_bounds_are_taken() {
         let limits = check(
             "[limits.connector]\nmemory_mb = 512\n[limits.plugin.hubspot]\nrun_ms = 60_000\n\
              [limits.compile]\nseconds = 10\n",
@@ -123,25 +129,28 @@ mod tests {
     }
 
     #[test]
-    fn limits_of_no_plugin_are_told() {
+    fn limits_of_an_unknown_plugin_are_a_warning() {
         let limits =
             check("[limits.plugin.hubspt]\nrun_ms = 60\n[limits.plugin.names]\nrun_ms = 60");
-        let manifests = any_text::manifests();
-        let mut loaded = any_text::loaded(&manifests);
-        let told = |loaded: &Loaded<'_>, limits: &PluginLimits| -> Vec<String> {
-            idle(limits, loaded).map(|finding| finding.to_string()).collect()
+        let manifests = fuzz::manifests();
+        let mut loaded = fuzz::loaded(&manifests);
+        let told = |loaded: &AvailablePlugins<'_>, limits: &PluginLimits| -> Vec<String> {
+            idle(limits, loaded).flat_map(|finding| finding.lines()).collect()
         };
         let limits = limits.unwrap();
-        let expected = "warning: [limits.plugin.hubspt] in renkei.toml: no plugin has this id, so \
-                        nothing is limited by it; there are hubspot, salesforce, names, matchkeys";
-        assert_eq!(told(&loaded, &limits), [expected]);
+        let expected = [
+            "warning: [limits.plugin.hubspt] in renkei.toml: no plugin has this id, so nothing is \
+             limited by it",
+            "  hint: the plugins are hubspot, salesforce, names, matchkeys",
+        ];
+        assert_eq!(told(&loaded, &limits), expected);
         // What waits or was refused may serve later.
         loaded.aside.insert("hubspt.wasm".to_owned(), "waits".to_owned());
         assert_eq!(told(&loaded, &limits), [""; 0]);
     }
 
     #[test]
-    fn mistakes_have_a_line() {
+    fn mistake_in_limits_names_its_line() {
         for (text, expected) in [
             (
                 "\n[limits.connector]\nmemory_mb = 9000",
@@ -149,7 +158,10 @@ mod tests {
             ),
             ("[limits.connector]\nmemory = 1", ":2: `memory` is no limit that can be set; these"),
             ("[limits.transform]\nrequests = 1", ":2: a transform has no limit `requests`"),
-            ("[limits.compile]\nseconds = 0", ":2: `seconds` is 0; it takes 1 to 3600"),
+            (
+                "[limits.compile]\nseconds = 0",
+                ":2: `seconds` is 0 (hint: `seconds` takes 1 to 3600)",
+            ),
             ("[limits.plugin.hubspot]\nrun_ms = -1", ":2: invalid value: integer `-1`"),
             ("[limits.conector]\nrun_ms = 1", ":1: unknown field `conector`"),
         ] {

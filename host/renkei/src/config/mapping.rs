@@ -13,41 +13,39 @@ use renkei_sync::model::value::Value;
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
-use super::file::{EntityFile, FieldFile, MatchFile, MemberFile, RootFile, SplitFile};
-use super::loaded::Loaded;
-use super::place::{ConfigError, Source};
-use super::words::{
+use super::available_plugins::AvailablePlugins;
+use super::file::{EntitySource, FieldFile, MatchFile, MemberFile, RootSource, SplitFile};
+use super::parse::{
     column_rules, copied_column, direction, index, interval, names, parameters, require_name,
     value_table, word,
 };
+use super::source::ConfigError;
 
-pub(super) type File = Source<EntityFile>;
-
-/// How often an entity is swept unless its file says otherwise: daily, ms.
+/// The time between two sweeps of an entity unless its file says otherwise: a day, ms.
 const SWEEP_MS: u64 = 24 * 3_600_000;
 /// Records of an entity that may be created in 24 hours without a question.
 pub(super) const CREATE_GUARD: u64 = 2_000;
 
 /// Resolves all entities.
 pub(super) fn resolve(
-    root: &Source<RootFile>,
-    files: &[File],
-    loaded: &Loaded<'_>,
+    root: &RootSource,
+    files: &[EntitySource],
+    loaded: &AvailablePlugins<'_>,
 ) -> Result<Spec, ConfigError> {
-    let world = World { root, files, loaded };
+    let world = NameScope { root, files, loaded };
     let entities = files.iter().map(|file| world.entity(file)).collect::<Result<_, _>>()?;
     Spec::new(entities).map_err(|error| root.anywhere(error.to_string()))
 }
 
-/// What names may refer to.
-struct World<'a> {
-    root: &'a Source<RootFile>,
-    files: &'a [File],
-    loaded: &'a Loaded<'a>,
+/// The things that names may refer to.
+struct NameScope<'a> {
+    root: &'a RootSource,
+    files: &'a [EntitySource],
+    loaded: &'a AvailablePlugins<'a>,
 }
 
-impl World<'_> {
-    fn entity(&self, file: &File) -> Result<EntitySpec, ConfigError> {
+impl NameScope<'_> {
+    fn entity(&self, file: &EntitySource) -> Result<EntitySpec, ConfigError> {
         let raw = &file.value;
         require_name(file, &raw.entity)?;
         self.check_twice(file)?;
@@ -111,7 +109,7 @@ impl World<'_> {
 
     fn field(
         &self,
-        file: &File,
+        file: &EntitySource,
         name: &Spanned<String>,
         raw: &FieldFile,
     ) -> Result<FieldSpec, ConfigError> {
@@ -136,7 +134,7 @@ impl World<'_> {
         Ok(FieldSpec { name: name.get_ref().clone(), kind, winner, clear })
     }
 
-    fn kind(&self, file: &File, kind: &Spanned<String>) -> Result<FieldKind, ConfigError> {
+    fn kind(&self, file: &EntitySource, kind: &Spanned<String>) -> Result<FieldKind, ConfigError> {
         if let Some((word, entity)) = kind.get_ref().split_once(':') {
             let known = self.files.iter().any(|file| file.value.entity.get_ref() == entity);
             return match word {
@@ -171,7 +169,7 @@ impl World<'_> {
         )
     }
 
-    fn winner(&self, file: &File, winner: &Spanned<String>) -> Result<Winner, ConfigError> {
+    fn winner(&self, file: &EntitySource, winner: &Spanned<String>) -> Result<Winner, ConfigError> {
         let expected =
             "`newest`, `manual`, `always:SYSTEM`, `unless-blank:SYSTEM`, `opt-out` or `opt-in`";
         let unknown = || file.at(winner, format!("`{}`: expected {expected}", winner.get_ref()));
@@ -196,7 +194,7 @@ impl World<'_> {
 
     fn system(
         &self,
-        file: &File,
+        file: &EntitySource,
         name: &Spanned<String>,
         expected: &str,
     ) -> Result<String, ConfigError> {
@@ -204,19 +202,14 @@ impl World<'_> {
             return Ok(name.get_ref().clone());
         }
         let systems: Vec<&str> = self.root.value.systems.keys().map(String::as_str).collect();
-        Err(file.at(
-            name,
-            format!(
-                "`{}`: expected {expected}; renkei.toml has {}",
-                name.get_ref(),
-                systems.join(", ")
-            ),
-        ))
+        Err(file
+            .at(name, format!("`{}`: expected {expected}", name.get_ref()))
+            .hint(format!("renkei.toml has the systems {}", systems.join(", "))))
     }
 
     /// No other file has the same entity, and an object plays one entity once: its records have one
     /// link and its changes one cursor.
-    fn check_twice(&self, file: &File) -> Result<(), ConfigError> {
+    fn check_twice(&self, file: &EntitySource) -> Result<(), ConfigError> {
         let name = file.value.entity.get_ref();
         let same = self.files.iter().filter(|other| other.value.entity.get_ref() == name);
         if same.count() > 1 {
@@ -226,18 +219,16 @@ impl World<'_> {
         for member in &file.value.member {
             let all = self.files.iter().flat_map(|other| &other.value.member);
             if all.filter(|other| name_of(other) == name_of(member)).count() > 1 {
-                let message = format!(
-                    "{} is a member of an entity already; an object plays one entity, once",
-                    name_of(member)
-                );
-                return Err(file.at(&member.object, message));
+                let message = format!("{} is a member of an entity already", name_of(member));
+                let mistake = file.at(&member.object, message);
+                return Err(mistake.hint("an object plays one entity, once"));
             }
         }
         Ok(())
     }
 
     /// Every member that a field names must be a member of the entity.
-    fn check_columns(&self, file: &File) -> Result<(), ConfigError> {
+    fn check_columns(&self, file: &EntitySource) -> Result<(), ConfigError> {
         let members: Vec<String> = file.value.member.iter().map(name_of).collect();
         let fields = file.value.field.values();
         let named = fields.flat_map(|field| {
@@ -251,20 +242,17 @@ impl World<'_> {
         let splits = file.value.split.iter().map(|split| &split.member);
         match named.chain(splits).find(|name| !members.contains(name.get_ref())) {
             None => Ok(()),
-            Some(name) => Err(file.at(
-                name,
-                format!(
-                    "`{}` is no member of this entity; its members are {}",
-                    name.get_ref(),
-                    members.join(", ")
-                ),
-            )),
+            Some(name) => {
+                let mistake =
+                    file.at(name, format!("`{}` is no member of this entity", name.get_ref()));
+                Err(mistake.hint(format!("its members are {}", members.join(", "))))
+            }
         }
     }
 
     fn member(
         &self,
-        file: &File,
+        file: &EntitySource,
         raw: &MemberFile,
         fields: &[FieldSpec],
     ) -> Result<MemberSpec, ConfigError> {
@@ -333,7 +321,7 @@ impl World<'_> {
     /// The object of `system` that plays `entity`.
     fn target(
         &self,
-        file: &File,
+        file: &EntitySource,
         field: &Spanned<String>,
         entity: &str,
         system: &str,
@@ -347,33 +335,29 @@ impl World<'_> {
         let objects: Vec<&str> = members.map(|member| member.object.get_ref().as_str()).collect();
         match objects.as_slice() {
             [object] => Ok((*object).to_owned()),
-            _ => Err(file.at(
-                field,
-                format!("{entity} must have exactly one member in {system} to be referred to; it has {}", objects.len()),
-            )),
+            _ => {
+                let message = format!("{entity} has {} members in {system}", objects.len());
+                let hint = "a reference needs exactly one member to point at";
+                Err(file.at(field, message).hint(hint))
+            }
         }
     }
 
     fn split(
         &self,
-        file: &File,
+        file: &EntitySource,
         raw: &SplitFile,
         fields: &[FieldSpec],
     ) -> Result<MappingGroup, ConfigError> {
         let parameters = parameters(&raw.parameters);
         let function = self.function(file, &raw.via, parameters, FunctionShape::TwoWay)?;
         if function.input.len() != raw.columns.len() || function.output.len() != raw.fields.len() {
-            return Err(file.at(
-                &raw.via,
-                format!(
-                    "{} takes {} column(s) and makes {} field(s); here are {} and {}",
-                    raw.via.get_ref(),
-                    function.input.len(),
-                    function.output.len(),
-                    raw.columns.len(),
-                    raw.fields.len()
-                ),
-            ));
+            let (name, inputs, outputs) =
+                (raw.via.get_ref(), function.input.len(), function.output.len());
+            let (columns, fields) = (raw.columns.len(), raw.fields.len());
+            let message = format!("{name} has {columns} column(s) and {fields} field(s) here");
+            let hint = format!("{name} takes {inputs} column(s) and makes {outputs} field(s)");
+            return Err(file.at(&raw.via, message).hint(hint));
         }
         let direction = match &raw.direction {
             None => Direction::Both,
@@ -404,7 +388,7 @@ impl World<'_> {
 
     fn match_key(
         &self,
-        file: &File,
+        file: &EntitySource,
         raw: &MatchFile,
         fields: &[FieldSpec],
     ) -> Result<MatchKey, ConfigError> {
@@ -434,7 +418,7 @@ impl World<'_> {
     /// The function that `plugin/function` names, from the manifests of the loaded plugins.
     fn function(
         &self,
-        file: &File,
+        file: &EntitySource,
         via: &Spanned<String>,
         parameters: Attributes,
         wanted: FunctionShape,
@@ -451,17 +435,20 @@ impl World<'_> {
             }
             None => {
                 let folder = self.root.value.plugins.display().to_string();
-                return Err(unknown(self.loaded.missing("transform", plugin, &folder)));
+                let (message, hint) = self.loaded.missing("transform", plugin, &folder);
+                return Err(unknown(message).hint(hint));
             }
         };
         let function =
             functions.iter().find(|function| function.name == name).ok_or_else(|| {
                 let names: Vec<&str> =
                     functions.iter().map(|function| function.name.as_str()).collect();
-                unknown(format!("{plugin} has {}", names.join(", ")))
+                let mistake = unknown(format!("{plugin} has no such function"));
+                mistake.hint(format!("{plugin} has {}", names.join(", ")))
             })?;
         if function.shape != wanted {
-            return Err(unknown(format!("is {:?}; {wanted:?} is needed here", function.shape)));
+            let mistake = unknown(format!("the function is {:?}", function.shape));
+            return Err(mistake.hint(format!("{wanted:?} is needed here")));
         }
         Ok(TransformRef {
             plugin: plugin.to_owned(),

@@ -14,13 +14,13 @@ use renkei_runtime::{CompileLimits, KNOBS, LimitChanges, Limits};
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
-use super::any_text::{loaded, manifests, root};
 use super::file::{
     AuthFile, CompileFile, EntityFile, FieldFile, LimitsFile, MatchFile, MemberFile, RootFile,
     ScheduleFile, SplitFile, SystemFile,
 };
-use super::place::{ConfigError, Source};
-use super::secrets::Secrets;
+use super::fuzz::{loaded, manifests, root};
+use super::secrets::SecretSource;
+use super::source::{ConfigError, SourceFile};
 use super::{limits, mapping, systems};
 
 const TEXT: &str = include_str!("../../CONFIG.md");
@@ -57,7 +57,7 @@ fn keys<T: for<'de> Deserialize<'de>>() -> BTreeSet<String> {
     keys.iter().map(|key| (*key).to_owned()).collect()
 }
 
-/// What stands below a heading, up to the next one.
+/// The text below a heading, up to the next one.
 fn section(heading: &str) -> &'static str {
     let (_, rest) = TEXT.split_once(&format!("\n{heading}\n")).expect(heading);
     // A comment of TOML has one `#`, a heading below the title more.
@@ -86,7 +86,7 @@ fn bounds(cell: &str) -> (u64, u64) {
 }
 
 #[test]
-fn every_key_has_a_row_and_every_row_a_key() {
+fn reference_has_a_row_for_every_key() {
     let tables = [
         ("## `renkei.toml`", keys::<RootFile>()),
         ("### `[schedule]`", keys::<ScheduleFile>()),
@@ -122,7 +122,7 @@ fn is_kind(heading: &str, key: &str) -> bool {
 }
 
 #[test]
-fn limits_have_their_defaults_and_bounds() {
+fn reference_has_the_defaults_and_bounds_of_limits() {
     for knob in KNOBS {
         let row = row("### A limit", knob.key);
         assert_eq!(bounds(row[3]), (knob.min, knob.max), "{}", knob.key);
@@ -176,7 +176,7 @@ fn offered(manifests: &[Manifest]) -> BTreeSet<[String; 3]> {
 }
 
 #[test]
-fn settings_and_secrets_are_those_of_the_manifests() {
+fn reference_has_the_settings_and_secrets_of_the_manifests() {
     let settings = rows("### `[systems.NAME.settings]`").into_iter();
     let settings = settings.map(|row| [row[0], row[1], row[3]].map(str::to_owned));
     let secrets = rows("### `[systems.NAME.secrets]`").into_iter();
@@ -206,22 +206,22 @@ fn check(files: &BTreeMap<&str, String>) -> Result<(), ConfigError> {
     let secrets = dir.path().join("secrets.toml");
     std::fs::write(&secrets, &files["secrets.toml"]).unwrap();
     std::fs::set_permissions(&secrets, std::fs::Permissions::from_mode(0o600)).unwrap();
-    systems::resolve(&root, &Secrets::open(dir.path()).unwrap())?;
+    systems::resolve(&root, &SecretSource::open(dir.path()).unwrap())?;
     let entities = files.iter().filter(|(name, _)| name.starts_with("entities/"));
-    let entities: Vec<Source<EntityFile>> = entities
-        .map(|(name, text)| Source::parse(Path::new(name), text.clone()))
+    let entities: Vec<SourceFile<EntityFile>> = entities
+        .map(|(name, text)| SourceFile::parse(Path::new(name), text.clone()))
         .collect::<Result<_, _>>()?;
     mapping::resolve(&root, &entities, &loaded).map(drop)
 }
 
 #[test]
-fn the_examples_are_a_configuration() {
+fn examples_of_the_reference_are_accepted() {
     let files = examples();
     assert_eq!(files.len(), 4, "{:?}", files.keys());
     check(&files).unwrap();
 }
 
-/// What the first value of this key in the examples makes of the answer when it is another word.
+/// The error when the first value of this key in the examples is another word.
 fn refused(key: &str, value: &str) -> String {
     let mut files = examples();
     let line = format!("\n{key} = ");
@@ -240,7 +240,7 @@ fn words(key: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_word_is_told() {
+fn reference_lists_every_word_that_a_key_takes() {
     for (heading, key) in [
         ("### `[systems.NAME.auth]`", "scheme"),
         ("## `entities/NAME.toml`", "first_link"),
@@ -261,7 +261,7 @@ fn every_word_is_told() {
 }
 
 #[test]
-fn what_stands_twice_is_refused() {
+fn entity_or_object_that_stands_twice_is_refused() {
     let mut files = examples();
     let text = files["entities/person.toml"].clone();
     let text = text.replace("entity = \"person\"", "entity = \"company\"");

@@ -1,4 +1,4 @@
-//! Where secrets come from: the environment, or a file that only its owner may read. Never the
+//! Secrets, from the environment or a file that only its owner may read, never from the
 //! configuration itself.
 //!
 //! `RENKEI_SECRET_<NAME>` (upper case, other characters as `_`) comes before `secrets.toml`, which
@@ -13,32 +13,45 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::slips::slip;
 
 /// Looks secrets up by name.
-pub(crate) struct Secrets {
+pub(crate) struct SecretSource {
     file: PathBuf,
     values: BTreeMap<String, SecretString>,
 }
 
-/// Why a secret could not be had. Never holds one.
+/// The reason why a secret is not available. Never holds one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
-    #[error("{path}: may be read by others (mode {mode:o}): run `chmod 600 {path}`")]
+    #[error("{path}: may be read by others (mode {mode:o})")]
     Exposed { path: String, mode: u32 },
     #[error("{path}: cannot be read: {source}")]
     Unreadable { path: String, source: std::io::Error },
-    #[error("{path}: must hold lines `name = \"secret\"`, and nothing else")]
+    #[error("{path}: holds something else than secrets")]
     Malformed { path: String },
-    #[error(
-        "this must be a secret's name (lower-case letters and `_`), not the secret itself; it is not \
-         repeated here in case it is one"
-    )]
+    #[error("this is no name of a secret; the text is not repeated here in case it is a secret")]
     NotAName,
-    #[error("secret `{name}` is missing: set {variable} or add `{name} = \"...\"` to {path}")]
+    #[error("secret `{name}` is missing")]
     Missing { name: String, variable: String, path: String },
-    #[error("secret `{name}` in {place} {what}: put the bare secret there")]
+    #[error("secret `{name}` in {place} {what}")]
     Slip { name: String, place: String, what: &'static str },
 }
 
-impl Secrets {
+impl SecretError {
+    /// The next step.
+    pub(crate) fn hint(&self) -> String {
+        match self {
+            Self::Exposed { path, .. } => format!("run `chmod 600 {path}`"),
+            Self::Unreadable { path, .. } => format!("make {path} readable for this user"),
+            Self::Malformed { .. } => "each line must be `name = \"secret\"`".to_owned(),
+            Self::NotAName => "give the secret's name: lower-case letters and `_`".to_owned(),
+            Self::Missing { name, variable, path } => {
+                format!("set {variable} or add `{name} = \"...\"` to {path}")
+            }
+            Self::Slip { .. } => "put the bare secret there".to_owned(),
+        }
+    }
+}
+
+impl SecretSource {
     /// Reads `secrets.toml` in `dir` if it is there.
     pub(crate) fn open(dir: &Path) -> Result<Self, SecretError> {
         let file = dir.join("secrets.toml");
@@ -112,7 +125,7 @@ mod tests {
 
     /// `RULES.md R27`.
     #[test]
-    fn a_pipe_in_the_place_of_the_configuration_is_an_error_and_no_wait() {
+    fn pipe_in_the_place_of_the_configuration_is_refused_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let pipe = |name: &str| {
             let path = dir.path().join(name);
@@ -120,7 +133,7 @@ mod tests {
             assert!(made.unwrap().success());
         };
         pipe("secrets.toml");
-        let error = Secrets::open(dir.path()).err().unwrap().to_string();
+        let error = SecretSource::open(dir.path()).err().unwrap().to_string();
         assert!(error.contains("secrets.toml") && error.contains("not a regular file"), "{error}");
         pipe("renkei.toml");
         let error = Config::read(dir.path()).err().unwrap().to_string();
@@ -136,47 +149,48 @@ mod tests {
     }
 
     #[test]
-    fn a_private_file_is_read() {
+    fn private_secrets_file_is_read() {
         let dir = dir_with("token = \"s3cret\"", 0o600);
-        let secrets = Secrets::open(dir.path()).unwrap();
+        let secrets = SecretSource::open(dir.path()).unwrap();
         assert_eq!(secrets.get("token").unwrap().expose_secret(), "s3cret");
     }
 
     #[test]
-    fn an_exposed_file_is_refused_with_the_command_to_run() {
+    fn exposed_secrets_file_is_refused_with_the_command_to_run() {
         let dir = dir_with("token = \"s3cret\"", 0o644);
-        let message = Secrets::open(dir.path()).err().unwrap().to_string();
-        assert!(message.contains("chmod 600"), "{message}");
+        let hint = SecretSource::open(dir.path()).err().unwrap().hint();
+        assert!(hint.contains("chmod 600"), "{hint}");
     }
 
     #[test]
-    fn a_malformed_file_does_not_leak_its_content() {
+    fn malformed_secrets_file_does_not_leak_its_content() {
         let dir = dir_with("token = s3cret", 0o600);
-        let message = Secrets::open(dir.path()).err().unwrap().to_string();
+        let message = SecretSource::open(dir.path()).err().unwrap().to_string();
         assert!(!message.contains("s3cret"), "{message}");
     }
 
     #[test]
-    fn a_pasted_secret_is_not_repeated() {
+    fn pasted_secret_is_not_repeated() {
         let dir = tempfile::tempdir().unwrap();
         let pasted = "pat-na1-00000001-0000";
-        let message = Secrets::open(dir.path()).unwrap().get(pasted).err().unwrap().to_string();
+        let message =
+            SecretSource::open(dir.path()).unwrap().get(pasted).err().unwrap().to_string();
         assert!(!message.contains("pat"), "{message}");
     }
 
     #[test]
-    fn a_secret_in_quotes_of_its_own_is_told_and_not_shown() {
+    fn quoted_secret_is_refused_and_not_shown() {
         let dir = dir_with("token = \"'s3cret'\"", 0o600);
-        let message = Secrets::open(dir.path()).unwrap().get("token").err().unwrap().to_string();
+        let message =
+            SecretSource::open(dir.path()).unwrap().get("token").err().unwrap().to_string();
         assert!(message.contains("secrets.toml is in quotation marks"), "{message}");
         assert!(!message.contains("s3cret"), "{message}");
     }
 
     #[test]
-    fn a_missing_secret_names_both_places() {
+    fn hint_for_a_missing_secret_names_both_places() {
         let dir = tempfile::tempdir().unwrap();
-        let message =
-            Secrets::open(dir.path()).unwrap().get("hub_token").err().unwrap().to_string();
-        assert!(message.contains("RENKEI_SECRET_HUB_TOKEN") && message.contains("secrets.toml"));
+        let hint = SecretSource::open(dir.path()).unwrap().get("hub_token").err().unwrap().hint();
+        assert!(hint.contains("RENKEI_SECRET_HUB_TOKEN") && hint.contains("secrets.toml"));
     }
 }

@@ -1,7 +1,7 @@
-//! What goes wrong when a person pastes a secret (`RULES.md` V20). Told by kind, so that nothing of
-//! the secret is shown.
+//! Mistakes of a person who pastes a secret (`host/sync/RULES.md` V20). Each is named by its kind,
+//! so that nothing of the secret is shown.
 
-/// Why this is hardly the secret called `name`, as the end of "the secret ...". `variable` is the
+/// The reason why this is hardly the secret called `name`, as the end of "the secret ...". `variable` is the
 /// environment variable that may hold it.
 pub(crate) fn slip(name: &str, variable: &str, value: &str) -> Option<&'static str> {
     let lower = value.to_lowercase();
@@ -70,7 +70,7 @@ mod tests {
 
     /// `RULES.md` V20.
     #[test]
-    fn what_was_pasted_wrongly_is_told_by_its_kind() {
+    fn wrongly_pasted_secret_is_named_by_its_kind() {
         for (value, expected) in [
             ("", "is empty"),
             (" \n", "is empty"),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_secrets_look_like_passes() {
+    fn ordinary_secret_is_accepted() {
         for value in [
             "pat-na1-00000001-0002-4003-8004-000000000005",
             "3MVG9.AtFgh_j7k",

@@ -9,17 +9,18 @@ use renkei_sync::model::spec::days::time_zone;
 use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
 
-use super::file::{AuthFile, RootFile, SystemFile};
-use super::loaded::Loaded;
-use super::place::{ConfigError, Source};
-use super::secrets::Secrets;
+use super::available_plugins::AvailablePlugins;
+use super::file::{AuthFile, RootSource, SystemFile};
+use super::parse::setting_value;
+use super::secrets::{SecretError, SecretSource};
 use super::slips::slip;
-use super::words::setting_value;
-
-type File = Source<RootFile>;
+use super::source::ConfigError;
 
 /// All systems with their credentials.
-pub(super) fn resolve(root: &File, secrets: &Secrets) -> Result<Vec<SystemConfig>, ConfigError> {
+pub(super) fn resolve(
+    root: &RootSource,
+    secrets: &SecretSource,
+) -> Result<Vec<SystemConfig>, ConfigError> {
     root.value
         .systems
         .iter()
@@ -40,7 +41,7 @@ pub(super) fn resolve(root: &File, secrets: &Secrets) -> Result<Vec<SystemConfig
 }
 
 /// Every system against the manifest of its connector.
-pub(super) fn check(root: &File, loaded: &Loaded<'_>) -> Result<(), ConfigError> {
+pub(super) fn check(root: &RootSource, loaded: &AvailablePlugins<'_>) -> Result<(), ConfigError> {
     for system in root.value.systems.values() {
         let manifest = connector(root, system, loaded)?;
         let needs_url = manifest.connections.iter().any(|connection| connection.base_url.is_none());
@@ -67,30 +68,32 @@ pub(super) fn check(root: &File, loaded: &Loaded<'_>) -> Result<(), ConfigError>
 }
 
 fn connector<'a>(
-    root: &File,
+    root: &RootSource,
     system: &SystemFile,
-    loaded: &Loaded<'a>,
+    loaded: &AvailablePlugins<'a>,
 ) -> Result<&'a ConnectorManifest, ConfigError> {
     let id = system.plugin.get_ref();
     match loaded.manifest(id).map(|manifest| &manifest.kind) {
         Some(ManifestKind::Connector(connector)) => Ok(connector),
         Some(ManifestKind::Transform(_)) => {
-            Err(root
-                .at(&system.plugin, format!("`{id}` is a transform; a system needs a connector")))
+            let mistake = root.at(&system.plugin, format!("`{id}` is a transform"));
+            Err(mistake.hint("a system needs a connector"))
         }
-        None => Err(root.at(
-            &system.plugin,
-            loaded.missing("connector", id, &root.value.plugins.display().to_string()),
-        )),
+        None => {
+            let folder = root.value.plugins.display().to_string();
+            let (message, hint) = loaded.missing("connector", id, &folder);
+            Err(root.at(&system.plugin, message).hint(hint))
+        }
     }
 }
 
-fn base_url(root: &File, system: &SystemFile) -> Result<Option<String>, ConfigError> {
+fn base_url(root: &RootSource, system: &SystemFile) -> Result<Option<String>, ConfigError> {
     let Some(url) = &system.base_url else { return Ok(None) };
     let parsed = reqwest::Url::parse(url.get_ref())
         .map_err(|error| root.at(url, format!("`base_url` is no URL: {error}")))?;
     if !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err(root.at(url, "`base_url` names a user; credentials belong into `auth`"));
+        let mistake = root.at(url, "`base_url` names a user");
+        return Err(mistake.hint("credentials belong into `auth`"));
     }
     let loopback = matches!(parsed.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
     if parsed.scheme() != "https" && !loopback {
@@ -100,14 +103,14 @@ fn base_url(root: &File, system: &SystemFile) -> Result<Option<String>, ConfigEr
 }
 
 fn auth(
-    root: &File,
+    root: &RootSource,
     raw: &Spanned<AuthFile>,
-    secrets: &Secrets,
+    secrets: &SecretSource,
 ) -> Result<SystemAuth, ConfigError> {
     let file = raw.get_ref();
     let secret = |key: &str, name: &Option<Spanned<String>>| -> Result<SecretString, ConfigError> {
         let name = name.as_ref().ok_or_else(|| missing(root, raw, key))?;
-        secrets.get(name.get_ref()).map_err(|error| root.at(name, error.to_string()))
+        secrets.get(name.get_ref()).map_err(|error| place_secret_error(root, name, &error))
     };
     let client_id = || {
         let id = file.client_id.clone().ok_or_else(|| missing(root, raw, "client_id"))?;
@@ -151,7 +154,16 @@ fn auth(
     }
 }
 
-fn missing(root: &File, auth: &Spanned<AuthFile>, key: &str) -> ConfigError {
+/// The error of a secret at the place of the configuration that names it.
+fn place_secret_error(
+    root: &RootSource,
+    name: &Spanned<String>,
+    error: &SecretError,
+) -> ConfigError {
+    root.at(name, error.to_string()).hint(error.hint())
+}
+
+fn missing(root: &RootSource, auth: &Spanned<AuthFile>, key: &str) -> ConfigError {
     let scheme = auth.get_ref().scheme.get_ref();
     root.at(auth, format!("scheme `{scheme}` needs `{key}`"))
 }
@@ -159,7 +171,7 @@ fn missing(root: &File, auth: &Spanned<AuthFile>, key: &str) -> ConfigError {
 /// Every setting that is given must be one of the manifest's, of its kind; every required one must
 /// be given.
 fn settings(
-    root: &File,
+    root: &RootSource,
     system: &SystemFile,
     manifest: &ConnectorManifest,
 ) -> Result<(), ConfigError> {
@@ -167,10 +179,8 @@ fn settings(
         let setting = manifest.settings.iter().find(|setting| &setting.name == name);
         let Some(setting) = setting else {
             let known: Vec<&str> = manifest.settings.iter().map(|s| s.name.as_str()).collect();
-            return Err(root.at(
-                value,
-                format!("`{name}` is no setting of this connector; it has {}", known.join(", ")),
-            ));
+            let mistake = root.at(value, format!("`{name}` is no setting of this connector"));
+            return Err(mistake.hint(format!("its settings are {}", known.join(", "))));
         };
         let fits = matches!(
             (value.get_ref(), setting.kind),
@@ -197,9 +207,9 @@ fn settings(
 }
 
 fn plugin_secrets(
-    root: &File,
+    root: &RootSource,
     system: &SystemFile,
-    secrets: &Secrets,
+    secrets: &SecretSource,
 ) -> Result<BTreeMap<String, SecretString>, ConfigError> {
     let sources = system.secrets.iter();
     sources

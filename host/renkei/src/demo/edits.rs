@@ -1,4 +1,4 @@
-//! What the demo's people do between the first and the second sync, on both sides: the cases that
+//! The edits of the demo's people between the first and the second sync, on both sides: the cases that
 //! break naive links.
 //!
 //! Each edit is remembered, so that `verify` can tell whether it was kept, superseded by a rule, or
@@ -10,11 +10,11 @@ use anyhow::Context as _;
 use renkei_sync::model::state::RecordKey;
 use serde_json::{Value, json};
 
-use super::simulators::{SimRecord, Simulator, Simulators};
+use super::simulators::{SimRecord, SimulatorClient, Simulators};
 
 /// One thing a person did.
 #[derive(Debug, Clone)]
-pub(crate) struct Edit {
+pub(crate) struct DemoEdit {
     /// The story it belongs to, for the table.
     pub(crate) story: &'static str,
     /// `hubspot` or `salesforce`.
@@ -26,7 +26,7 @@ pub(crate) struct Edit {
     pub(crate) field: Option<(&'static str, Value)>,
 }
 
-impl Edit {
+impl DemoEdit {
     /// The record; printed as `renkei why` takes it.
     pub(crate) fn key(&self) -> RecordKey {
         let (system, object) = (self.system.to_owned(), self.object.to_owned());
@@ -35,20 +35,21 @@ impl Edit {
 }
 
 /// A person that exists once on each side.
-struct Pair {
+struct ContactPair {
     contact: String,
     salesforce: String,
 }
 
+const TOO_FEW: &str = "the world has too few people for the edits (--people 100 is enough)";
+
 /// Makes all edits.
-pub(crate) async fn make(simulators: &Simulators) -> anyhow::Result<Vec<Edit>> {
+pub(crate) async fn make(simulators: &Simulators) -> anyhow::Result<Vec<DemoEdit>> {
     let Simulators { hubspot, salesforce, .. } = simulators;
     let contacts = hubspot.records("contacts").await?;
     let mut with_contact = pairs(&contacts, &salesforce.records("Contact").await?).into_iter();
     let mut with_lead = pairs(&contacts, &salesforce.records("Lead").await?).into_iter();
-    let mut contact =
-        || with_contact.next().context("the world has too few people; use --people 100");
-    let mut lead = || with_lead.next().context("the world has too few people; use --people 100");
+    let mut contact = || with_contact.next().context(TOO_FEW);
+    let mut lead = || with_lead.next().context(TOO_FEW);
     let mut done = Vec::new();
 
     let story = "different fields of one person, on both sides";
@@ -104,12 +105,12 @@ pub(crate) async fn make(simulators: &Simulators) -> anyhow::Result<Vec<Edit>> {
 }
 
 async fn change(
-    side: &Simulator,
+    side: &SimulatorClient,
     story: &'static str,
-    pair: &Pair,
+    pair: &ContactPair,
     field: &'static str,
     value: Value,
-) -> anyhow::Result<Edit> {
+) -> anyhow::Result<DemoEdit> {
     let on_hubspot = side.credentials.contains_key("private_app_token");
     let (system, object, id) = if on_hubspot {
         ("hubspot", "contacts", &pair.contact)
@@ -117,22 +118,22 @@ async fn change(
         ("salesforce", "Contact", &pair.salesforce)
     };
     side.edit(object, id, json!({ field: value })).await?;
-    Ok(Edit { story, system, object, id: id.clone(), field: Some((field, value)) })
+    Ok(DemoEdit { story, system, object, id: id.clone(), field: Some((field, value)) })
 }
 
-fn gone(story: &'static str, system: &'static str, object: &'static str, id: &str) -> Edit {
-    Edit { story, system, object, id: id.to_owned(), field: None }
+fn gone(story: &'static str, system: &'static str, object: &'static str, id: &str) -> DemoEdit {
+    DemoEdit { story, system, object, id: id.to_owned(), field: None }
 }
 
 /// People with one live record on each side under the same mail address, in the order of their
 /// addresses.
-fn pairs(contacts: &[SimRecord], others: &[SimRecord]) -> Vec<Pair> {
+fn pairs(contacts: &[SimRecord], others: &[SimRecord]) -> Vec<ContactPair> {
     let others = by_mail(others, "Email");
     by_mail(contacts, "email")
         .into_iter()
         .filter_map(|(mail, contact)| {
             let (contact, other) = (contact?, others.get(&mail).cloned()??);
-            Some(Pair { contact, salesforce: other })
+            Some(ContactPair { contact, salesforce: other })
         })
         .collect()
 }

@@ -1,4 +1,4 @@
-//! What the demo needs before it can start: a directory, built plugins, running simulators, a
+//! The set-up of the demo: a directory, built plugins, running simulators, a
 //! configuration that names them.
 
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -9,7 +9,8 @@ use renkei_package::{BuildOptions, BuildProgress, build_many};
 
 use super::simulators::Simulators;
 use crate::command::init;
-use crate::failure::Failure;
+use crate::command_error::CommandError;
+use crate::config::simulated::HEAD;
 use crate::output::Output;
 
 /// The plugins that the example configuration names.
@@ -20,11 +21,8 @@ const PLUGINS: [&str; 4] = [
     "renkei-transform-names",
 ];
 
-/// How a demo's `renkei.toml` begins, so that it is known again.
-const HEAD: &str = "# The demo's systems: simulators on loopback.";
-
 /// Builds the plugins from this checkout into `into`.
-pub(crate) fn build_plugins(into: &Path, output: Output) -> Result<(), Failure> {
+pub(crate) fn build_plugins(into: &Path, output: Output) -> Result<(), CommandError> {
     let workspace = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let bar = output.progress("plugins");
     let options = BuildOptions { out_dir: Some(into.to_owned()), ..BuildOptions::default() };
@@ -33,14 +31,14 @@ pub(crate) fn build_plugins(into: &Path, output: Output) -> Result<(), Failure> 
         bar.tick();
     });
     bar.finish_and_clear();
-    built.map_err(Failure::plugin)?;
+    built.map_err(CommandError::plugin)?;
     Ok(())
 }
 
 /// Copies the plugin files of a folder beside the built ones.
-pub(crate) fn add_plugins(from: &Path, into: &Path) -> Result<(), Failure> {
-    let files = std::fs::read_dir(from)
-        .map_err(|error| Failure::usage(format!("--plugins {}: {error}", from.display())))?;
+pub(crate) fn add_plugins(from: &Path, into: &Path) -> Result<(), CommandError> {
+    let files =
+        std::fs::read_dir(from).map_err(|error| CommandError::usage(error).at(from.display()))?;
     for file in files {
         let path = file?.path();
         if let (Some("wasm"), Some(name)) =
@@ -54,7 +52,7 @@ pub(crate) fn add_plugins(from: &Path, into: &Path) -> Result<(), Failure> {
 
 /// Compiles the plugins' code into the host's cache, in a process of its own: compiling takes more
 /// memory than the host does, and the demo tells what the host takes.
-pub(crate) async fn warm_cache(dir: &Path) -> Result<(), Failure> {
+pub(crate) async fn warm_cache(dir: &Path) -> Result<(), CommandError> {
     let program = std::env::current_exe()?;
     let mut list = tokio::process::Command::new(program);
     let list = list.args(["plugin", "list", "--json", "--dir"]).arg(dir).output().await?;
@@ -62,44 +60,36 @@ pub(crate) async fn warm_cache(dir: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&list.stderr).into_owned();
-    Err(Failure::plugin(anyhow::anyhow!("the plugins do not load: {said}")))
+    Err(CommandError::plugin(anyhow::anyhow!("the plugins do not load: {said}")))
 }
 
 /// Refuses a directory that is a configuration already, before anything is built for it. A demo
 /// that failed before it had one can be run again in the same directory.
-pub(crate) fn require_new(dir: &Path) -> Result<(), Failure> {
+pub(crate) fn require_new(dir: &Path) -> Result<(), CommandError> {
     let root = dir.join("renkei.toml");
     if !root.exists() && !dir.join("secrets.toml").exists() {
         return Ok(());
     }
     let text = renkei_files::read_text(&root).unwrap_or_default();
     let place = dir.display();
-    Err(Failure::usage(if text.starts_with(HEAD) {
-        format!(
-            "{place} holds an earlier demo, which cannot go on: its simulators ended with it; \
-             `renkei why` and `renkei status --dir {place}` still tell what it did. For a new demo \
-             give another --dir, or end the earlier one and remove {place}"
-        )
+    let error = if text.starts_with(HEAD) {
+        CommandError::usage("the directory holds an earlier demo, which cannot go on")
+            .hint(format!(
+                "its simulators ended with it; `renkei why` and `renkei status --dir {place}` \
+                 still tell what it did"
+            ))
+            .hint(format!(
+                "for a new demo give another --dir, or end the earlier one and remove {place}"
+            ))
     } else {
-        format!("{place} holds a configuration that is no demo's; give another --dir")
-    }))
-}
-
-/// What to do where the systems of a demo's directory do not answer; nothing for any other.
-pub(crate) fn ended(dir: &Path) -> Option<String> {
-    let text = renkei_files::read_text(&dir.join("renkei.toml")).unwrap_or_default();
-    let place = dir.display();
-    text.starts_with(HEAD).then(|| {
-        format!(
-            "{place} is a demo's, whose simulators ended with it and do not come back; `renkei why` \
-             and `renkei status --dir {place}` still tell what it did. For simulators that go on, \
-             run `renkei demo --dir NEW` without --once and try this beside it"
-        )
-    })
+        CommandError::usage("the directory holds a configuration that is no demo's")
+            .hint("give another --dir")
+    };
+    Err(error.at(place))
 }
 
 /// Writes the example configuration, pointed at the simulators, with their credentials as secrets.
-pub(crate) fn configure(dir: &Path, simulators: &Simulators) -> Result<(), Failure> {
+pub(crate) fn configure(dir: &Path, simulators: &Simulators) -> Result<(), CommandError> {
     let mut secrets = std::fs::OpenOptions::new();
     let secrets =
         secrets.write(true).create_new(true).mode(0o600).open(dir.join("secrets.toml"))?;
@@ -147,15 +137,19 @@ fn secrets_file(simulators: &Simulators) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::simulated::ended_hint;
 
     fn check(files: &[(&str, &str)], expected: Option<&str>) {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(dir.path().join(name), text).unwrap();
         }
-        let said = require_new(dir.path()).err().map(|refused| refused.to_string());
+        let said = require_new(dir.path()).err().map(|refused| {
+            let hints = refused.hints().map(|hint| format!(" {hint}"));
+            format!("{refused}{}", hints.collect::<String>())
+        });
         let is_demos = said.as_ref().is_some_and(|said| said.contains("an earlier demo"));
-        assert_eq!(ended(dir.path()).is_some(), is_demos);
+        assert_eq!(ended_hint(dir.path()).is_some(), is_demos);
         match expected {
             None => assert_eq!(said, None),
             Some(words) => assert!(said.as_ref().is_some_and(|s| s.contains(words)), "{said:?}"),
@@ -163,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_configuration_is_in_the_way() {
+    fn demo_refuses_a_directory_only_when_it_holds_a_configuration() {
         check(&[], None);
         // What a demo leaves that failed while it built its plugins.
         check(&[("hubspot.wasm", "")], None);

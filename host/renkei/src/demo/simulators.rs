@@ -11,21 +11,21 @@ use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::verify;
+use super::fields::looks_at;
 
 /// Both simulators, in a process of their own so that the host's memory is measured alone.
 #[derive(Debug)]
 pub(crate) struct Simulators {
     process: Child,
     /// HubSpot.
-    pub(crate) hubspot: Simulator,
+    pub(crate) hubspot: SimulatorClient,
     /// Salesforce.
-    pub(crate) salesforce: Simulator,
+    pub(crate) salesforce: SimulatorClient,
 }
 
-/// What `renkei sim` prints per system.
+/// The line of `renkei sim` about a system.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Simulator {
+pub(crate) struct SimulatorClient {
     /// Loopback.
     pub(crate) base_url: String,
     /// By the vendor's names.
@@ -36,8 +36,8 @@ pub(crate) struct Simulator {
 
 #[derive(Deserialize)]
 struct Ready {
-    hubspot: Simulator,
-    salesforce: Simulator,
+    hubspot: SimulatorClient,
+    salesforce: SimulatorClient,
 }
 
 /// A record as a simulator holds it.
@@ -64,7 +64,7 @@ fn looked_at<'de, D: Deserializer<'de>>(fields: D) -> Result<BTreeMap<String, Va
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut kept = BTreeMap::new();
             while let Some(name) = map.next_key::<String>()? {
-                if verify::looks_at(&name) {
+                if looks_at(&name) {
                     kept.insert(name, map.next_value()?);
                 } else {
                     map.next_value::<IgnoredAny>()?;
@@ -87,9 +87,9 @@ impl SimRecord {
     }
 }
 
-/// What the simulators' ledger says, see `host/simulators/src/ledger.rs` for the definitions.
+/// The simulators' ledger; `host/simulators/src/ledger.rs` has the definitions.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Ledger {
+pub(crate) struct CallLedger {
     pub(crate) made: u64,
     pub(crate) minimum: u64,
     pub(crate) breaches: Vec<Value>,
@@ -125,7 +125,7 @@ impl Simulators {
     }
 }
 
-impl Simulator {
+impl SimulatorClient {
     /// One of its credentials.
     pub(crate) fn credential(&self, name: &str) -> anyhow::Result<&str> {
         self.credentials
@@ -140,7 +140,7 @@ impl Simulator {
     }
 
     /// Calls made and the least that were needed.
-    pub(crate) async fn ledger(&self) -> anyhow::Result<Ledger> {
+    pub(crate) async fn ledger(&self) -> anyhow::Result<CallLedger> {
         self.get("/_sim/ledger").await
     }
 

@@ -1,13 +1,14 @@
 //! The demo's table: what people did, what became of it, and the rule or question behind it.
 
-use super::edits::Edit;
-use super::known::Known;
+use super::edits::DemoEdit;
+use super::fields::canonical;
 use super::simulators::SimRecord;
-use super::verify::{World, canonical, current_key};
+use super::store_facts::StoreFacts;
+use super::verify::{SimulatedRecords, current_key};
 use crate::table;
 
 /// One row per edit.
-pub(crate) fn table(edits: &[Edit], world: &World, known: &Known) -> String {
+pub(crate) fn table(edits: &[DemoEdit], world: &SimulatedRecords, known: &StoreFacts) -> String {
     let rows = edits.iter().map(|edit| {
         let (now, why) = fate(edit, world, known);
         vec![edit.story.to_owned(), deed(edit), now, why]
@@ -15,7 +16,7 @@ pub(crate) fn table(edits: &[Edit], world: &World, known: &Known) -> String {
     table::plain(&["story", "a person", "now there", "why"], rows)
 }
 
-fn deed(edit: &Edit) -> String {
+fn deed(edit: &DemoEdit) -> String {
     let place = format!("{}.{}", edit.system, edit.object);
     match &edit.field {
         None => format!("removed one from {place}"),
@@ -26,7 +27,7 @@ fn deed(edit: &Edit) -> String {
     }
 }
 
-fn fate(edit: &Edit, world: &World, known: &Known) -> (String, String) {
+fn fate(edit: &DemoEdit, world: &SimulatedRecords, known: &StoreFacts) -> (String, String) {
     let Some((field, wanted)) = &edit.field else {
         let key = edit.key();
         let anew = known.others(&key).find(|other| world.live(other).is_some());

@@ -4,17 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use renkei_sync::model::spec::days::time_zone;
 use renkei_sync::model::state::{LinkId, RecordKey};
 use serde::Serialize;
 
-use super::edits::Edit;
-use super::known::Known;
+use super::edits::DemoEdit;
+use super::fields::{TWO_WAY, canonical, trimmed};
 use super::simulators::{SimRecord, Simulators};
+use super::store_facts::StoreFacts;
 
-/// What the judge found.
+/// The judge's findings.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Verdict {
+pub(crate) struct DemoVerdict {
     /// Both sides agree on every two-way field, or an open conflict says why they do not.
     pub(crate) converged: bool,
     /// Field values compared.
@@ -25,86 +25,6 @@ pub(crate) struct Verdict {
     pub(crate) lost_edits: u64,
     /// Records that the host made beside one that stood for the same thing already.
     pub(crate) duplicates: u64,
-}
-
-/// One two-way field: its entity, its name in the mapping, HubSpot's property, and Salesforce's
-/// field per object.
-struct TwoWay {
-    entity: &'static str,
-    field: &'static str,
-    hubspot: &'static str,
-    salesforce: &'static [(&'static str, &'static str)],
-    same: fn(&str, &str) -> bool,
-}
-
-const TWO_WAY: &[TwoWay] = &[
-    two_way("company", "name", "name", &[("Account", "Name")], trimmed),
-    two_way("company", "website", "website", &[("Account", "Website")], trimmed),
-    two_way("company", "phone", "phone", &[("Account", "Phone")], trimmed),
-    two_way("company", "city", "city", &[("Account", "BillingCity")], trimmed),
-    two_way("company", "postal_code", "zip", &[("Account", "BillingPostalCode")], trimmed),
-    two_way(
-        "company",
-        "employees",
-        "numberofemployees",
-        &[("Account", "NumberOfEmployees")],
-        trimmed,
-    ),
-    two_way("person", "email", "email", &[("Contact", "Email"), ("Lead", "Email")], folded),
-    two_way("person", "phone", "phone", &[("Contact", "Phone"), ("Lead", "Phone")], trimmed),
-    two_way(
-        "person",
-        "mobile",
-        "mobilephone",
-        &[("Contact", "MobilePhone"), ("Lead", "MobilePhone")],
-        trimmed,
-    ),
-    two_way("person", "title", "jobtitle", &[("Contact", "Title"), ("Lead", "Title")], trimmed),
-    two_way("person", "city", "city", &[("Contact", "MailingCity"), ("Lead", "City")], trimmed),
-    two_way(
-        "person",
-        "postal_code",
-        "zip",
-        &[("Contact", "MailingPostalCode"), ("Lead", "PostalCode")],
-        trimmed,
-    ),
-    two_way("deal", "name", "dealname", &[("Opportunity", "Name")], trimmed),
-    two_way("deal", "amount", "amount", &[("Opportunity", "Amount")], number),
-    two_way("deal", "close_date", "closedate", &[("Opportunity", "CloseDate")], day),
-];
-
-const fn two_way(
-    entity: &'static str,
-    field: &'static str,
-    hubspot: &'static str,
-    salesforce: &'static [(&'static str, &'static str)],
-    same: fn(&str, &str) -> bool,
-) -> TwoWay {
-    TwoWay { entity, field, hubspot, salesforce, same }
-}
-
-fn trimmed(a: &str, b: &str) -> bool {
-    a.trim() == b.trim()
-}
-
-fn folded(a: &str, b: &str) -> bool {
-    a.trim().to_lowercase() == b.trim().to_lowercase()
-}
-
-fn number(a: &str, b: &str) -> bool {
-    a == b || a.parse::<f64>().ok().is_some_and(|a| b.parse() == Ok(a))
-}
-
-/// Equal days in the zone of the simulated accounts, whether written as a date or as a moment.
-fn day(a: &str, b: &str) -> bool {
-    local_day(a) == local_day(b)
-}
-
-fn local_day(text: &str) -> Option<String> {
-    let Ok(moment) = text.parse::<jiff::Timestamp>() else {
-        return text.get(..10).map(str::to_owned);
-    };
-    Some(moment.to_zoned(time_zone("Asia/Tokyo")?).date().to_string())
 }
 
 /// The objects of the example configuration, by system.
@@ -119,9 +39,9 @@ const OBJECTS: [(&str, &str); 7] = [
 ];
 
 /// Every record of both simulators.
-pub(crate) struct World(HashMap<RecordKey, SimRecord>);
+pub(crate) struct SimulatedRecords(HashMap<RecordKey, SimRecord>);
 
-impl World {
+impl SimulatedRecords {
     /// Reads both simulators.
     pub(crate) async fn read(simulators: &Simulators) -> anyhow::Result<Self> {
         let mut records = HashMap::new();
@@ -153,8 +73,12 @@ fn is_live(key: &RecordKey, record: &SimRecord) -> bool {
 }
 
 /// Judges the world against what the host knows and what people did.
-pub(crate) fn judge(world: &World, known: &Known, edits: &[Edit]) -> Verdict {
-    let mut verdict = Verdict::default();
+pub(crate) fn judge(
+    world: &SimulatedRecords,
+    known: &StoreFacts,
+    edits: &[DemoEdit],
+) -> DemoVerdict {
+    let mut verdict = DemoVerdict::default();
     for (entity, link, members) in &known.links {
         compare_link(world, known, entity, *link, members, &mut verdict);
     }
@@ -171,12 +95,12 @@ pub(crate) fn judge(world: &World, known: &Known, edits: &[Edit]) -> Verdict {
 }
 
 fn compare_link(
-    world: &World,
-    known: &Known,
+    world: &SimulatedRecords,
+    known: &StoreFacts,
     entity: &str,
     link: LinkId,
     members: &[RecordKey],
-    verdict: &mut Verdict,
+    verdict: &mut DemoVerdict,
 ) {
     let side = |system: &str| {
         members
@@ -227,7 +151,12 @@ fn same_name(full: &str, salesforce: &SimRecord) -> bool {
 }
 
 /// The company on one side is linked with the company on the other.
-fn same_company(known: &Known, hubspot: &SimRecord, salesforce: &SimRecord, object: &str) -> bool {
+fn same_company(
+    known: &StoreFacts,
+    hubspot: &SimRecord,
+    salesforce: &SimRecord,
+    object: &str,
+) -> bool {
     if object != "Contact" && object != "Opportunity" {
         return true;
     }
@@ -242,7 +171,7 @@ fn same_company(known: &Known, hubspot: &SimRecord, salesforce: &SimRecord, obje
 }
 
 /// Live records that are in no link with both sides and in no review.
-fn find_strays(world: &World, known: &Known, verdict: &mut Verdict) {
+fn find_strays(world: &SimulatedRecords, known: &StoreFacts, verdict: &mut DemoVerdict) {
     let mut paired: BTreeSet<&RecordKey> = BTreeSet::new();
     for (_, _, members) in &known.links {
         let live: Vec<&RecordKey> =
@@ -263,7 +192,7 @@ fn find_strays(world: &World, known: &Known, verdict: &mut Verdict) {
 
 /// Records made by the host that share their mail address or stamp with another live record of the
 /// same system.
-fn duplicates(world: &World, known: &Known) -> u64 {
+fn duplicates(world: &SimulatedRecords, known: &StoreFacts) -> u64 {
     let mut seen: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
     for (key, record) in &world.0 {
         if !is_live(key, record) || known.reviewed.contains(key) {
@@ -287,8 +216,8 @@ fn duplicates(world: &World, known: &Known) -> u64 {
     seen.values().map(|(all, by_host)| by_host.saturating_sub(u64::from(all == by_host))).sum()
 }
 
-/// Whether a person's value has vanished without a trace.
-fn is_lost(world: &World, known: &Known, edit: &Edit) -> bool {
+/// Returns whether a person's value has vanished without a trace.
+fn is_lost(world: &SimulatedRecords, known: &StoreFacts, edit: &DemoEdit) -> bool {
     let Some((field, value)) = &edit.field else { return false };
     let Some(key) = current_key(edit, world, known) else { return true };
     let wanted = value.as_str().unwrap_or_default();
@@ -300,35 +229,14 @@ fn is_lost(world: &World, known: &Known, edit: &Edit) -> bool {
 }
 
 /// The live record that stands for the edited one now.
-pub(crate) fn current_key(edit: &Edit, world: &World, known: &Known) -> Option<RecordKey> {
+pub(crate) fn current_key(
+    edit: &DemoEdit,
+    world: &SimulatedRecords,
+    known: &StoreFacts,
+) -> Option<RecordKey> {
     let mut key = key(edit.system, edit.object, &edit.id);
     while world.live(&key).is_none() {
         key = known.successors.get(&key)?.clone();
     }
     Some(key)
-}
-
-/// Whether the judge compares this field, or tells records apart by it.
-pub(crate) fn looks_at(field: &str) -> bool {
-    const OTHERS: [&str; 7] = [
-        "full_name",
-        "FirstName",
-        "LastName",
-        "AccountId",
-        "IsConverted",
-        "renkei_id",
-        "Renkei_Id__c",
-    ];
-    let compared = |two_way: &TwoWay| {
-        two_way.hubspot == field || two_way.salesforce.iter().any(|(_, name)| *name == field)
-    };
-    OTHERS.contains(&field) || TWO_WAY.iter().any(compared)
-}
-
-/// The mapping's name of a vendor's field.
-pub(crate) fn canonical(field: &str) -> &str {
-    let names = |two_way: &&TwoWay| {
-        two_way.hubspot == field || two_way.salesforce.iter().any(|(_, name)| *name == field)
-    };
-    TWO_WAY.iter().find(names).map_or(field, |two_way| two_way.field)
 }

@@ -3,7 +3,7 @@
 use renkei_sync::model::plugin::SchemaField;
 use renkei_sync::model::spec::{EntitySpec, FieldIndex, MemberSpec, Via};
 
-use super::{Finding, Schemas, Severity, Standstill, Stops};
+use super::finding::{Finding, FindingScope, Schemas, Severity, Standstill};
 
 /// Choices that a message names.
 const NAMED_MAX: usize = 3;
@@ -68,14 +68,14 @@ fn compare(
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let place = |one: &Listed<'_>| format!("{}.{}", one.member.system, one.member.object);
     let message = format!(
-        "`{}` of {} may be {}{more}, which `{}` does not list: give the field a table",
+        "`{}` of {} may be {}{more}, which `{}` does not list",
         from.live.name,
         place(from),
         named.join(", "),
         to.live.name
     );
     let all = strange.len() == from.live.choices.len();
-    let stops = Stops::Field(Standstill {
+    let stops = FindingScope::Field(Standstill {
         entity: entity.name.clone(),
         field: field.to_owned(),
         system: to.member.system.clone(),
@@ -87,6 +87,7 @@ fn compare(
         place: format!("{}.{field}", entity.name),
         member: place(to),
         message,
+        hint: Some("give the field a table".to_owned()),
         stops,
     })
 }
@@ -174,7 +175,7 @@ mod tests {
 
     /// `host/sync/RULES.md` V19.
     #[test]
-    fn lists_without_a_common_value_need_a_table() {
+    fn lists_without_a_common_value_are_an_error() {
         let check = |a: &[&str], b: &[&str], expected: &[Severity]| {
             let place = |system: &str| (system.to_owned(), "things".to_owned());
             let schemas = HashMap::from([(place("a"), schema(a)), (place("b"), schema(b))]);

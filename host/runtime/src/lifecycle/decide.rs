@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use renkei_sync::model::plugin::Generation;
 
-use super::grants;
+use renkei_package::Permission;
+
 use super::plugin_state::Page;
 
 /// Digits of a digest that tell a version from all others of a plugin.
@@ -19,7 +20,7 @@ pub(crate) enum Wait {
     /// It was rolled back, for this reason.
     Bad(String),
     /// It asks for more than the plugin was given.
-    Asks(Vec<String>),
+    Asks(Vec<Permission>),
     /// An admin wants to look first.
     Held,
 }
@@ -47,7 +48,7 @@ impl Wait {
             Self::Asks(more) => format!(
                 "it asks for more than it was given: {}; `renkei plugin grants {id}` shows it, \
                  `renkei plugin reload {this}` allows it",
-                more.join(", ")
+                more.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
             ),
             Self::Held => format!(
                 "held: see `renkei plugin preview`, then `renkei plugin reload {this}` approves it"
@@ -57,7 +58,11 @@ impl Wait {
 }
 
 /// Whether the version with this digest, which asks for this, may serve.
-pub(crate) fn may_serve(page: &Page, digest: &str, asked: &BTreeSet<String>) -> Result<(), Wait> {
+pub(crate) fn may_serve(
+    page: &Page,
+    digest: &str,
+    asked: &BTreeSet<Permission>,
+) -> Result<(), Wait> {
     if page.approved.as_deref() == Some(digest) {
         return Ok(());
     }
@@ -68,7 +73,7 @@ pub(crate) fn may_serve(page: &Page, digest: &str, asked: &BTreeSet<String>) -> 
     if page.serving.as_deref() == Some(digest) {
         return Ok(());
     }
-    let more = grants::wider(asked, page);
+    let more = undecided(asked, page);
     if !more.is_empty() {
         return Err(Wait::Asks(more));
     }
@@ -77,6 +82,16 @@ pub(crate) fn may_serve(page: &Page, digest: &str, asked: &BTreeSet<String>) -> 
         return Err(Wait::Held);
     }
     Ok(())
+}
+
+/// The permissions that are asked and were neither allowed nor denied; none before the first
+/// version.
+pub(crate) fn undecided(asked: &BTreeSet<Permission>, page: &Page) -> Vec<Permission> {
+    let Some(allowed) = &page.allowed else { return Vec::new() };
+    let decided = |permission: &&Permission| {
+        allowed.known.contains(*permission) || page.denied.known.contains(*permission)
+    };
+    asked.iter().filter(|permission| !decided(permission)).cloned().collect()
 }
 
 /// A file that says it is a plugin.
@@ -105,21 +120,24 @@ pub(crate) fn incumbent<'a>(claims: &[Claim<'a>]) -> Option<Claim<'a>> {
 }
 
 #[cfg(test)]
+mod permission_tests;
+
+#[cfg(test)]
 mod tests {
     use super::super::plugin_state::Version;
     use super::*;
 
-    fn words(words: &[&str]) -> BTreeSet<String> {
-        words.iter().map(|word| (*word).to_owned()).collect()
+    fn permissions(objects: &[&str]) -> BTreeSet<Permission> {
+        objects.iter().map(|object| Permission::read(object)).collect()
     }
 
-    /// A plugin of which `old` serves, with `a` allowed.
+    /// A plugin of which `old` serves, with reading `a` allowed.
     fn page(change: impl FnOnce(&mut Page)) -> Page {
         let version = Version { version: "1.0.0".to_owned(), digest: "old".to_owned() };
         let mut page = Page {
             serving: Some("old".to_owned()),
             versions: vec![version],
-            allowed: Some(words(&["a"])),
+            allowed: Some(permissions(&["a"]).into_iter().collect()),
             ..Page::default()
         };
         change(&mut page);
@@ -131,7 +149,7 @@ mod tests {
         let bad = |page: &mut Page| page.bad = vec![("new".to_owned(), "it trapped".to_owned())];
         let approved = |page: &mut Page| page.approved = Some("new".to_owned());
         let hold = |page: &mut Page| page.hold = true;
-        let more = || Err(Wait::Asks(vec!["b".to_owned()]));
+        let more = || Err(Wait::Asks(vec![Permission::read("b")]));
         for (page, digest, asked, expected) in [
             (Page::default(), "new", &["a", "b"][..], Ok(())),
             (Page { hold: true, ..Page::default() }, "new", &["a"], Ok(())),
@@ -148,7 +166,7 @@ mod tests {
             (page(|page| (hold(page), approved(page)).0), "new", &["a"], Ok(())),
             (page(|page| (hold(page), approved(page)).0), "newer", &["a"], Err(Wait::Held)),
         ] {
-            let found = may_serve(&page, digest, &words(asked));
+            let found = may_serve(&page, digest, &permissions(asked));
             assert_eq!(found, expected, "{digest} {asked:?} {page:?}");
         }
     }

@@ -5,7 +5,7 @@
 //! an approval. A file that cannot be understood is an error and never an empty book: the holds and
 //! grants in it would be lost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use renkei_sync::model::plugin::Generation;
+
+use super::stored_permissions::StoredPermissions;
 
 /// Versions per plugin that can serve again, the one that serves among them.
 pub(crate) const VERSIONS_KEPT: usize = 3;
@@ -42,10 +44,10 @@ pub(crate) struct Page {
     pub(crate) approved: Option<String>,
     /// The digest that serves again if what serves fails on probation; none when that has passed.
     pub(crate) fallback: Option<String>,
-    /// What it may, in the words of `grants`; none before its first version.
-    pub(crate) allowed: Option<BTreeSet<String>>,
-    /// What it asks for and an admin took away.
-    pub(crate) denied: BTreeSet<String>,
+    /// Permissions that it was given; none before its first version.
+    pub(crate) allowed: Option<StoredPermissions>,
+    /// Permissions that an admin denied.
+    pub(crate) denied: StoredPermissions,
 }
 
 /// A version whose bytes are kept.

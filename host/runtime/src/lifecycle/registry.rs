@@ -158,17 +158,20 @@ impl Registry {
         let kept = book.change(&id, |page| {
             let fallback = fallback.as_ref().map(|fallback| fallback.generation.digest.clone());
             page.serve(file, &plugin.generation, fallback);
-            let news = asked.iter().filter(|word| !page.denied.contains(*word)).cloned();
-            page.allowed.get_or_insert_default().extend(news);
+            let news = asked.difference(&page.denied.known).cloned();
+            page.allowed.get_or_insert_default().known.extend(news);
         });
         self.unless_kept(kept);
-        self.put(&id, Some(Served::new(Arc::new(plugin.given(&page.denied)), health, fallback)));
+        self.put(
+            &id,
+            Some(Served::new(Arc::new(plugin.given(&page.denied.known)), health, fallback)),
+        );
     }
 
     /// Puts a generation that served before a restart back in its place.
     pub(crate) fn restore(&self, book: &Book, plugin: &Plugin) {
         let id = &plugin.generation.plugin;
-        let plugin = Arc::new(plugin.given(&book.page(id).denied));
+        let plugin = Arc::new(plugin.given(&book.page(id).denied.known));
         let health = Health::new(self.rules(&plugin));
         self.put(id, Some(Served::new(plugin, health, None)));
     }
@@ -176,7 +179,7 @@ impl Registry {
     /// Cuts what serves to what the book allows now; its health and its past stay.
     pub(crate) fn regrant(&self, book: &Book, id: &str) {
         let Some(before) = self.serving(id) else { return };
-        let plugin = Arc::new(before.plugin.given(&book.page(id).denied));
+        let plugin = Arc::new(before.plugin.given(&book.page(id).denied.known));
         let ward = before.ward();
         let served = Served::new(plugin, ward.health.clone(), ward.fallback.clone());
         drop(ward);
@@ -224,7 +227,7 @@ impl Registry {
         self.unless_kept(kept);
         let page = book.page(id);
         let health = Health::new(self.rules(to));
-        self.put(id, Some(Served::new(Arc::new(to.given(&page.denied)), health, None)));
+        self.put(id, Some(Served::new(Arc::new(to.given(&page.denied.known)), health, None)));
         let (to, reason) = (to.generation.clone(), reason.to_owned());
         self.tell(ReloadEvent::RolledBack { from, to, reason });
         self.changed.notify_one();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use renkei_package::ObjectAction;
+use renkei_package::{ObjectAction, Permission};
 use renkei_sync::model::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
 use renkei_sync::model::record::{
     Action, Batch, Outcome, Page, PageRequest, Problem, Remedy, WriteRequest,
@@ -15,7 +15,7 @@ use renkei_sync::model::value::Value;
 use renkei_sync::ports::Connector;
 
 use crate::lifecycle::blame::{self, Blame, Failed};
-use crate::lifecycle::grants;
+
 use crate::lifecycle::registry::Unit;
 use crate::sandbox::connector::Job;
 use crate::sandbox::engine::Machine;
@@ -98,15 +98,15 @@ impl Watched {
         Ok(answer?)
     }
 
-    /// Whether an admin left it the right to this.
-    fn may(&self, word: &str) -> Result<(), PluginError> {
+    /// Refuses a permission that an admin denied.
+    fn may(&self, permission: &Permission) -> Result<(), PluginError> {
         let plugin = self.unit.plugin();
-        if !plugin.denied.contains(word) {
+        if !plugin.denied.contains(permission) {
             return Ok(());
         }
         let problem = Problem {
             code: NOT_GRANTED.to_owned(),
-            message: format!("an admin took `{word}` away; see `renkei plugin grants`"),
+            message: format!("an admin took `{permission}` away; see `renkei plugin grants`"),
             field: None,
             remedy: Remedy::Admin,
         };
@@ -114,14 +114,14 @@ impl Watched {
     }
 
     fn may_read(&self, object: &str) -> Result<(), PluginError> {
-        let words = grants::to_read(&self.unit.plugin().whole, object);
-        words.iter().try_for_each(|word| self.may(word))
+        let needed = self.unit.plugin().whole.permissions_to_read(object);
+        needed.iter().try_for_each(|permission| self.may(permission))
     }
 
     fn may_write(&self, object: &str, action: ObjectAction) -> Result<(), PluginError> {
         self.may_read(object)?;
-        let words = grants::to_write(&self.unit.plugin().whole, object, action);
-        words.iter().try_for_each(|word| self.may(word))
+        let needed = self.unit.plugin().whole.permissions_to_write(object, action);
+        needed.iter().try_for_each(|permission| self.may(permission))
     }
 }
 

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use renkei_package::Permission;
+
 use super::load::bare_name;
 use super::{FileState, Reloader};
 use crate::lifecycle::admin::{
     AdminError, Answer, DIGITS_MIN, GrantsReport, GrantsWaiting, PluginReport, Request,
 };
+use crate::lifecycle::decide::undecided;
 use crate::lifecycle::event::ReloadEvent;
-use crate::lifecycle::grants;
 use crate::lifecycle::plugin_state::Page;
 use crate::lifecycle::view::{PluginFile, describe};
 use renkei_egress::escape::words;
@@ -131,61 +133,63 @@ impl Reloader {
         Ok(Answer::Grants(reports.collect()))
     }
 
-    /// The words that were typed, `all` for all that is asked.
+    /// The permissions that were typed, `all` for all that are asked.
     fn chosen(
         &self,
         id: &str,
         typed: &[String],
-        asked: &BTreeSet<String>,
-    ) -> Result<BTreeSet<String>, AdminError> {
-        if typed.iter().any(|word| word == "all") {
+        asked: &BTreeSet<Permission>,
+    ) -> Result<BTreeSet<Permission>, AdminError> {
+        if typed.iter().any(|text| text == "all") {
             return Ok(asked.clone());
         }
         let serving = self.registry.serving(id);
-        let of_another_object = |word: &str| {
-            serving
-                .as_ref()
-                .is_some_and(|served| grants::is_of_another_object(&served.plugin.whole, word))
+        let covers_unlisted = |permission: &Permission| {
+            let served = serving.as_ref();
+            served.is_some_and(|served| served.plugin.whole.covers_unlisted(permission))
         };
-        let known = |word: &&String| asked.contains(*word) || of_another_object(word);
-        match typed.iter().find(|word| !known(word)) {
-            Some(word) => Err(AdminError::NotAsked { id: id.to_owned(), word: word.clone() }),
-            None => Ok(typed.iter().cloned().collect()),
-        }
+        let find = |text: &String| {
+            let permission = text.parse().ok();
+            let known = permission.filter(|one| asked.contains(one) || covers_unlisted(one));
+            known.ok_or_else(|| AdminError::NotAsked { id: id.to_owned(), word: text.clone() })
+        };
+        typed.iter().map(find).collect()
     }
 
     fn regrant(
         &mut self,
         id: &str,
-        asked: &BTreeSet<String>,
-        allow: &BTreeSet<String>,
-        deny: &BTreeSet<String>,
+        asked: &BTreeSet<Permission>,
+        allow: &BTreeSet<Permission>,
+        deny: &BTreeSet<Permission>,
     ) -> Result<(), AdminError> {
         let page = {
             let mut book = self.registry.book();
             book.try_change(id, |page| {
-                let allowed = page.allowed.get_or_insert_default();
+                let allowed = &mut page.allowed.get_or_insert_default().known;
+                let denied = &mut page.denied.known;
                 allowed.extend(allow.iter().cloned());
-                page.denied.retain(|word| !allow.contains(word));
-                page.denied.extend(deny.iter().cloned());
-                allowed.retain(|word| !page.denied.contains(word));
+                denied.retain(|permission| !allow.contains(permission));
+                denied.extend(deny.iter().cloned());
+                allowed.retain(|permission| !denied.contains(permission));
             })?;
             self.registry.regrant(&book, id);
             book.page(id)
         };
-        let denied =
-            page.denied.iter().filter(|word| asked.contains(*word) || deny.contains(*word));
-        let denied = denied.cloned().collect();
-        let allowed = asked.difference(&page.denied).filter(|word| may(&page, word)).cloned();
-        let (plugin, allowed) = (id.to_owned(), allowed.collect());
+        let denied = page.denied.known.iter();
+        let denied = denied.filter(|one| asked.contains(*one) || deny.contains(*one));
+        let denied = denied.map(ToString::to_string).collect();
+        let allowed = asked.iter().filter(|permission| may(&page, permission));
+        let allowed = allowed.map(ToString::to_string).collect();
+        let plugin = id.to_owned();
         let serving = self.registry.generation(id);
         self.registry.tell(ReloadEvent::Granted { plugin, allowed, denied, serving });
         self.settle();
         Ok(())
     }
 
-    /// What a plugin asks for, in the version that serves and in the one that waits.
-    fn asked(&self, id: &str) -> Option<BTreeSet<String>> {
+    /// The permissions that a plugin asks for, in the version that serves and in the one that waits.
+    fn asked(&self, id: &str) -> Option<BTreeSet<Permission>> {
         let mut asked = self.registry.serving(id)?.plugin.asked();
         let of_file = self.files.values().filter_map(|state| state.plugin.as_ref());
         for plugin in of_file.filter(|plugin| plugin.generation.plugin == id) {
@@ -199,22 +203,24 @@ impl Reloader {
         let id = &plugin.generation.plugin;
         let waiting = self.files.values().filter_map(|state| {
             let candidate = state.plugin.as_ref()?;
-            let more = grants::wider(&candidate.asked(), page);
+            let more = undecided(&candidate.asked(), page);
             let other = candidate.generation.plugin == *id && state.waiting.is_some();
             (other && !more.is_empty()).then(|| GrantsWaiting {
                 version: candidate.generation.version.clone(),
-                more: more.into_iter().collect(),
+                more: more.into_iter().map(String::from).collect(),
             })
         });
-        let others = page.denied.iter();
-        let others = others.filter(|word| grants::is_of_another_object(&plugin.whole, word));
+        let others = page.denied.known.iter();
+        let others = others.filter(|permission| plugin.whole.covers_unlisted(permission));
+        let (allowed, denied): (Vec<_>, Vec<_>) =
+            asked.iter().partition(|permission| may(page, permission));
         GrantsReport {
             id: id.clone(),
             version: plugin.generation.version.clone(),
             waiting: { waiting }.next(),
-            allowed: asked.iter().filter(|word| may(page, word)).cloned().collect(),
-            denied: asked.iter().filter(|word| !may(page, word)).chain(others).cloned().collect(),
-            asked,
+            allowed: allowed.into_iter().map(ToString::to_string).collect(),
+            denied: denied.into_iter().chain(others).map(ToString::to_string).collect(),
+            asked: asked.iter().map(ToString::to_string).collect(),
         }
     }
 
@@ -229,7 +235,9 @@ impl Reloader {
     }
 }
 
-/// What serves may do what was not taken away.
-fn may(page: &Page, word: &String) -> bool {
-    !page.denied.contains(word) && page.allowed.as_ref().is_none_or(|all| all.contains(word))
+/// True for a permission that was allowed and not denied.
+fn may(page: &Page, permission: &Permission) -> bool {
+    let allowed = page.allowed.as_ref();
+    !page.denied.known.contains(permission)
+        && allowed.is_none_or(|allowed| allowed.known.contains(permission))
 }

@@ -9,12 +9,13 @@
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::TryRngCore as _;
+use renkei_files::FileAccess;
 use renkei_package::{CONTRACT, PackageFacts};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -149,15 +150,9 @@ impl Cache {
     fn write(&self, digest: &str, kind: &str, parts: &[&[u8]]) -> io::Result<()> {
         let name = self.name(digest, kind);
         let mac = self.mac(&name, parts).ok_or(io::ErrorKind::InvalidData)?;
-        let (draft, place) = (self.folder.join(format!("{name}.tmp")), self.folder.join(&name));
-        fs::remove_file(&draft).ok();
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        file.write_all(&mac.finalize().into_bytes())?;
-        for part in parts {
-            file.write_all(part)?;
-        }
-        file.sync_all()?;
-        fs::rename(&draft, &place)
+        let tag = mac.finalize().into_bytes();
+        let parts: Vec<&[u8]> = [&tag[..]].into_iter().chain(parts.iter().copied()).collect();
+        renkei_files::replace_with(&self.folder.join(&name), FileAccess::Private, &parts)
     }
 
     /// Removes what is known of all bytes but these; what comes back is looked at again. What
@@ -216,12 +211,7 @@ fn key(place: &Path) -> io::Result<Vec<u8>> {
 fn new_key(place: &Path) -> io::Result<Vec<u8>> {
     let mut key = vec![0; KEY_BYTES];
     rand::rngs::OsRng.try_fill_bytes(&mut key).map_err(io::Error::other)?;
-    let draft = place.with_extension("tmp");
-    fs::remove_file(&draft).ok();
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(&key)?;
-    file.sync_all()?;
-    fs::rename(&draft, place)?;
+    renkei_files::replace(place, &key)?;
     Ok(key)
 }
 

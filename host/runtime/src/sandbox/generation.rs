@@ -6,10 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use renkei_package::{ConnectorManifest, Function, Manifest, ManifestKind};
+use renkei_package::{ConnectorManifest, Function, Manifest, ManifestKind, Permission};
 use renkei_sync::model::plugin::{Generation, PluginError};
 
-use crate::lifecycle::grants;
 use crate::sandbox::bindings::v1::{
     ConnectorPlugin, ConnectorPluginPre, TransformPlugin, TransformPluginPre,
 };
@@ -23,8 +22,8 @@ pub(crate) struct Plugin {
     pub(crate) manifest: Manifest,
     /// What it says of itself.
     pub(crate) whole: Manifest,
-    /// What an admin took away, in the words of `lifecycle/grants.rs`.
-    pub(crate) denied: BTreeSet<String>,
+    /// Permissions that an admin denied.
+    pub(crate) denied: BTreeSet<Permission>,
     pub(crate) code: Code,
     pub(crate) needs: Needs,
     /// Two-way functions that broke a lens law when they were probed, with what happened: they run
@@ -40,17 +39,17 @@ pub(crate) enum Code {
 }
 
 impl Plugin {
-    /// What it asks for.
-    pub(crate) fn asked(&self) -> BTreeSet<String> {
-        grants::asked(&self.whole)
+    /// The permissions that it asks for.
+    pub(crate) fn asked(&self) -> BTreeSet<Permission> {
+        self.whole.permissions()
     }
 
     /// The same generation without what is taken away.
-    pub(crate) fn given(&self, denied: &BTreeSet<String>) -> Self {
+    pub(crate) fn given(&self, denied: &BTreeSet<Permission>) -> Self {
         Self {
             needs: self.needs,
             generation: self.generation.clone(),
-            manifest: grants::narrow(&self.whole, denied),
+            manifest: self.whole.without(denied),
             whole: self.whole.clone(),
             denied: denied.clone(),
             code: self.code.clone(),

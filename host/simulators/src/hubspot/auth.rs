@@ -1,5 +1,5 @@
 //! Tokens: the static one of a private app, and OAuth with expiry and rotation
-//! (`apis/hubspot.md` 2).
+//! (H-auth-1, H-auth-2, H-auth-3).
 //!
 //! Token strings are made from seed and a serial number, so runs with one seed agree on them.
 

@@ -1,8 +1,10 @@
-//! Batches of records, with the partial failures that were recorded (`apis/hubspot.md` 4).
+//! Batches of records, with the partial failures that were recorded (H-batch-1, H-batch-4,
+//! H-batch-7).
 //!
-//! - read, update and upsert report missing ids as one item of a 207;
+//! - read, update and upsert report missing ids as one item of a 207 (H-batch-3);
 //! - a bad value or a conflict fails the whole batch with 400 or 409, unless every input carries
-//!   an `objectWriteTraceId`: then the good inputs are written and the bad ones are items.
+//!   an `objectWriteTraceId`: then the good inputs are written and the bad ones are items, in no
+//!   promised order (H-batch-8).
 
 use std::collections::HashMap;
 

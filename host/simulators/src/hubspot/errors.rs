@@ -1,4 +1,4 @@
-//! Error bodies in HubSpot's schema (`apis/hubspot.md` 4 and 8).
+//! Error bodies in HubSpot's schema (H-error-1, H-error-3, H-error-7).
 //!
 //! A write that is refused is a [`WriteRefusal`] first. Its form on the wire differs between a
 //! single request, a whole batch, and an item of a 207 answer.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HubSpotFaults {
-    /// Requests per app in any 10 s (`apis/hubspot.md` 8).
+    /// Requests per app in any 10 s (H-limit-1).
     pub rolling_limit: u32,
     /// Searches per account in any second.
     pub search_limit: u32,
@@ -28,7 +28,8 @@ pub struct HubSpotFaults {
     pub migrating: bool,
     /// `search_lag_ms` of single objects, such as `{"companies": 60000}`.
     pub search_lag_of: BTreeMap<String, i64>,
-    /// So long after a write the vendor's own calculations restamp the record; 0 is off.
+    /// So long after a write the vendor's own calculations restamp the record (H-record-8); 0 is
+    /// off.
     pub recalculate_after_ms: i64,
     /// Every n-th later page of a search comes after a calculation restamped a row before it.
     pub drift_every: u32,

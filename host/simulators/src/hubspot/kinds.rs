@@ -1,4 +1,4 @@
-//! Object types and the association types between them (`apis/hubspot.md` 3 and 6).
+//! Object types and the association types between them (H-call-4, H-link-1).
 //!
 //! A type is written as plural name, singular name or type id; all three reach the same table.
 

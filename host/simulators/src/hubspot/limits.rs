@@ -1,5 +1,5 @@
 //! HubSpot's quota windows: 10 s rolling per app, daily per account, 5 searches a second
-//! (`apis/hubspot.md` 8).
+//! (H-limit-1 to H-limit-4).
 //!
 //! A search uses the second and the daily window only, and its answer has no limit headers.
 

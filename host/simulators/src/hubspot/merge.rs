@@ -1,4 +1,4 @@
-//! Merging and erasing records (`apis/hubspot.md` 7).
+//! Merging and erasing records (H-merge-1 to H-merge-4, H-merge-6).
 //!
 //! The primary's values win, the other's fill the gaps. By default the survivor is a third record
 //! with a new id; either way the old ids lead to it for ever, and it lists them.

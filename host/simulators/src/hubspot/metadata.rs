@@ -1,4 +1,5 @@
-//! Properties, pipelines, owners and the account itself (`apis/hubspot.md` 2 and 3).
+//! Properties, pipelines, owners and the account itself (H-auth-5, H-schema-1,
+//! H-schema-5, H-schema-7).
 //!
 //! Properties can be made, changed and deleted; pipelines and owners are fixed. None of these
 //! requests counts towards the ledger's `made`.

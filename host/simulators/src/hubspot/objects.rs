@@ -1,4 +1,4 @@
-//! Requests for single records and lists of them (`apis/hubspot.md` 4).
+//! Requests for single records and lists of them (H-record-1, H-list-1 to H-list-5).
 //!
 //! These read the store itself, not the search index: complete, in order of id, without lag.
 //! Associations in a create are checked before the record is made.

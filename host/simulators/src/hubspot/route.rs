@@ -1,7 +1,7 @@
 //! From method and path to what is asked for; both path families lead to the same routes.
 //!
 //! The legacy family is `/crm/v3/…` and `/crm/v4/…`, the dated one `/crm/{area}/2026-03/…`
-//! (`apis/hubspot.md` 1).
+//! (H-call-1, H-call-2).
 
 use super::errors::ApiError;
 use super::kinds::ObjectKind;

@@ -1,7 +1,8 @@
 //! Properties of each object type: those that exist at first, and those that an account defines.
 //!
 //! Values travel as strings whatever their type; [`Property::check`] brings a written value to the
-//! form in which HubSpot stores it (`apis/hubspot.md` 3, 4 and 10).
+//! form in which HubSpot stores it (H-schema-2, H-record-2, H-record-6,
+//! H-record-9).
 
 mod property;
 mod standard;

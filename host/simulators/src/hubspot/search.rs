@@ -1,5 +1,5 @@
 //! Search: the index that lags, filters, one sort, 200 rows a page, 10,000 rows at all
-//! (`apis/hubspot.md` 5).
+//! (H-search-1 to H-search-10).
 //!
 //! A request is checked whole before anything is read. Candidates come from the narrowest index
 //! that its filters allow; `total` counts every match even beyond the 10,000 that can be paged to.

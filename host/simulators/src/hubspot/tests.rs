@@ -1,7 +1,7 @@
 //! The quirks of HubSpot, in process on a manual clock.
 //!
-//! Each test names the fact it holds; the facts are those of `apis/hubspot.md`, and where one is
-//! unverified both positions of its switch are tried.
+//! Each test names the fact it holds; the facts are those of the connector's `API.md`, and where
+//! one is unverified both positions of its switch are tried.
 
 mod auth;
 mod batches;

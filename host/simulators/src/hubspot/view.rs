@@ -1,7 +1,7 @@
 //! The wire form of a record, serialised without an intermediate tree.
 //!
 //! Only system properties and the requested ones come back; a requested name that does not exist
-//! is dropped silently, a value that is not set is null (`apis/hubspot.md` 4).
+//! is dropped silently, a value that is not set is null (H-record-4, H-record-7).
 
 use std::sync::Arc;
 

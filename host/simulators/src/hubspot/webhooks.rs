@@ -1,4 +1,4 @@
-//! Webhook events and their signatures (`apis/hubspot.md` 9).
+//! Webhook events and their signatures (H-webhook-1 to H-webhook-6).
 //!
 //! Nothing is sent by itself: a test makes the body and headers here and posts them to a host.
 

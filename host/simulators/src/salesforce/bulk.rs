@@ -1,4 +1,4 @@
-//! Bulk API 2.0: query and ingest jobs that run over virtual time (apis/salesforce.md 4 and 5).
+//! Bulk API 2.0: query and ingest jobs that run over virtual time (S-bulk-1, S-bulk-4).
 //!
 //! A job is UploadComplete, then InProgress, then done; an ingest job does its work at the moment
 //! it becomes done, row by row, as if its rows had come through collections. One that is aborted in

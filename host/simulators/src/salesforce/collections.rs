@@ -1,5 +1,5 @@
 //! sObject Collections: up to 200 records per call, one result per record in their order, HTTP 200
-//! even where all fail (apis/salesforce.md 5).
+//! even where all fail (S-collection-2).
 //!
 //! Records are taken in runs of one type, at most ten runs. Each record stands for itself unless
 //! `allOrNone` is set, and then the first fault takes back all.

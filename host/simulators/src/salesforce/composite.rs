@@ -1,4 +1,4 @@
-//! Composite resources: several calls in one (apis/salesforce.md 5).
+//! Composite resources: several calls in one (S-collection-6).
 //!
 //! Each part runs through the same routes as a call of its own; the whole counts as one call. Parts
 //! of `/composite` may refer to earlier answers by `@{reference.field}`.

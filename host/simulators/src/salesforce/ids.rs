@@ -1,7 +1,7 @@
 //! Record ids: 15 case-sensitive characters and a checksum of three that makes 18.
 //!
 //! The first three characters are the object's key prefix, so an id names its object
-//! (apis/salesforce.md 3 `keyPrefix`). Answers always carry 18 characters; requests may carry 15.
+//! (S-call-2). Answers always carry 18 characters; requests may carry 15.
 //! Ids of one object sort in the order they were given out, byte by byte.
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

@@ -1,7 +1,7 @@
 //! JSON whose objects keep the order of their keys.
 //!
 //! Salesforce answers begin every record with `attributes`, and sObject Collections refuse a record
-//! whose `attributes` come later (apis/salesforce.md 5), so key order is data here. `serde_json`'s
+//! whose `attributes` come later (S-collection-3), so key order is data here. `serde_json`'s
 //! own map sorts keys, hence this small type for bodies read and written.
 
 use std::borrow::Cow;

@@ -1,5 +1,5 @@
-//! Merge and lead conversion, which have no REST resource and are done through the control API, as
-//! people do them in the user interface.
+//! Merge and lead conversion, which have no REST resource (S-record-4) and are done through the
+//! control API, as people do them in the user interface.
 
 use std::sync::Arc;
 

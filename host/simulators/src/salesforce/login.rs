@@ -1,5 +1,5 @@
 //! The endpoints around a session: token, authorize, revoke, userinfo, identity, and the SOAP
-//! `login` and `logout` that jsforce uses for user name and password (apis/salesforce.md 2, 11).
+//! `login` and `logout` that jsforce uses for user name and password (S-auth-1, S-auth-5).
 
 use std::collections::HashMap;
 

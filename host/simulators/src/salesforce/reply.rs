@@ -1,6 +1,6 @@
 //! A request as the routes see it and the answer they give, before they become HTTP.
 //!
-//! Composite resources (apis/salesforce.md 5) run the same routes for each part and put the
+//! Composite resources (S-collection-6) run the same routes for each part and put the
 //! answers into one body, hence a body that is still JSON.
 
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! `/sobjects`: one record at a time (apis/salesforce.md 5), and the way to describe and
+//! `/sobjects`: one record at a time (S-record-1, S-record-2), and the way to describe and
 //! replication below the same path.
 //!
 //! Single-record calls count as batches of one, so a client that writes row by row shows as

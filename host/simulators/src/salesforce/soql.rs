@@ -3,7 +3,7 @@
 //! Covered: fields and parent paths, `COUNT()`, `COUNT|MIN|MAX(field)` without grouping, child
 //! sub-selects, AND/OR/NOT, comparison, LIKE, IN with lists and semi-joins, date literals, ORDER
 //! BY, LIMIT, OFFSET. Refused with `MALFORMED_QUERY`: GROUP BY, TYPEOF, FIELDS().
-//! Errors show the query, a caret and the position, as apis/salesforce.md 7 records.
+//! Errors show the query, a caret and the position, as was recorded (S-query-7).
 
 mod ast;
 mod bind;

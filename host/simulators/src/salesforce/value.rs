@@ -1,7 +1,8 @@
 //! Values of fields: how they are stored, taken from JSON or CSV, compared and shown.
 //!
 //! Text is trimmed and an empty text is null, as the platform stores it. Instants are kept in
-//! milliseconds but always whole seconds, since the wire shows `.000` (apis/salesforce.md 4).
+//! milliseconds but always whole seconds, since the wire shows `.000` (S-value-1). Numbers and
+//! lists are as S-value-2 to S-value-4 say.
 
 use std::cmp::Ordering;
 

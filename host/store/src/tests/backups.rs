@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use renkei_sync::model::state::Doubt;
 use renkei_sync::store::port::{Changes, Store as _};
 
 use super::*;
@@ -102,6 +103,7 @@ async fn a_moved_account_takes_its_records_out_of_their_links() {
         links: vec![link(3, LinkStatus::Active)],
         records: vec![lead.clone(), record("3", Some(3), RecordStatus::Live)],
         cursors: vec![(stream(), cursor("7"))],
+        doubts: vec![(key("1"), Some(Doubt::default())), (key("3"), Some(Doubt::default()))],
         ..Changes::default()
     };
     store.commit(changes).await.unwrap();
@@ -116,4 +118,8 @@ async fn a_moved_account_takes_its_records_out_of_their_links() {
     assert_eq!(records, [lead.key]);
     assert_eq!(views[1].link.status, LinkStatus::Ended);
     assert_eq!(store.dirty("person", LinkId(0), 9).await.unwrap(), [LinkId(1)]);
+    // A record that is stored later has no doubt of one that was forgotten.
+    let new = ["1", "3", "5"].map(|id| record(id, None, RecordStatus::Live));
+    store.commit(Changes { records: new.to_vec(), ..Changes::default() }).await.unwrap();
+    assert_eq!(store.doubts(&["1", "3", "5"].map(key)).await.unwrap(), []);
 }

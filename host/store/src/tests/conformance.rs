@@ -1,7 +1,7 @@
 //! Any history of commits, on the store in memory and on this one: every query must answer the
 //! same.
 //!
-//! The histories keep to what an engine does: a link's entity never changes, links are marked and
+//! The histories keep to the engine's own: a link's entity never changes. Links are marked and
 //! match keys replaced only with or after the link or record itself.
 
 use std::collections::BTreeMap;
@@ -219,7 +219,7 @@ fn a_commit() -> impl Strategy<Value = Changes> {
     })
 }
 
-/// A doubt about a record, or the end of one.
+/// A new doubt about a record, or the end of one.
 fn doubted(record: &(RecordState, Vec<(String, String)>)) -> (RecordKey, Option<Doubt>) {
     let (record, pairs) = record;
     let doubt =
@@ -237,7 +237,7 @@ fn sweep(record: &RecordState) -> Sweep {
     Sweep { round: 1, stage, began_ms, ..Sweep::default() }
 }
 
-/// What the store is.
+/// The facts of the store itself.
 async fn identity(store: &dyn Store) -> (Vec<String>, Option<i64>, Option<String>, Vec<String>) {
     let (epochs, restored_ms) = (store.epochs().await, store.restored_ms().await);
     let account = store.account("hubspot").await;
@@ -245,7 +245,7 @@ async fn identity(store: &dyn Store) -> (Vec<String>, Option<i64>, Option<String
     (epochs.unwrap(), restored_ms.unwrap(), account.unwrap(), names.unwrap())
 }
 
-/// Every kind of question about the outbox.
+/// Every kind of query of the outbox.
 fn outbox_queries() -> Vec<OutboxQuery> {
     let mut queries = Vec::new();
     for state in [OutboxState::Planned, OutboxState::Sent] {
@@ -287,7 +287,7 @@ async fn guarded(store: &dyn Store, entity: &str, say: &mut impl FnMut(&dyn std:
     say(&store.begun(entity).await.unwrap());
 }
 
-/// Everything that can be asked, as text.
+/// The answers to every query, as text.
 async fn answers(store: &dyn Store) -> Vec<String> {
     let mut answers = Vec::new();
     let keys = keys();
@@ -378,7 +378,7 @@ proptest! {
                 memory.commit(changes).await.unwrap();
                 compare(&sqlite, &memory).await;
             }
-            // And once more from the disk.
+            // The answers hold after opening the file again, too.
             drop(sqlite);
             compare(&open(dir.path()), &memory).await;
         });

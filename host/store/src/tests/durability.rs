@@ -1,4 +1,4 @@
-//! What a crash or a full disk leaves behind: whole commits, in order, and nothing of any other.
+//! The state after a crash or a full disk: whole commits, in order, and nothing of any other.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn commit(number: u64) -> Changes {
     }
 }
 
-/// How many commits there are; fails if there is a part of one.
+/// The number of commits; fails if there is a part of one.
 async fn check_whole(store: &dyn Store, most: u64) -> u64 {
     let cursor = store.cursor(&stream()).await.unwrap();
     let last = cursor
@@ -48,7 +48,7 @@ async fn a_log_that_is_cut_anywhere_holds_whole_commits() {
         fs::write(crashed.path().join("renkei.db-wal"), &log[..cut]).unwrap();
         let reopened = open(crashed.path());
         seen.push(check_whole(&reopened, 12).await);
-        // And it goes on from there.
+        // The store takes a further commit.
         reopened.commit(commit(seen.last().unwrap() + 1)).await.unwrap();
     }
     assert_eq!(seen.first(), Some(&12));

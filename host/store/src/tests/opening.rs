@@ -38,7 +38,7 @@ fn a_socket_in_the_place_of_a_file_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join(name);
         let _listens = UnixListener::bind(&socket).unwrap();
-        let expected = &format!("{name}: it is not a regular file");
+        let expected = &format!("{name}: not a regular file");
         check(SqliteStore::open(dir.path(), layouts()), expected);
         if name != "renkei.lock" {
             check(SqliteStore::read_only(dir.path(), layouts()), expected);
@@ -216,7 +216,7 @@ async fn an_older_layout_is_brought_up_to_date() {
     old.pragma_update(None, "user_version", 1).unwrap();
     drop(old);
     let store = open(dir.path());
-    // What was linked before a first sync asked is not asked about now.
+    // Links from before the question about a first sync count as approved.
     assert_eq!(store.begun("person").await.unwrap(), Some(0));
     assert_eq!(store.begun("deal").await.unwrap(), None);
     let sweep = Sweep { round: 7, ..Sweep::default() };

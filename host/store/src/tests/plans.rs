@@ -1,4 +1,4 @@
-//! How SQLite runs the statements that every planned link needs.
+//! The query plans of the statements that every planned link needs.
 
 use renkei_sync::model::state::{LinkId, LinkStatus, RecordStatus};
 use renkei_sync::store::port::{Changes, Store as _};
@@ -36,7 +36,7 @@ async fn statements_of_a_link_are_compiled_once_however_often_their_values_chang
     }
 }
 
-/// What a chunk of links needs, and the index that finds it.
+/// The statements that a chunk of links needs, each with the index that finds its rows.
 const OF_LINKS: [(&str, &str); 6] = [
     (links::OF_NUMBERS, "SEARCH link USING INTEGER PRIMARY KEY (rowid=?)"),
     (links::UNITED, "SEARCH link USING INTEGER PRIMARY KEY (rowid=?)"),

@@ -118,7 +118,7 @@ async fn linked(
     subject: &WhySubject,
     field: Option<&str>,
 ) -> Result<Explanation, StoreError> {
-    // What was told of the record before it had a link belongs to the answer, too.
+    // The journal of the record from before it had a link belongs to the answer, too.
     let record = match subject {
         WhySubject::Record(record) => Some(record.clone()),
         WhySubject::Link(_) => None,
@@ -183,8 +183,8 @@ async fn possible(store: &dyn Store, view: &LinkView) -> Result<Vec<Review>, Sto
     Ok(reviews)
 }
 
-/// Adds what was told of the link's records before they had a link, whichever of them was asked
-/// about.
+/// Adds journal lines of the link's records from before they had a link, whichever of them was
+/// asked about.
 async fn before_link(
     store: &dyn Store,
     view: &LinkView,
@@ -203,8 +203,8 @@ async fn before_link(
 }
 
 /// The lines about a field, and those about a record as a whole. The outcome of an operation names
-/// no field, so it counts only if the operation wrote this field, or names no fields at all (a
-/// create, an archive, a merge).
+/// no field. It counts where the operation wrote this field, or names no fields at all (a create,
+/// an archive, a merge).
 fn about(field: &str, journal: Vec<JournalEntry>) -> Vec<JournalEntry> {
     let mut named: BTreeMap<String, bool> = BTreeMap::new();
     for line in &journal {
@@ -414,7 +414,7 @@ impl Explanation {
         for member in field.members.iter().filter(|member| live(&member.record)) {
             write!(f, "    {}: {}", member.record, member.standing)?;
             match &member.seen {
-                // What a system holds is an id of its own; the hub's value is a number of ours.
+                // A system holds an id of its own; the hub's value is a link number.
                 Some(Value::References(ids)) => {
                     let ids: Vec<&str> =
                         ids.iter().map(SmolStr::as_str).filter(|id| !id.is_empty()).collect();

@@ -28,9 +28,9 @@ const OUTBOX_MAX: usize = 1_000_000;
 /// Continues after a crash: forgets what was never sent, then probes what was.
 pub(crate) async fn recover(cycle: &mut CycleState<'_>) -> Result<(), CycleError> {
     let planned = forget_strangers(cycle.engine).await?;
-    // What is planned and was not sent is planned again. A create that repeats another has that
-    // one's intent: where no link remembers it, and where the database was put back since, it is
-    // looked for as if it had been sent.
+    // An operation that was planned and not sent is planned again. A create that repeats another
+    // has that one's intent: where no link remembers it, and where the database was put back since,
+    // it is looked for as if it had been sent.
     let known = remembered(cycle.engine, &planned).await?;
     let (forgotten, again): (Vec<OutboxEntry>, Vec<OutboxEntry>) =
         planned.into_iter().partition(|entry| entry.attempts == 0 || known.contains(&entry.intent));

@@ -1,9 +1,9 @@
 //! Sends planned operations: outbox, call, outcomes, and no decisions.
 //!
-//! Operations are marked as sent in one commit before the call, and their outcomes, bases and new
-//! members stand in one commit after it, or in a few where the call was large: an operation that is
-//! not settled yet stays marked as sent and is probed (`RULES.md` E16, Q2). The systems work side
-//! by side; outcomes are settled one slice at a time, because two systems may answer for the same
+//! Operations are marked as sent in one commit before the call. Their outcomes, bases and new
+//! members are one commit after it, or a few where the call was large. An operation that is not
+//! settled yet stays marked as sent and is probed (`RULES.md` E16, Q2). The systems work side by
+//! side; outcomes are settled one slice at a time, because two systems may answer for the same
 //! link.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -260,7 +260,7 @@ impl Sender<'_> {
         Ok(left)
     }
 
-    /// Settles some operations; nothing where a plugin failed, which is told.
+    /// Settles some operations. `None` where a plugin failed, which is reported.
     async fn settle_slice(
         &self,
         connector: &dyn Connector,
@@ -309,9 +309,9 @@ impl Sender<'_> {
 
 /// The records that have another version than the plan was made from, or are gone.
 ///
-/// Vendors compare no versions in batches, so this look right before the write is what keeps an
-/// edit that was made after reading from being overwritten unseen (`RULES.md` E17). What remains is
-/// the time of one write: of its requests, or of the job that it runs.
+/// Vendors compare no versions in batches. This look right before the write keeps an edit that was
+/// made after reading from being overwritten unseen (`RULES.md` E17). What remains is the time of
+/// one write: of its requests, or of the job that it runs.
 async fn changed_since(
     connector: &dyn Connector,
     member: &MemberSpec,

@@ -282,7 +282,8 @@ impl<'a> BatchSettler<'a> {
             record.raw.retain(|(known, _)| *known != column);
             record.raw.push((column, cell));
         }
-        // What is read back may show that it was not kept: that comes after (`RULES.md` R26).
+        // The row that is read back may show that it was not kept: that comes after (`RULES.md`
+        // R26).
         self.forgive(link, entry, &key);
         if let Some(doubt) = doubt {
             altered |= self.observe_write(&mut record, doubt);

@@ -174,7 +174,7 @@ struct Linker<'a> {
     known: MatchContext,
     /// Match keys of originals that stamps name, by name and value.
     values: BTreeMap<RecordKey, Vec<(String, String)>>,
-    /// Links that existed before.
+    /// Links from before this chunk that its records join.
     joined: BTreeSet<LinkId>,
     /// Records that a person has put with another one, which keeps its place, in the order in which
     /// they got their link.

@@ -1,8 +1,9 @@
 //! Matching: the verdict that a record without a link is the same thing as another, or is not.
 //!
-//! Pure. Records that share a key are one thing only if at most one link is among them, and no
-//! system has two of those without a link, or one beside the link's own. Records of one link are
-//! one thing already. Any other group is ambiguous and goes to a person, without a pick.
+//! Pure. Records that share a key are one thing only under two conditions. At most one link is
+//! among them, and no system has two of those without a link, or one beside the link's own. Records
+//! of one link are one thing already. Any other group is ambiguous and goes to a person, without a
+//! pick.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,16 +40,16 @@ impl MatchContext {
 /// The verdict about a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MatchVerdict {
-    /// It joins this link, with these others that have none yet.
+    /// The record joins this link, with these others that have none yet.
     Join {
-        /// The link.
+        /// The link of the linked records with this key.
         link: LinkId,
         /// Records without a link that are the same thing.
         others: Vec<RecordKey>,
         /// The match key's name.
         key: String,
     },
-    /// It founds a link, with these others.
+    /// The record founds a link, with these others.
     Found {
         /// Records without a link that are the same thing.
         others: Vec<RecordKey>,
@@ -57,7 +58,7 @@ pub enum MatchVerdict {
     },
     /// A key could not be made, so the record waits.
     Held,
-    /// A person must decide.
+    /// The records could be several things: a person decides.
     Ambiguous {
         /// The match key's name.
         key: String,

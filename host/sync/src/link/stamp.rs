@@ -94,7 +94,7 @@ pub(crate) enum StampMemory {
     Known,
     /// This installation made the create and has forgotten it since.
     Forgotten,
-    /// Another installation made it.
+    /// Another installation made the create.
     Foreign,
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct MemberPlaces<'a> {
 }
 
 impl<'a> MemberPlaces<'a> {
-    /// Looks up the accounts.
+    /// Looks up the account of each member's system.
     ///
     /// # Errors
     /// The store failed.

@@ -51,8 +51,8 @@ pub(crate) async fn follow_moves(
     Ok(())
 }
 
-/// Of several records that became the same new one, the one whose values survive goes first, so
-/// that its link is the one that goes on (`RULES.md` P7); one that stood aside follows its equals.
+/// Sorts the records that became the same new one: first the one whose values survive, so that its
+/// link goes on (`RULES.md` P7). A surplus one follows its equals.
 async fn winners_first(
     store: &dyn Store,
     mut moved: Vec<RecordState>,

@@ -13,7 +13,7 @@ use crate::model::record::{Attributes, Problem};
 pub struct Generation {
     /// The plugin's id, such as `hubspot`.
     pub plugin: String,
-    /// Its version.
+    /// The version of its manifest.
     pub version: String,
     /// SHA-256 of the file, hex.
     pub digest: String,
@@ -35,9 +35,10 @@ impl std::fmt::Display for Generation {
 /// The account that a connector serves, as the connector reports it.
 #[derive(Debug, Clone, Default)]
 pub struct Account {
-    /// The account's own id.
+    /// The account's id in its system, which a database belongs to (RULES.md V4); empty where
+    /// unknown.
     pub id: String,
-    /// Its name.
+    /// The account's name for people.
     pub name: String,
     /// Scopes, time zone, calls left.
     pub facts: Attributes,
@@ -50,7 +51,7 @@ pub struct Schema {
     pub object: String,
     /// Its label for people.
     pub label: String,
-    /// Its fields.
+    /// Its fields, one per column.
     pub fields: Vec<SchemaField>,
     /// `stamp`, `creatable`, `archivable`, `mergeable`.
     pub facts: Attributes,
@@ -66,21 +67,21 @@ pub struct SchemaField {
     /// `boolean`, `integer`, `decimal`, `text`, `date`, `timestamp`, `choice`, `choices`,
     /// `reference`, `references`.
     pub kind: String,
-    /// May be read.
+    /// The account may read it.
     pub readable: bool,
     /// May be given at creation.
     pub creatable: bool,
-    /// May be changed.
+    /// An update may change it.
     pub updatable: bool,
     /// A create without it is refused.
     pub required: bool,
-    /// Unique in the object.
+    /// No two records of the object have the same value.
     pub unique: bool,
-    /// May be empty.
+    /// An update may empty it.
     pub nullable: bool,
-    /// In Unicode scalar values.
+    /// The longest text, in Unicode scalar values; `None` is no known limit.
     pub max_length: Option<u32>,
-    /// Value and label.
+    /// The values of a list of choices, each with its label.
     pub choices: Vec<(String, String)>,
     /// Objects that a reference may point at.
     pub targets: Vec<String>,
@@ -100,7 +101,7 @@ pub enum PluginError {
     RetryAfter {
         /// The plugin.
         plugin: Generation,
-        /// The wait, ms.
+        /// The wait before the next call, ms.
         after_ms: u64,
     },
     /// The credentials were refused: the system pauses until an admin renews them.
@@ -120,7 +121,7 @@ pub enum PluginError {
     Forbidden {
         /// The plugin.
         plugin: Generation,
-        /// The system's problem.
+        /// The system's code and words.
         problem: Problem,
     },
     /// The system is another account than the one that the database belongs to.
@@ -140,7 +141,7 @@ pub enum PluginError {
         /// The account that answers.
         found: String,
     },
-    /// The system's name is new, and its account is known under a name that no system has now: its
+    /// The system's name is new, and its account is known under a name that no system has now. Its
     /// records would be taken for others, and made twice.
     #[error(
         "{plugin}: {system} is account {account}, which this database knows as {known}; nothing was \
@@ -161,7 +162,7 @@ pub enum PluginError {
     NotFound {
         /// The plugin.
         plugin: Generation,
-        /// The system's problem.
+        /// The system's code and words.
         problem: Problem,
     },
     /// The request or the configuration is wrong and will stay wrong.
@@ -169,7 +170,7 @@ pub enum PluginError {
     Invalid {
         /// The plugin.
         plugin: Generation,
-        /// The system's problem.
+        /// The system's code and words.
         problem: Problem,
     },
     /// The cursor is no longer usable: start from a backfill.
@@ -177,7 +178,7 @@ pub enum PluginError {
     CursorLost {
         /// The plugin.
         plugin: Generation,
-        /// The system's problem.
+        /// The system's code and words.
         problem: Problem,
     },
     /// The system cannot do this.
@@ -193,7 +194,7 @@ pub enum PluginError {
     Host {
         /// The plugin.
         plugin: Generation,
-        /// In plain words.
+        /// The reason, in plain words.
         reason: String,
     },
     /// The plugin trapped, ran over a limit, or broke the contract. The host is unharmed.

@@ -50,7 +50,7 @@ impl CyclePlan {
 pub struct PlannedDeletions {
     /// The entity's name.
     pub entity: String,
-    /// Records to be archived.
+    /// Records that the plan archives itself.
     pub records: u64,
     /// Records that go along in their systems: `system.object`, and how many.
     pub along: BTreeMap<String, u64>,
@@ -80,11 +80,11 @@ impl fmt::Display for PlannedDeletions {
 pub struct HeldLink {
     /// The entity's name.
     pub entity: String,
-    /// The link.
+    /// The link that is not written, or not whole.
     pub link: LinkId,
-    /// The record.
+    /// The record, where the reason is about one.
     pub record: Option<RecordKey>,
-    /// The field's name.
+    /// The field's name, where the reason is about one.
     pub field: Option<String>,
     /// The reason.
     pub reason: Reason,

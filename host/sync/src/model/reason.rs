@@ -23,7 +23,7 @@ pub enum Reason {
     Won {
         /// The system whose value counts.
         winner: String,
-        /// The rule.
+        /// The rule that chose it.
         policy: String,
     },
     /// The systems differ and a person must decide.
@@ -83,11 +83,11 @@ pub enum Reason {
     ClearIgnored(String),
     /// The field was emptied in this system and a person must decide.
     ClearUndecided(String),
-    /// The field went to and fro too often and stands still until a person decides.
+    /// The field alternated between two values too often and waits for a person.
     Oscillating,
     /// The value is not in the mapping's table.
     Unmapped {
-        /// The column.
+        /// The column without an entry for its value.
         column: String,
         /// Of a list, those of its items that are not there.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -95,17 +95,17 @@ pub enum Reason {
     },
     /// The value cannot be read as the field's kind.
     Unreadable {
-        /// The column.
+        /// The column whose value does not fit.
         column: String,
     },
     /// The system did not answer a column that was asked for: nothing is known of it.
     NotAnswered {
-        /// The column.
+        /// The column without an answer.
         column: String,
     },
     /// The day of a moment is not known, because the account's time zone is not.
     ZoneUnknown {
-        /// The column.
+        /// The column that holds a moment.
         column: String,
     },
     /// A transform fails at this record: what it would carry is neither read nor written.
@@ -119,7 +119,7 @@ pub enum Reason {
     WaitsForLink(RecordKey),
     /// Waits until the parent has a record there.
     WaitsForParent {
-        /// The parent link.
+        /// The link of the parent, which a reference names.
         link: LinkId,
         /// The object that is missing.
         object: String,
@@ -128,7 +128,7 @@ pub enum Reason {
     NotRead(String),
     /// A create needs a value that is not there.
     RequiredMissing {
-        /// The field's name.
+        /// The field without a value.
         field: String,
     },
     /// No record is made in this object, because this column of it is stopped (RULES.md V13).
@@ -150,7 +150,7 @@ pub enum Reason {
         /// The system's codes.
         codes: Vec<String>,
     },
-    /// Written.
+    /// The system has written it.
     Applied,
     /// Written, and the system keeps it in another form of its own.
     AppliedAltered,
@@ -167,7 +167,7 @@ pub enum Reason {
         /// The wait, ms.
         after_ms: u64,
     },
-    /// The system could not do it just now and says to try again.
+    /// The system could not do it now and asks for a retry.
     ToTryAgain {
         /// The system's codes.
         codes: Vec<String>,
@@ -192,11 +192,11 @@ pub enum Reason {
     Founded,
     /// Several records could be the same thing by this match key.
     AmbiguousBy(String),
-    /// Linked because a person said so.
+    /// Linked by the choice of a person.
     LinkedByChoice,
     /// The two records are one in another system, and a rule or a person says to merge them here.
     MergedElsewhere,
-    /// It was gone and is there again, so its link goes on.
+    /// The record was gone and is there again, so its link goes on.
     CameBack,
     /// The merge that had swallowed this record was undone.
     MergeUndone(RecordKey),

@@ -36,7 +36,7 @@ pub struct Row {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Removal {
-    /// Gone.
+    /// Deleted for good, as far as the system says.
     Deleted,
     /// Put away; may come back.
     Archived,
@@ -51,7 +51,7 @@ pub enum Removal {
 pub struct Tombstone {
     /// The record's id.
     pub id: String,
-    /// How the record went.
+    /// The kind of removal.
     pub removal: Removal,
     /// The system's own time of the removal, ms; `None` where it names none.
     pub at_ms: Option<i64>,
@@ -62,9 +62,9 @@ pub struct Tombstone {
 pub enum Scan {
     /// Everything; the last cursor is where `Changes` begins.
     Backfill,
-    /// What may have changed since the cursor was made.
+    /// Records that may have changed since the cursor was made.
     Changes,
-    /// Ids and versions only.
+    /// Ids and versions only, to compare with the stored ones.
     Sweep,
 }
 
@@ -75,7 +75,7 @@ pub struct PageRequest {
     pub object: String,
     /// The columns wanted; the answer has exactly these.
     pub columns: Vec<String>,
-    /// The records to read.
+    /// The part of the records to read.
     pub scan: Scan,
     /// Opaque; `None` starts the scan.
     pub cursor: Option<Vec<u8>>,
@@ -90,9 +90,9 @@ pub struct PageRequest {
 /// One page read.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
-    /// The records.
+    /// The rows of the page.
     pub batch: Batch,
-    /// Those that are gone.
+    /// The records that the system reports as removed.
     pub removed: Vec<Tombstone>,
     /// The connector's own position after this page, for the next request.
     pub cursor: Vec<u8>,
@@ -114,9 +114,9 @@ pub enum Action {
     Update,
     /// Make or change by a unique column.
     Upsert,
-    /// Put it away.
+    /// Archive it; the system may restore it.
     Archive,
-    /// Bring it back.
+    /// Restore it from the archive.
     Restore,
     /// Let it absorb another: a call of its own, never part of a write.
     Merge,
@@ -128,7 +128,7 @@ impl Action {
         [Self::Create, Self::Update, Self::Upsert, Self::Archive, Self::Restore, Self::Merge];
 }
 
-/// One write.
+/// One write to one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     /// The host's key of this intent.
@@ -145,7 +145,7 @@ pub struct Operation {
     pub cells: Vec<Cell>,
 }
 
-/// Writes to one object.
+/// Writes to one object, in one call.
 #[derive(Debug, Clone)]
 pub struct WriteRequest {
     /// The object's name in its system.
@@ -161,7 +161,7 @@ pub struct WriteRequest {
 /// The result of one write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Done.
+    /// The system has written it.
     Applied(Applied),
     /// Changed since `if_version`; nothing was written.
     Conflict,
@@ -169,9 +169,9 @@ pub enum Outcome {
     Exists(String),
     /// The record is gone; nothing was written.
     Gone,
-    /// Refused, with reasons.
+    /// The system refused it, with reasons; nothing was written.
     Rejected(Vec<Problem>),
-    /// Nothing was written; again after so many ms.
+    /// Nothing was written; the write is repeated after this many ms.
     RetryAfter(u64),
     /// Sent, no answer: probe before sending again.
     Uncertain(String),
@@ -219,7 +219,7 @@ pub struct Applied {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Remedy {
-    /// Trying again.
+    /// A retry of the same write.
     Retry,
     /// The admin of Renkei or of the system.
     Admin,
@@ -227,7 +227,7 @@ pub enum Remedy {
     SourceData,
     /// The person who keeps the data of the record that is written.
     TargetData,
-    /// The plugin's author.
+    /// The author of the plugin.
     Plugin,
     /// Nobody, or unknown.
     Nobody,

@@ -72,7 +72,7 @@ pub fn of_first_sync(entities: Vec<EntityPlan>, at_ms: i64) -> Review {
     Review { matter: ReviewSubject::FirstSync { entities }, ..asked }
 }
 
-/// The same review, over.
+/// The same review as a closed one.
 pub fn closed(review: &Review, at_ms: i64) -> Review {
     Review { status: ReviewStatus::Closed, at_ms, ..review.clone() }
 }

@@ -40,7 +40,7 @@ pub struct EntitySpec {
     pub name: String,
     /// The objects that hold it. In one system at most one live record per link is active.
     pub members: Vec<MemberSpec>,
-    /// Its canonical fields.
+    /// Its canonical fields; every [`FieldIndex`] is a position here.
     pub fields: Vec<FieldSpec>,
     /// Ways to match records, tried in order until one finds a counterpart.
     pub match_keys: Vec<MatchKey>,
@@ -100,9 +100,9 @@ pub struct MemberSpec {
 /// A column of a new record that gets a value of the record that a reference points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedColumn {
-    /// The column.
+    /// The column of the new record.
     pub column: String,
-    /// The reference field.
+    /// The reference field that names the other record.
     pub reference: FieldIndex,
     /// The field of the entity that it refers to.
     pub field: FieldIndex,
@@ -217,7 +217,7 @@ pub enum Orientation {
     ForwardWrites,
 }
 
-/// One canonical field.
+/// One canonical field: a value that several systems hold, in one form.
 #[derive(Debug, Clone)]
 pub struct FieldSpec {
     /// Its name.
@@ -272,8 +272,8 @@ pub struct MatchKey {
     /// Makes the compare-only key out of the fields; its first output column is the key. Never
     /// written back.
     pub transform: Option<TransformRef>,
-    /// No system may hold two things with the same key: duplicates inside one system go to review
-    /// instead of becoming two links (a mail address, but not a company's name).
+    /// No system may hold two things with the same key, as of a mail address, but not of a
+    /// company's name. Duplicates inside one system go to review instead of becoming two links.
     pub unique: bool,
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Pure data, carried by the [`crate::store::port::Store`] port. Values are as they were read
 //! (`RULES.md` V9); [`crate::read::canonical`] compares them. Vectors of cells and field states are
-//! in the order of the entity's fields; only [`crate::store::codec`] turns positions into names, so
+//! in the order of the entity's fields. Only [`crate::store::codec`] turns positions into names, so
 //! that a stored record survives a change of the mapping.
 
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub struct Truth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkStatus {
-    /// Yes.
+    /// The link is kept in step.
     Active,
     /// Not kept in step any more: its records are gone, or one is gone and the policy leaves the
     /// others alone.
@@ -66,7 +66,7 @@ pub enum LinkStatus {
 /// The records of several members that are the same thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Its number.
+    /// The number of the link, which is never used again.
     pub id: LinkId,
     /// The entity's name.
     pub entity: String,
@@ -78,8 +78,8 @@ pub struct Link {
     pub truth: Vec<Truth>,
     /// Writes that failed, one entry per cause (RULES.md V5).
     pub failures: Vec<Failure>,
-    /// The database was put back from a backup or a copy since the link was last planned, so it
-    /// does not know what was written and agreed meanwhile (RULES.md P14).
+    /// The database was put back from a backup or a copy since the link was last planned. Writes
+    /// and agreements of the time between are unknown to it (RULES.md P14).
     pub restored: bool,
 }
 
@@ -154,7 +154,7 @@ pub enum ReviewSubject {
     Oscillation {
         /// The field's name.
         field: String,
-        /// The two values.
+        /// The two values that alternate.
         values: Vec<Cell>,
     },
     /// A field was emptied and the policy asks.
@@ -175,7 +175,7 @@ pub enum ReviewSubject {
     },
     /// Two records of one system in one link.
     Surplus {
-        /// The active one.
+        /// The active record.
         active: RecordKey,
         /// The one that is kept as an alias.
         surplus: RecordKey,
@@ -250,7 +250,7 @@ pub enum ReviewSubject {
     },
     /// A create whose outcome is unknown and that left no stamp.
     Uncertain {
-        /// The intent.
+        /// The intent of the create.
         intent: String,
         /// Records that the create may have made.
         records: Vec<RecordKey>,

@@ -73,7 +73,7 @@ pub(crate) async fn set_followers_aside(
     if archived.is_empty() {
         return Ok(());
     }
-    // What is not known here was not known when it was archived, either.
+    // Without an answer here the archive was not planned either.
     let Ok((_, all)) = taken_along(cycle, archived).await? else { return Ok(()) };
     let followers: Vec<RecordKey> = all.difference(archived).cloned().collect();
     for record in cycle.engine.store.records(&followers).await? {

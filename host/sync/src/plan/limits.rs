@@ -2,8 +2,8 @@
 //! P3, P14).
 //!
 //! Both are counted over the last 24 hours, so that many small steps are one large one. Deletions
-//! are counted before any is made, with what they take along in their systems, and a deletion that
-//! takes others along asks in any case unless the admin says otherwise. Creations are counted as
+//! are counted before any is made, with what they take along in their systems. A deletion that
+//! takes others along asks in any case, unless the admin says otherwise. Creations are counted as
 //! they are planned: so many are made as the guard allows, the others are held. At the end of the
 //! cycle a person is asked about their number; until that is approved no cycle makes any more, and
 //! then so many.
@@ -136,7 +136,7 @@ async fn weigh(
     let mut waits = !is_known || asks || count > counts.deletions_left(limit);
     let goes = !waits || is_known && (approved || cycle.are_approved(&entity.name, records));
     if goes && !leaves && taken > 0 && cycle.plans_others_first(&entity.name) {
-        // What goes along may belong elsewhere by now, which is planned first.
+        // Records that go along may have been moved elsewhere, which is planned first.
         return Ok(Some(DeletionHold { later: true, ..hold }));
     }
     if cycle.are_approved(&entity.name, records) {

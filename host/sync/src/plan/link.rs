@@ -173,8 +173,7 @@ impl<'a> LinkPlanner<'a> {
         let rules = MergeRules {
             field,
             first_link: &mappings.entity.first_link,
-            // Which of two edits since the backup is older, and was overruled long ago, is not
-            // known.
+            // Nobody knows which of two edits since the backup is older and was overruled long ago.
             by_hand: self.plan.link.restored,
             is_over: self.context.references.are_over(field, &truth.value),
         };
@@ -414,7 +413,7 @@ fn was_seen(
         // The same question would be asked now.
         return merge(rules, truth, parts, None).question.as_ref() == Some(&review.matter);
     };
-    // What a rule had decided was taken back while it stood.
+    // A rule's decision was taken back while its value stood.
     let holds_shown = |part: &MemberField<'_>| {
         let unedited = part.state.base.is_none() || *part.seen == part.state.base;
         let shown = |(system, cell): &(String, Cell)| system == part.system && *cell == *part.seen;

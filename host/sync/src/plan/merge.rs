@@ -3,9 +3,9 @@
 //! Pure and total. A member's edit is `seen != base`. A value that the merge has weighed becomes
 //! the base. The truth becomes due wherever a member neither holds it nor has agreed to it before.
 //! An edit made by a member that had not yet got the truth is weighed against the truth, so that
-//! neither is lost; so is a value of which nobody can tell whether it is an edit. A question
-//! freezes the field: nothing moves until it is answered (`asked`). `consent` goes before the table
-//! where somebody has opted out, whatever else holds.
+//! neither is lost; so is a value that may be an edit or not. A question freezes the field: nothing
+//! moves until it is answered (`asked`). `consent` goes before the table where somebody has opted
+//! out, whatever else holds.
 
 use std::borrow::Cow;
 
@@ -40,7 +40,7 @@ impl MemberField<'_> {
         self.seen.is_some() && *self.seen != self.state.base
     }
 
-    /// The value may be older than the truth or an edit of it: nobody can tell any more.
+    /// The value may be older than the truth or an edit of it: nobody knows.
     fn is_unsure(&self) -> bool {
         self.reads && self.state.unsure && self.seen.is_some()
     }
@@ -318,7 +318,7 @@ impl<'a> FieldMerge<'a> {
     fn replace(&mut self, value: Cell, from: Option<String>, edited: Span, flips: u32) {
         let previous = self.new.value.clone();
         self.new = Truth { value, previous, from, edited, flips };
-        // What was agreed to before the truth moved, perhaps there and back, does not count.
+        // An agreement from before the truth moved, perhaps there and back, does not count.
         for (part, outlook) in self.parts.iter().zip(&mut self.outlooks) {
             if *part.seen != self.new.value {
                 outlook.agreed = None;
@@ -386,8 +386,8 @@ impl<'a> FieldMerge<'a> {
         else {
             return;
         };
-        // What a member that is only written holds by itself is no answer to the truth: should it
-        // be read one day, it is met for the first time.
+        // An own value of a member that is only written is no answer to the truth: should it be
+        // read one day, it is a first value.
         if !part.reads && part.is_edited() && !says_so {
             outlook.base = None;
         }

@@ -385,7 +385,7 @@ impl References {
         if governs == Governs::Set {
             let unlinked = held.iter().filter(|id| self.link(system, object, id).is_none());
             remote.extend(unlinked.filter(|id| !id.is_empty()).cloned());
-            // What stays keeps its place, so that the primary one stays the primary one.
+            // A record that stays keeps its place, so that the primary one stays the primary one.
             remote.sort_by_key(|id| held.iter().position(|held| held == id).unwrap_or(held.len()));
         }
         if remote.is_empty() && (names_nothing || !missing.is_empty()) {

@@ -3,7 +3,7 @@
 //!
 //! The account's id is kept at the first use. It is asked for once by each process and again when
 //! another generation of the plugin serves, before anything is read or written. A system whose
-//! connector tells no id is taken as it is.
+//! connector reports no id is taken as it is.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -295,7 +295,7 @@ impl<'a> IngestSource<'a> {
     }
 
     /// Takes in a removal. True if it is older than the stored state, which a clock that stepped
-    /// back may cause; then the record is read by its id once readings are current.
+    /// back may cause. Then the record is read by its id once readings are current.
     fn apply_tombstone(
         &self,
         (tombstone, doubt, look): (&Tombstone, Option<&Doubt>, ReadingContext),

@@ -78,7 +78,7 @@ pub async fn match_keys(
 enum Parts {
     /// All of it, ready to be compared.
     Known(Vec<Cell>),
-    /// A part is empty.
+    /// A part is empty, so the record has no such key.
     Lacking,
     /// A part was not answered, and nothing was known of it before.
     NotAnswered,

@@ -125,7 +125,7 @@ struct Kept {
     again: Vec<String>,
 }
 
-/// Reads one stream.
+/// Reads one stream: an object of a system as a member of an entity.
 pub(crate) struct Reader<'a> {
     pub(crate) engine: &'a Engine<'a>,
     pub(crate) tally: &'a CycleCounters<'a>,
@@ -248,8 +248,8 @@ impl Reader<'_> {
         Asked { page, at_ms }
     }
 
-    /// True if the next page is read while this one is kept (RULES.md Q4): not after the last one,
-    /// not before a pause that the page asks for, and not where the scan is to be cut off.
+    /// True if the next page is read while this one is kept (RULES.md Q4). False after the last
+    /// page, before a pause that the page asks for, and where the scan is to be cut off.
     fn reads_ahead(&self, page: &Page, is_backfill: bool, spent: &Spent) -> bool {
         let Spent { pages, began_ms } = *spent;
         let spent = Spent { pages: pages.saturating_add(1), began_ms };

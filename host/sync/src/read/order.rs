@@ -93,7 +93,7 @@ pub(crate) enum FieldVerdict {
     Missed,
     /// Either our write did not happen or a person took it back.
     Unsure,
-    /// It may be older than our write.
+    /// The value may be older than our write.
     Open,
 }
 
@@ -178,7 +178,7 @@ struct WrittenRow<'a> {
     row: &'a Row,
     cells: &'a [Cell],
     order: Order,
-    /// Nothing newer is to be expected.
+    /// The row shows the present state for certain.
     is_final: bool,
     look: ReadingContext,
 }
@@ -281,7 +281,8 @@ impl WrittenRow<'_> {
             true if !is_plain && !self.is_after_write() && self.is_of_last_write(position) => {
                 FieldVerdict::Missed
             }
-            // It may have been written in a call of its own, of which other columns prove nothing.
+            // The reference may have been written in a call of its own, of which other columns
+            // prove nothing.
             true if !is_plain => FieldVerdict::Unsure,
             true => self.taken_back(position),
         }

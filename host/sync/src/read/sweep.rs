@@ -143,7 +143,7 @@ async fn sweep_system(
             let result = sweeper.run().await;
             pages = sweeper.pages;
             match result {
-                // It goes on in the next cycle.
+                // The sweep goes on in the next cycle.
                 Ok(()) | Err(IngestError::Plugin(PluginError::RetryAfter { .. })) => {}
                 Err(error) => cycle.absorbed(member, error)?,
             }
@@ -152,7 +152,7 @@ async fn sweep_system(
     Ok(())
 }
 
-/// Sweeps one stream.
+/// Sweeps one stream with the pages that are left of the cycle's budget.
 struct Sweeper<'a> {
     reader: Reader<'a>,
     stream: Stream,

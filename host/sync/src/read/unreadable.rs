@@ -2,8 +2,8 @@
 //! and the rest of the record goes on (RULES.md V10, V17).
 //!
 //! A connector, or the host on its behalf, leaves such a cell absent and names it in a fact of the
-//! page, so that it does not pass for a column without permission to read. A cell that is absent
-//! without such a fact was not answered ([`NOT_ANSWERED`]).
+//! page. Else it would pass for a column without permission to read. A cell that is absent without
+//! such a fact was not answered ([`NOT_ANSWERED`]).
 
 use std::collections::BTreeMap;
 

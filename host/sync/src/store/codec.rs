@@ -1,22 +1,21 @@
-//! Positions to names and back: how a store keeps vectors that are in the order of an entity's
-//! fields.
+//! The encoding of vectors in the order of an entity's fields, by field name.
 //!
 //! Field states and truths are written as JSON objects by field name. A field that the mapping has
 //! dropped is forgotten when its record is next written; a field that the mapping has gained reads
 //! as never seen. So a stored record survives every change of the mapping.
 //!
-//! Most of what is known of a field is said by something else of the same record, and is left out
+//! The values of a field often repeat each other or those of other fields, and are left out
 //! (RULES.md Q5):
 //!
-//! - a `base` that is missing is what was `seen`, and an `agreed` that is missing is the base;
-//!   where there is none, `null` stands;
-//! - under the empty name, which no field has, stands first what the items share: the time
-//!   (`edited`) and the system (`from`) that an item has unless it says its own;
-//! - a text, an empty value, a truth value or a whole number stands alone where nothing else is to
-//!   be said of its field;
-//! - a field that is missing altogether is the default.
+//! - a missing `base` equals `seen`, and a missing `agreed` equals the base; `null` stands for no
+//!   value;
+//! - the empty name, which no field has, stands first and holds the facts that most items share:
+//!   the time (`edited`) and the system (`from`) of every item without its own;
+//! - a text, an empty value, a truth value or a whole number stands alone where its field holds
+//!   nothing else;
+//! - a missing field is the default.
 //!
-//! Older programs have written more of it out; what they have written reads as it did.
+//! Rows of older programs hold more, and read as they were written.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -121,7 +120,7 @@ impl Layouts {
     }
 }
 
-/// The value that most have, if more than half have one; else any of them.
+/// The most common value, if more than half have it; else any of them.
 fn most<T: PartialEq>(values: impl Iterator<Item = T>) -> Option<T> {
     let (mut found, mut votes) = (None, 0_usize);
     for value in values {
@@ -136,7 +135,7 @@ fn most<T: PartialEq>(values: impl Iterator<Item = T>) -> Option<T> {
     found
 }
 
-/// Reads a whole text.
+/// Reads a whole text into one item per field name.
 struct Items<'a, T> {
     names: &'a [String],
     item: PhantomData<T>,
@@ -177,7 +176,7 @@ impl<'de, T: Item> Visitor<'de> for Items<'_, T> {
     }
 }
 
-/// What a name in a text stands for.
+/// The meaning of a name in a text.
 enum Place {
     Shared,
     Field(usize),
@@ -185,10 +184,10 @@ enum Place {
     Forgotten,
 }
 
-/// Reads a name.
+/// Reads one name of an object.
 struct PlaceOf<'a> {
     names: &'a [String],
-    /// Where the name stands, most often.
+    /// The most likely position of the name.
     next: usize,
 }
 
@@ -219,7 +218,7 @@ impl Visitor<'_> for PlaceOf<'_> {
     }
 }
 
-/// Reads one item.
+/// Reads one item, alone or as an object.
 struct One<'a, T> {
     shared: &'a SharedFacts,
     item: PhantomData<T>,

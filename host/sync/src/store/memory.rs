@@ -1,4 +1,4 @@
-//! The store in memory: for tests and dry runs, and the plainest statement of what a store does.
+//! The store in memory: for tests and dry runs, and the plainest implementation of the port.
 //!
 //! Everything stands in maps ordered by key, so that queries answer in the promised order. Indexes
 //! (records by link and by match key, reviews by link) are kept in step by the `put_` functions of
@@ -35,7 +35,7 @@ mod guards;
 mod indexes;
 mod outbox;
 
-/// See the module.
+/// A store in memory, with shared content and limited commits for tests.
 #[derive(Debug)]
 pub struct MemoryStore {
     identity: String,
@@ -100,7 +100,7 @@ impl MemoryStore {
         state.stop_after = Some(state.commits.saturating_add(commits));
     }
 
-    /// How many commits there have been.
+    /// The number of commits so far.
     pub fn commits(&self) -> u64 {
         self.state().commits
     }

@@ -1,10 +1,10 @@
-//! The store port: what the engine keeps, behind simple queries and one atomic commit.
+//! The store port: simple queries and one atomic commit over the engine's state.
 //!
-//! A store decides nothing. Every query reads one consistent state; every [`Store::commit`] is
+//! A store decides nothing. Every query reads one consistent state. Every [`Store::commit`] is
 //! durable and atomic: all of [`Changes`] or nothing, in the order of its fields. There is one
 //! engine per store, so a store need not defend against concurrent engines, but concurrent calls of
-//! one engine must be safe. The `renkei-store` crate keeps it in SQLite, [`crate::store::memory`] in
-//! memory; the suite in `host/store/src/tests` runs on both.
+//! one engine must be safe. The `renkei-store` crate keeps the state in SQLite,
+//! [`crate::store::memory`] in memory; the suite in `host/store/src/tests` runs on both.
 
 use async_trait::async_trait;
 
@@ -15,17 +15,17 @@ use crate::model::state::{
     OutboxEntry, OutboxState, RecordKey, RecordState, Review, Stream, Sweep,
 };
 
-/// Why the store failed. The engine stops the cycle; nothing half-written remains.
+/// A failure of the store. The engine stops the cycle; nothing half-written remains.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The disk is full: free some room and run again.
     #[error("the store's disk is full: {0}")]
     Full(String),
-    /// What is stored cannot be understood.
+    /// The stored state cannot be read.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
-    /// Anything else that the medium says.
+    /// Any other failure of the medium.
     #[error("the store failed: {0}")]
     Failed(String),
 }
@@ -33,71 +33,71 @@ pub enum StoreError {
 /// A record that shares a match key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// The key's value.
+    /// The value of the match key.
     pub value: String,
-    /// The record.
+    /// The record that has it.
     pub record: RecordKey,
     /// Its link.
     pub link: Option<LinkId>,
 }
 
-/// Which operations of the outbox.
+/// A selection of operations of the outbox.
 #[derive(Debug, Clone)]
 pub struct OutboxQuery {
-    /// Of this state.
+    /// Operations of this state.
     pub state: OutboxState,
-    /// Of this entity only.
+    /// Operations of this entity only.
     pub entity: Option<String>,
-    /// Of this system only.
+    /// Operations of this system only.
     pub system: Option<String>,
-    /// On this object with this action only: what one call of a connector may hold.
+    /// Operations on this object with this action only: a connector's call may hold nothing else.
     pub kind: Option<(String, Action)>,
-    /// Those with `not_before_ms` at or before this time.
+    /// Operations with `not_before_ms` at or before this time.
     pub due_ms: i64,
     /// At most so many, in the order in which they were first inserted.
     pub limit: usize,
 }
 
-/// Where the reviews stand that are asked for.
+/// A selection of reviews by their status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ReviewFilter {
     /// All, those that are over among them.
     #[default]
     All,
-    /// `Open` and `Chosen` ones: those that still stop something.
+    /// `Open` and `Chosen` ones, which still stop something.
     Stopping,
-    /// `Decided` ones: what rules have decided and a person may take back.
+    /// `Decided` ones: decisions of rules, which a person may take back.
     Decided,
 }
 
-/// Which reviews.
+/// A selection of reviews.
 #[derive(Debug, Clone, Default)]
 pub struct ReviewQuery {
-    /// Where they stand.
+    /// Reviews of this status.
     pub stand: ReviewFilter,
-    /// About this link only.
+    /// Reviews about this link only.
     pub link: Option<LinkId>,
     /// At most so many, the oldest first; zero is all.
     pub limit: usize,
 }
 
-/// Which lines of the journal, the newest first.
+/// A selection of lines of the journal, the newest first.
 #[derive(Debug, Clone)]
 pub struct JournalQuery {
-    /// About this link.
+    /// Lines about this link, and those about `record`.
     pub link: Option<LinkId>,
-    /// Or about this record.
+    /// Lines about this record.
     pub record: Option<RecordKey>,
-    /// At most so many.
+    /// The most lines.
     pub limit: usize,
 }
 
 /// Numbers for `status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreCounts {
-    /// Per entity.
+    /// Numbers per entity, ordered by name.
     pub entities: Vec<EntityCounts>,
-    /// Operations planned.
+    /// Planned operations that are not sent yet.
     pub planned: u64,
     /// Operations sent without a known outcome.
     pub sent: u64,
@@ -105,7 +105,7 @@ pub struct StoreCounts {
     pub waiting: u64,
     /// Reviews that are open.
     pub reviews_open: u64,
-    /// What could not be read or written.
+    /// Failed readings and writes that are listed.
     pub failures: u64,
     /// Lines of the journal.
     pub journal: u64,
@@ -120,7 +120,7 @@ pub struct EntityCounts {
     pub entity: String,
     /// Active links.
     pub links: u64,
-    /// Links to be planned.
+    /// Active links that need a plan.
     pub dirty: u64,
     /// Live records without a link.
     pub unlinked: u64,
@@ -137,39 +137,43 @@ pub struct Changes {
     pub links: Vec<Link>,
     /// Records to insert or replace by key.
     pub records: Vec<RecordState>,
-    /// Sweeps to replace.
+    /// Progress of sweeps, to replace.
     pub sweeps: Vec<(Stream, Sweep)>,
-    /// Known records that a sweep has seen, and its round.
+    /// Known records that a sweep has seen, with its round.
     pub swept: Vec<(RecordKey, u64)>,
     /// Records whose match keys are replaced: pairs of key name and value.
     pub match_keys: Vec<(RecordKey, Vec<(String, String)>)>,
-    /// Records whose doubt is replaced, or over. A doubt about an unknown record is not kept.
+    /// Records whose doubt is replaced, or ends with `None`. A doubt about an unknown record is not
+    /// kept.
     pub doubts: Vec<(RecordKey, Option<Doubt>)>,
-    /// Ids that stand for themselves again: what was merged came back (before `aliases`).
+    /// Ids that stand for themselves again, because a merged record came back. Applied before
+    /// `aliases`.
     pub unaliased: Vec<RecordKey>,
-    /// An id that now stands for another record: merged or converted. Kept until it comes back.
+    /// Ids that stand for another record now, after a merge or a conversion. Kept until the record
+    /// comes back.
     pub aliases: Vec<(RecordKey, RecordKey)>,
-    /// Links to be planned no more (before `dirty`).
+    /// Links that need no plan any more. Applied before `dirty`.
     pub clean: Vec<LinkId>,
-    /// Links to be planned.
+    /// Links that need a plan.
     pub dirty: Vec<LinkId>,
-    /// Entities of which all active links are to be planned.
+    /// Entities whose active links all need a plan.
     pub dirty_entities: Vec<String>,
-    /// Replaces all that these links wait for; an empty list ends the waiting.
+    /// Links with all that they wait for, to replace; an empty list ends the waiting.
     pub waits: Vec<(LinkId, Vec<Awaited>)>,
     /// Operations to insert or replace by intent.
     pub outbox: Vec<OutboxEntry>,
     /// Operations to forget, by intent.
     pub outbox_done: Vec<String>,
-    /// Entity, hour, and what the guards have counted besides in that hour.
+    /// Entity, hour, and counts to add for the limits of that hour.
     pub guards: Vec<(String, i64, GuardCounts)>,
-    /// Entities whose first sync was approved, each with the creations that this still covers.
+    /// Entities whose first sync was approved, each with the creations that the approval still
+    /// covers.
     pub begun: Vec<(String, u64)>,
     /// Reviews to insert or replace by id.
     pub reviews: Vec<Review>,
     /// Lines to append.
     pub journal: Vec<JournalEntry>,
-    /// The account that a system of this database is, from now on.
+    /// Systems with the accounts that they belong to from now on.
     pub accounts: Vec<(String, String)>,
     /// An epoch in which creates are planned.
     pub epoch: Option<String>,
@@ -177,18 +181,18 @@ pub struct Changes {
     pub restored: Option<Restored>,
 }
 
-/// What is found out about a database that was put back from a backup or a copy.
+/// A finding about a database that was put back from a backup or a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restored {
-    /// It was, and this was noticed now, ms: every active link is marked
-    /// ([`Link::restored`]) and dirty. Changes nothing where it is known already.
+    /// This was noticed at this time, ms: every active link is marked ([`Link::restored`]) and
+    /// dirty. Changes nothing where it is known already.
     Noticed(i64),
     /// Everything has been read again since.
     ReadAgain,
 }
 
 impl Changes {
-    /// Whether there is nothing to commit.
+    /// True if there is nothing to commit.
     pub fn is_empty(&self) -> bool {
         self.cursors.is_empty()
             && self.links.is_empty()
@@ -215,22 +219,22 @@ impl Changes {
     }
 }
 
-/// What the engine keeps between cycles and crashes.
+/// The state that the engine keeps between cycles and crashes.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Random at creation, the same ever after: makes intents unique among all stores of the world.
+    /// A random name, set at creation and never changed; it makes intents unique among all stores.
     fn identity(&self) -> &str;
 
-    /// Random at each opening for writing, 12 hexadecimal digits. No two openings share it, neither
-    /// of this database nor of a backup, a copy or a clone of it: what is counted again after a
-    /// restore is another count.
+    /// A random name of this opening for writing, 12 hexadecimal digits. No two openings share it,
+    /// neither of this database nor of a backup, a copy or a clone of it. So counts that begin
+    /// again after a restore stand in another epoch (RULES.md P1).
     fn epoch(&self) -> &str;
 
     /// The epochs in which creates were planned, as far as this database remembers.
     async fn epochs(&self) -> Result<Vec<String>, StoreError>;
 
-    /// When the database was found to be put back from a backup or a copy, ms, until everything has
-    /// been read again since.
+    /// The time when the database was found to be put back from a backup or a copy, ms. `None` once
+    /// everything has been read again.
     async fn restored_ms(&self) -> Result<Option<i64>, StoreError>;
 
     /// The account of a system that this database belongs to.
@@ -239,13 +243,13 @@ pub trait Store: Send + Sync {
     /// The names under which this database knows an account, in order.
     async fn systems_of(&self, account: &str) -> Result<Vec<String>, StoreError>;
 
-    /// Where reading this stream goes on.
+    /// The cursor of this stream.
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError>;
 
-    /// How far the sweep of this stream has come.
+    /// The progress of this stream's sweep.
     async fn sweep(&self, stream: &Stream) -> Result<Option<Sweep>, StoreError>;
 
-    /// How many live records of the entity the stream has.
+    /// The number of live records of the entity in the stream.
     async fn count_live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError>;
 
     /// Live and surplus records of the stream that this round of its sweep has not seen, with ids
@@ -267,11 +271,11 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError>;
 
-    /// The records with these keys that are known, in any order.
+    /// The known ones of the records with these keys, in any order.
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError>;
 
-    /// What is in doubt about these records, in the order in which they are asked for; those
-    /// without a doubt are left out.
+    /// The doubts about these records, in the order of `keys`; records without a doubt are left
+    /// out.
     async fn doubts(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Doubt)>, StoreError>;
 
     /// Doubts about records of the stream that are due, the longest due first, then by id.
@@ -282,7 +286,7 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<(RecordKey, Doubt)>, StoreError>;
 
-    /// Records of the entity that the linking step must look at, by [`RecordState::link_work`],
+    /// Records of the entity that have this task of the linking step ([`RecordState::link_work`]),
     /// with keys greater than `after`, in the order of keys.
     async fn link_work(
         &self,
@@ -292,9 +296,9 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<RecordState>, StoreError>;
 
-    /// Records of the entity that have one of these values under this match key: live ones, and
-    /// those out of sight, which are the same thing as long as nobody has said that they are gone.
-    /// Every match, in the order of the values as asked for, then of keys.
+    /// Records of the entity with one of these values under this match key, live or missing. A
+    /// missing one is the same thing as long as nobody has said that it is gone (RULES.md V12).
+    /// Every match, in the order of `values`, then of keys.
     async fn candidates(
         &self,
         entity: &str,
@@ -345,7 +349,7 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<LinkId>, StoreError>;
 
-    /// How many active links the entity has.
+    /// The number of active links of the entity.
     async fn active_links(&self, entity: &str) -> Result<u64, StoreError>;
 
     /// Live and surplus records of the stream that were last seen with one of these ids in this
@@ -358,40 +362,42 @@ pub trait Store: Send + Sync {
         ids: &[String],
     ) -> Result<Vec<RecordKey>, StoreError>;
 
-    /// What the guards of an entity have counted since the beginning of this hour.
+    /// The sum of an entity's counts for the limits, from this hour on.
     async fn guarded(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError>;
 
-    /// Whether the first sync of an entity was approved, and how many creations that still covers.
+    /// The creations that the approval of an entity's first sync still covers; `None` before it was
+    /// approved.
     async fn begun(&self, entity: &str) -> Result<Option<u64>, StoreError>;
 
-    /// Links that wait for one of these.
+    /// Links that wait for one of these events.
     async fn links_waiting_for(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError>;
 
-    /// What these links wait for.
+    /// The events that this link waits for.
     async fn awaited_by(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError>;
 
-    /// Operations of the outbox.
+    /// Operations of the outbox, in the order in which they were first inserted.
     async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutboxEntry>, StoreError>;
 
-    /// One review.
+    /// The review with this id.
     async fn review(&self, id: &str) -> Result<Option<Review>, StoreError>;
 
-    /// Reviews.
+    /// Reviews, the oldest first.
     async fn reviews(&self, query: &ReviewQuery) -> Result<Vec<Review>, StoreError>;
 
     /// Lines of the journal, the newest first.
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalEntry>, StoreError>;
 
-    /// What could not be read or written and failed at or after this time, ms: of at most so many
-    /// links, in the order of their numbers, and of at most so many records, in the order of keys.
+    /// Failures at or after this time, ms. Of at most `limit` links, in the order of their numbers,
+    /// then of at most `limit` records, in the order of keys.
     async fn failures(&self, since_ms: i64, limit: usize) -> Result<Vec<Failing>, StoreError>;
 
-    /// Active links with failures, none of them after this time, ms, in the order of their numbers.
+    /// Active links whose newest failure is at or before this time, ms, in the order of their
+    /// numbers.
     async fn failing_links(&self, until_ms: i64, limit: usize) -> Result<Vec<LinkId>, StoreError>;
 
     /// Numbers for `status`.
     async fn counts(&self) -> Result<StoreCounts, StoreError>;
 
-    /// All of it, or nothing; durable when it returns.
+    /// Makes all of the changes, or none; they are durable when it returns.
     async fn commit(&self, changes: Changes) -> Result<(), StoreError>;
 }

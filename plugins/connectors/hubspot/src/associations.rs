@@ -1,4 +1,4 @@
-//! Associations as reference columns (`apis/hubspot.md` 6).
+//! Associations as reference columns (`API.md`, H-link-2, H-link-6).
 //!
 //! A column `associations.companies` holds the ids of the associated companies: the primary one
 //! first, the others by age; the first id is empty where none of them is the primary one. A write
@@ -12,23 +12,24 @@ use renkei_sdk::Value;
 use renkei_sdk::http::Request;
 use serde_json::{Value as Json, json};
 
-use crate::client::{Failed, call, send};
-use crate::wire::{AssociatedPair, AssociationList, AssociationsOf, Refusal, Results};
+use crate::client::wire::{AssociatedPair, AssociationList, AssociationsOf, Results};
+use crate::client::{call, send};
+use crate::error::{ApiError, CallFailure};
 
-/// How many records or pairs one call takes.
+/// The most records or pairs that one call takes (H-link-3).
 const INPUTS_MAX: usize = 1000;
-/// What the names of association columns begin with.
+/// The beginning of the names of association columns.
 pub(crate) const PREFIX: &str = "associations.";
 
-/// A direction in which two objects are associated, with HubSpot's own type ids.
+/// A direction in which two objects are associated, with HubSpot's own type ids (H-link-1).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Relation {
     pub(crate) from: &'static str,
     pub(crate) to: &'static str,
     default_type: u32,
-    /// Where one of the associated records is the primary one.
+    /// The type of the primary association, where one of the associated records is the primary one.
     primary_type: Option<u32>,
-    /// What a v3 list calls the primary association, or the only one.
+    /// The name of the primary association in a v3 list, or of the only one.
     listed_as: &'static str,
 }
 
@@ -65,19 +66,19 @@ const fn relation(
     Relation { from, to, default_type, primary_type, listed_as }
 }
 
-/// Whether a column holds associations.
+/// True for a column that holds associations.
 pub(crate) fn is_column(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
 /// The relation behind a column, if it is one.
-pub(crate) fn relation_of(object: &str, column: &str) -> Option<&'static Relation> {
+pub(crate) fn find_relation(object: &str, column: &str) -> Option<&'static Relation> {
     let to = column.strip_prefix(PREFIX)?;
-    relations_of(object).find(|relation| relation.to == to)
+    list_relations(object).find(|relation| relation.to == to)
 }
 
 /// The relations that an object has columns for.
-pub(crate) fn relations_of(object: &str) -> impl Iterator<Item = &'static Relation> {
+pub(crate) fn list_relations(object: &str) -> impl Iterator<Item = &'static Relation> {
     RELATIONS.iter().filter(move |relation| relation.from == object)
 }
 
@@ -96,9 +97,9 @@ pub(crate) type Links = BTreeMap<String, Vec<Link>>;
 impl Relation {
     /// Ids as a cell, the primary one first; null where there are none. An empty first id says that
     /// one could be the primary one and none is.
-    pub(crate) fn cell(&self, links: &[Link]) -> Value {
+    pub(crate) fn make_cell(&self, links: &[Link]) -> Value {
         let leaderless = self.has_primary() && !links.iter().any(|link| link.primary);
-        match cell(links) {
+        match order_links(links) {
             Value::References(mut ids) if leaderless => {
                 ids.insert(0, String::new());
                 Value::References(ids)
@@ -107,13 +108,13 @@ impl Relation {
         }
     }
 
-    /// Whether one of the associated records is the primary one.
+    /// True if one of the associated records can be the primary one.
     pub(crate) fn has_primary(&self) -> bool {
         self.primary_type.is_some()
     }
 }
 
-fn cell(links: &[Link]) -> Value {
+fn order_links(links: &[Link]) -> Value {
     let mut links: Vec<&Link> = links.iter().collect();
     // Ids grow with time; comparing lengths first compares them as numbers.
     links.sort_by_key(|link| (!link.primary, link.to.len(), link.to.clone()));
@@ -128,8 +129,8 @@ impl Relation {
         format!("{PREFIX}{}", self.to)
     }
 
-    /// What a v3 list says of one record; nothing if the list is not complete.
-    pub(crate) fn listed(&self, list: Option<&AssociationList>) -> Option<Vec<Link>> {
+    /// The associations of one record in a v3 list; nothing if the list is not complete.
+    pub(crate) fn read_listed(&self, list: Option<&AssociationList>) -> Option<Vec<Link>> {
         let Some(list) = list else { return Some(Vec::new()) };
         if list.paging.as_ref().is_some_and(|paging| paging.next.is_some()) {
             return None;
@@ -144,22 +145,23 @@ impl Relation {
 
     /// Reads the associations of these records, a thousand at a time. A record without any has
     /// no entry.
-    pub(crate) fn read(&self, ids: &[String]) -> Result<Links, Failed> {
+    pub(crate) fn read_links(&self, ids: &[String]) -> Result<Links, CallFailure> {
         let mut links = Links::new();
         for chunk in ids.chunks(INPUTS_MAX) {
             let mut inputs: Vec<Json> = chunk.iter().map(|id| json!({ "id": id })).collect();
             while !inputs.is_empty() {
-                let request = self.batch("read").json(&json!({ "inputs": inputs })).repeatable();
+                let request =
+                    self.make_request("read").json(&json!({ "inputs": inputs })).repeatable();
                 let answer = call::<Results<AssociationsOf>>(&request)?.body;
                 if let Some(refusal) = answer.errors.iter().find(|one| !says_none(one)) {
-                    return Err(Failed::Refused(207, Box::new(refusal.clone())));
+                    return Err(CallFailure::Refused(207, Box::new(refusal.clone())));
                 }
                 inputs = Vec::new();
                 for of in answer.results {
                     if let Some(next) = of.paging.as_ref().and_then(|paging| paging.next.as_ref()) {
                         inputs.push(json!({ "id": of.from.id, "after": next.after }));
                     }
-                    let to = of.to.iter().map(|one| self.link(one));
+                    let to = of.to.iter().map(|one| self.read_link(one));
                     links.entry(of.from.id).or_default().extend(to);
                 }
             }
@@ -167,7 +169,7 @@ impl Relation {
         Ok(links)
     }
 
-    fn link(&self, one: &crate::wire::AssociatedObject) -> Link {
+    fn read_link(&self, one: &crate::client::wire::AssociatedObject) -> Link {
         let types = || one.association_types.iter().map(|one| one.type_id);
         let own = |id: u32| id == self.default_type || Some(id) == self.primary_type;
         Link {
@@ -178,13 +180,17 @@ impl Relation {
     }
 
     /// Associates pairs; answers those that HubSpot did not associate.
-    pub(crate) fn create(&self, pairs: &[NewPair]) -> Result<BTreeSet<(String, String)>, Failed> {
+    pub(crate) fn create_pairs(
+        &self,
+        pairs: &[NewPair],
+    ) -> Result<BTreeSet<(String, String)>, CallFailure> {
         let mut missing: BTreeSet<(String, String)> =
             pairs.iter().map(|pair| (pair.from.clone(), pair.to.clone())).collect();
         let mut queue: Vec<&[NewPair]> = pairs.chunks(INPUTS_MAX).collect();
         while let Some(chunk) = queue.pop() {
-            let inputs: Vec<Json> = chunk.iter().map(|pair| self.input(pair)).collect();
-            let request = self.batch("create").json(&json!({ "inputs": inputs })).repeatable();
+            let inputs: Vec<Json> = chunk.iter().map(|pair| self.make_input(pair)).collect();
+            let request =
+                self.make_request("create").json(&json!({ "inputs": inputs })).repeatable();
             match call::<Results<AssociatedPair>>(&request) {
                 Ok(answer) => {
                     for made in answer.body.results {
@@ -192,18 +198,18 @@ impl Relation {
                     }
                 }
                 // One bad pair fails them all, and the answer need not say which.
-                Err(Failed::Refused(..)) if chunk.len() > 1 => {
+                Err(CallFailure::Refused(..)) if chunk.len() > 1 => {
                     let (left, right) = chunk.split_at(chunk.len() / 2);
                     queue.extend([right, left]);
                 }
-                Err(Failed::Refused(..)) => {}
+                Err(CallFailure::Refused(..)) => {}
                 Err(other) => return Err(other),
             }
         }
         Ok(missing)
     }
 
-    fn input(&self, pair: &NewPair) -> Json {
+    fn make_input(&self, pair: &NewPair) -> Json {
         // HubSpot adds the default association to a primary one by itself.
         let primary = self.primary_type.filter(|_| pair.primary);
         let type_id = primary.unwrap_or(self.default_type);
@@ -215,19 +221,19 @@ impl Relation {
     }
 
     /// Removes pairs, given as the record and the records it loses.
-    pub(crate) fn archive(&self, lost: &[(String, Vec<String>)]) -> Result<(), Failed> {
+    pub(crate) fn archive_pairs(&self, lost: &[(String, Vec<String>)]) -> Result<(), CallFailure> {
         for chunk in lost.chunks(INPUTS_MAX) {
             let ids = |ids: &[String]| ids.iter().map(|id| json!({ "id": id })).collect::<Json>();
             let inputs: Vec<Json> = chunk
                 .iter()
                 .map(|(from, to)| json!({ "from": { "id": from }, "to": ids(to) }))
                 .collect();
-            send(&self.batch("archive").json(&json!({ "inputs": inputs })).repeatable())?;
+            send(&self.make_request("archive").json(&json!({ "inputs": inputs })).repeatable())?;
         }
         Ok(())
     }
 
-    fn batch(&self, verb: &str) -> Request {
+    fn make_request(&self, verb: &str) -> Request {
         Request::post(format!("/crm/v4/associations/{}/{}/batch/{verb}", self.from, self.to))
     }
 }
@@ -240,25 +246,25 @@ pub(crate) struct NewPair {
     primary: bool,
 }
 
-/// What to do so that a record has the wanted associations.
+/// The changes after which a record has the wanted associations.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Change {
+pub(crate) struct LinkChange {
     pub(crate) add: Vec<NewPair>,
     pub(crate) remove: Vec<String>,
-    /// What the record has afterwards.
+    /// The associations that the record has afterwards.
     pub(crate) after: Vec<Link>,
 }
 
 impl Relation {
     /// Compares what a record has with what it should have, the primary one first, and what goes.
-    pub(crate) fn change(
+    pub(crate) fn plan_change(
         &self,
         from: &str,
         has: &[Link],
         wanted: &[String],
         goes: impl Fn(&str) -> bool,
-    ) -> Change {
-        let mut change = Change::default();
+    ) -> LinkChange {
+        let mut change = LinkChange::default();
         for (position, to) in wanted.iter().enumerate().filter(|(_, to)| !to.is_empty()) {
             let primary = position == 0 && self.has_primary();
             let known = has.iter().find(|link| link.to == *to);
@@ -281,12 +287,11 @@ impl Relation {
     }
 }
 
-/// HubSpot reports a record without associations as an error.
-fn says_none(refusal: &Refusal) -> bool {
+/// HubSpot reports a record without associations as an error (H-link-4).
+fn says_none(refusal: &ApiError) -> bool {
     refusal.is_not_found()
         || refusal.sub_category.as_deref() == Some("crm.associations.NO_ASSOCIATIONS_FOUND")
 }
 
 #[cfg(test)]
-#[path = "associations/tests.rs"]
 mod tests;

@@ -10,18 +10,15 @@ use renkei_sdk::{Attributes, Error, Facts};
 pub(crate) struct Config {
     /// The property with unique values that holds the intent of a create.
     pub(crate) stamp_property: String,
-    /// How far a scan of changes reaches back before the last one.
+    /// The time by which a scan of changes reaches back before the last one.
     pub(crate) lookback_ms: i64,
 }
 
 impl Config {
     /// # Errors
     /// `invalid` for a look-back that lies in the future.
-    pub(crate) fn new(settings: &Attributes) -> Result<Self, Error> {
-        let lookback_ms = settings.integer("lookback_ms").unwrap_or(90_000);
-        if lookback_ms < 0 {
-            return Err(Error::invalid("lookback_ms", "the look-back must not be negative"));
-        }
+    pub(crate) fn read(settings: &Attributes) -> Result<Self, Error> {
+        let lookback_ms = settings.amount("lookback_ms", 90_000)?;
         let stamp_property = settings.text("stamp_property").unwrap_or("renkei_id").to_owned();
         Ok(Self { stamp_property, lookback_ms })
     }

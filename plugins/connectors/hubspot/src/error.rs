@@ -1,46 +1,111 @@
-//! What HubSpot's refusals mean to the host (`apis/hubspot.md` 2, 4, 8).
+//! HubSpot's refusals as the contract's errors and outcomes (`API.md`, H-error-1 to H-error-6).
 //!
 //! A refusal of one row becomes an outcome, a refusal of a whole call an error. Errors in a 207
 //! have the same shape as whole answers.
 
-use renkei_sdk::{Error, Outcome, Problem, Remedy};
-use serde_json::Value as Json;
+use std::collections::BTreeMap;
 
-use crate::wire::{Detail, Refusal};
+use renkei_sdk::{Action, Error, Outcome, Problem, Remedy};
+use serde::Deserialize;
+use serde_json::Value as Json;
 
 const NOT_FOUND: &str = "OBJECT_NOT_FOUND";
 const CONFLICT: &str = "CONFLICT";
 const NO_SUCH_PROPERTY: &str = "PROPERTY_DOESNT_EXIST";
-/// How HubSpot words an object type that it does not know; this error has no category.
+/// HubSpot's words for an object type that it does not know (H-error-6).
 const UNKNOWN_OBJECT: &str = "Unable to infer object type";
 
-impl Refusal {
-    /// Whether a record does not exist (any more).
+/// The reason why a call has no good answer.
+#[derive(Debug)]
+pub(crate) enum CallFailure {
+    /// HubSpot refused the request itself; nothing was done.
+    Refused(u16, Box<ApiError>),
+    /// It was sent, and nobody knows what became of it: no answer, or none that can be read.
+    Unknown(Error),
+    /// Nothing was done, and other requests would fare no better.
+    Stopped(Error),
+}
+
+impl From<CallFailure> for Error {
+    fn from(failure: CallFailure) -> Self {
+        match failure {
+            CallFailure::Refused(status, refusal) => refusal.error(status),
+            CallFailure::Unknown(error) | CallFailure::Stopped(error) => error,
+        }
+    }
+}
+
+/// An error answer, or one item of `errors` in a 207.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ApiError {
+    pub(crate) category: String,
+    pub(crate) sub_category: Option<String>,
+    pub(crate) message: String,
+    /// The limit that a 429 hit.
+    pub(crate) policy_name: Option<String>,
+    pub(crate) context: ApiErrorContext,
+    pub(crate) errors: Vec<ApiErrorDetail>,
+}
+
+/// One reason inside an error.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ApiErrorDetail {
+    pub(crate) message: String,
+    pub(crate) code: Option<String>,
+    #[serde(rename = "in")]
+    pub(crate) place: Option<String>,
+    pub(crate) context: ApiErrorContext,
+}
+
+/// Facts of an error: names with a list of texts.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ApiErrorContext(BTreeMap<String, Json>);
+
+impl ApiErrorContext {
+    /// The texts and numbers under a name; HubSpot mostly sends lists, sometimes a single one.
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        let text = |value: &Json| match value {
+            Json::String(text) => Some(text.clone()),
+            Json::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        match self.0.get(name) {
+            Some(Json::Array(items)) => items.iter().filter_map(text).collect(),
+            Some(single) => text(single).into_iter().collect(),
+            None => Vec::new(),
+        }
+    }
+}
+
+impl ApiError {
+    /// True for a record that does not exist, or no more.
     pub(crate) fn is_not_found(&self) -> bool {
         self.category == NOT_FOUND
     }
 
-    /// Whether the object type itself is unknown.
+    /// True where the object type itself is unknown.
     pub(crate) fn is_unknown_object(&self) -> bool {
         self.message.starts_with(UNKNOWN_OBJECT)
     }
 
-    /// Whether a row has the same unique value as another one of its batch, which has no id yet.
+    /// True for a row with the same unique value as another one of its batch, which has no id yet.
     pub(crate) fn is_conflict_within_batch(&self) -> bool {
         self.category == CONFLICT && self.existing_id().is_none()
     }
 
-    /// What it means for a record that was to be made.
-    pub(crate) fn of_create(&self) -> Outcome {
+    /// The outcome of a record whose write it refuses.
+    pub(crate) fn outcome(&self, action: Action) -> Outcome {
+        let is_new = matches!(action, Action::Create | Action::Upsert);
+        if !is_new && self.is_not_found() {
+            return Outcome::Gone;
+        }
         self.existing_id().map_or_else(|| Outcome::Rejected(self.problems()), Outcome::Exists)
     }
 
-    /// What it means for a record that was to be changed.
-    pub(crate) fn of_change(&self) -> Outcome {
-        if self.is_not_found() { Outcome::Gone } else { self.of_create() }
-    }
-
-    /// What it means for a whole call.
+    /// The error of a whole call that it refuses.
     pub(crate) fn error(&self, status: u16) -> Error {
         let problem = self.problem(status.to_string());
         if self.is_unknown_object() || status == 404 {
@@ -49,7 +114,7 @@ impl Refusal {
         Error::Invalid(problem)
     }
 
-    /// Lacking scopes, named: an admin adds them to the app.
+    /// Missing scopes, named: an admin adds them to the app (H-auth-4).
     pub(crate) fn forbidden(&self) -> Error {
         let scopes = self.context.texts("requiredGranularScopes").join(", ");
         let mut problem = self.problem("403".to_owned());
@@ -95,7 +160,7 @@ impl Refusal {
         Problem::new(code, self.message.clone(), remedy)
     }
 
-    fn detail(&self, detail: &Detail) -> Problem {
+    fn detail(&self, detail: &ApiErrorDetail) -> Problem {
         let code = detail.code.clone().unwrap_or_else(|| self.category.clone());
         let remedy = remedy(&code);
         let problem = Problem::new(code, detail.message.clone(), remedy);
@@ -103,7 +168,7 @@ impl Refusal {
         Problem { field: named.or_else(|| detail.place.clone()), ..problem }
     }
 
-    /// The reasons that a message quotes as JSON: `Property values were not valid: [{...}]`.
+    /// The reasons that a message quotes as JSON (H-error-2).
     fn quoted_reasons(&self) -> Vec<Problem> {
         let quoted = self.message.split_once(": [").map(|(_, list)| format!("[{list}"));
         let items: Vec<Json> =
@@ -119,8 +184,8 @@ impl Refusal {
     }
 }
 
-/// The id in HubSpot's words about a value that another record has: an address or a property of
-/// one's own that is unique.
+/// The id in HubSpot's words about a value that another record has: an address (H-error-4), or a
+/// value of a property with unique values (H-error-5).
 fn holder(said: &str) -> Option<String> {
     let is_id = |id: &&str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     // The value comes before, and may say anything.
@@ -131,7 +196,7 @@ fn holder(said: &str) -> Option<String> {
     rest.split(|next: char| !next.is_ascii_digit()).next().filter(is_id).map(str::to_owned)
 }
 
-/// Who can do something about a code.
+/// The remedy for a code.
 fn remedy(code: &str) -> Remedy {
     match code {
         NO_SUCH_PROPERTY | "READ_ONLY_VALUE" | "MISSING_SCOPES" => Remedy::Admin,
@@ -145,14 +210,14 @@ fn remedy(code: &str) -> Remedy {
 mod tests {
     use super::*;
 
-    fn refusal(json: &str) -> Refusal {
+    fn refusal(json: &str) -> ApiError {
         serde_json::from_str(json).unwrap()
     }
 
     #[test]
-    fn an_existing_record_is_named_in_context_or_in_words() {
+    fn existing_record_is_named_in_context_or_in_words() {
         let check = |json, expected: &str| {
-            assert_eq!(refusal(json).of_create(), Outcome::Exists(expected.into()));
+            assert_eq!(refusal(json).outcome(Action::Create), Outcome::Exists(expected.into()));
         };
         check(
             r#"{"status":"error","category":"CONFLICT","message":"Contact already exists.",
@@ -166,9 +231,11 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_another_record_has_names_it_for_a_change_too() {
+    fn value_that_another_record_has_names_it_for_a_change_too() {
         let check = |json: &str| {
-            for outcome in [refusal(json).of_change(), refusal(json).of_create()] {
+            for outcome in
+                [refusal(json).outcome(Action::Update), refusal(json).outcome(Action::Create)]
+            {
                 assert_eq!(outcome, Outcome::Exists("42".into()), "{json}");
             }
         };
@@ -179,10 +246,13 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_nobody_is_named_for_is_a_rejection() {
+    fn value_that_nobody_is_named_for_is_a_rejection() {
         for who in ["", "someone", "the record with 42"] {
             let json = taken("v", who).replace("with 42", "with 4x2");
-            assert!(matches!(refusal(&json).of_create(), Outcome::Rejected(_)), "{json}");
+            assert!(
+                matches!(refusal(&json).outcome(Action::Create), Outcome::Rejected(_)),
+                "{json}"
+            );
         }
     }
 
@@ -196,9 +266,9 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_without_an_id_is_a_rejection() {
-        let outcome =
-            refusal(r#"{"category":"CONFLICT","message":"Contact already exists"}"#).of_create();
+    fn conflict_without_an_id_is_a_rejection() {
+        let outcome = refusal(r#"{"category":"CONFLICT","message":"Contact already exists"}"#)
+            .outcome(Action::Create);
         let Outcome::Rejected(problems) = outcome else { panic!("{outcome:?}") };
         assert_eq!(
             (problems[0].code.as_str(), problems[0].remedy.as_str()),
@@ -207,10 +277,10 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_record_is_gone() {
+    fn missing_record_is_gone() {
         let json = r#"{"category":"OBJECT_NOT_FOUND","message":"Could not get some CONTACT objects",
             "context":{"ids":["1","2"]}}"#;
-        assert_eq!(refusal(json).of_change(), Outcome::Gone);
+        assert_eq!(refusal(json).outcome(Action::Update), Outcome::Gone);
         assert_eq!(refusal(json).context.texts("ids"), ["1", "2"]);
     }
 
@@ -243,14 +313,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_object_has_no_category_and_is_not_found() {
+    fn unknown_object_has_no_category_and_is_not_found() {
         let error =
             refusal(r#"{"message":"Unable to infer object type from: butterflies"}"#).error(400);
         assert!(matches!(error, Error::NotFound(_)), "{error:?}");
     }
 
     #[test]
-    fn lacking_scopes_are_named() {
+    fn missing_scopes_are_named() {
         let json = r#"{"category":"MISSING_SCOPES","message":"Scopes are required.",
             "context":{"requiredGranularScopes":["crm.objects.deals.read"]}}"#;
         let Error::Forbidden(problem) = refusal(json).forbidden() else { panic!() };

@@ -1,35 +1,24 @@
 //! HubSpot as a Renkei connector: contacts, companies, deals, and whatever else has a CRM object.
 //!
-//! Reading order: [`read`] scans, [`lookup`] finds, [`write`] writes; [`search`], [`cursor`],
-//! [`values`] and [`view`] are pure and hold the wire's details; [`client`] and [`error`] say what
-//! an answer means. Written from `apis/hubspot.md`; limits and quirks are in the README.
+//! The files are those of every connector, and each function of the contract stands in the file of
+//! its name. `API.md` states the facts of the wire; comments cite them by name, such as
+//! H-search-3. `README.md` lists limits and quirks.
 
+mod client;
 mod config;
+mod error;
 
-mod lookup;
+mod schema;
+mod value;
+
+mod find;
 mod read;
 mod write;
 
-mod account;
-mod activities;
-mod merge;
-mod schema;
+mod activity;
 mod webhook;
 
 mod associations;
-mod cursor;
-mod search;
-mod values;
-mod view;
-
-mod client;
-mod error;
-mod wire;
-
-#[cfg(test)]
-mod simulated;
-#[cfg(test)]
-mod testing;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -41,7 +30,7 @@ use renkei_sdk::{
 
 use crate::config::Config;
 use crate::schema::Properties;
-use crate::view::View;
+use crate::value::rows::Selection;
 
 /// One HubSpot account for the length of a job.
 #[derive(Debug)]
@@ -54,54 +43,55 @@ pub struct HubSpot {
 renkei_sdk::export_connector!(HubSpot);
 
 impl HubSpot {
-    fn properties(&mut self, object: &str) -> Result<Rc<Properties>, Error> {
+    fn get_properties(&mut self, object: &str) -> Result<Rc<Properties>, Error> {
         if let Some(known) = self.properties.get(object) {
             return Ok(Rc::clone(known));
         }
-        Ok(self.remember(object, Properties::fetch(object)?))
+        Ok(self.keep_properties(object, Properties::fetch(object)?))
     }
 
-    fn remember(&mut self, object: &str, properties: Properties) -> Rc<Properties> {
+    fn keep_properties(&mut self, object: &str, properties: Properties) -> Rc<Properties> {
         let properties = Rc::new(properties);
         self.properties.insert(object.to_owned(), Rc::clone(&properties));
         properties
     }
 
     /// Writes activities of one sort.
-    fn add(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {
-        let properties = self.properties(&request.object)?;
+    fn write_activities(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {
+        let properties = self.get_properties(&request.object)?;
         let stamp = &self.config.stamp_property;
         if properties.can_stamp(stamp) {
-            return write::write(request, &properties, stamp);
+            return write::write_records(request, &properties, stamp);
         }
-        let refused = activities::without_stamp(&request.object, stamp);
+        let refused = activity::refuse_without_stamp(&request.object, stamp);
         Ok(vec![refused; request.operations.len()])
     }
 }
 
 impl Connector for HubSpot {
     fn configure(configuration: &Attributes) -> Result<Self, Error> {
-        Ok(Self { config: Config::new(configuration)?, properties: BTreeMap::new() })
+        Ok(Self { config: Config::read(configuration)?, properties: BTreeMap::new() })
     }
 
     fn check(&mut self) -> Result<Account, Error> {
-        account::check()
+        client::account::check_account()
     }
 
     fn discover(&mut self, objects: &[String]) -> Result<Vec<Schema>, Error> {
         let mut schemas = Vec::with_capacity(objects.len());
         for object in objects {
-            let (schema, properties) = schema::discover(object, &self.config.stamp_property)?;
-            self.remember(object, properties);
+            let (schema, properties) =
+                schema::discover_object(object, &self.config.stamp_property)?;
+            self.keep_properties(object, properties);
             schemas.push(schema);
         }
         Ok(schemas)
     }
 
     fn read_page(&mut self, request: &PageRequest) -> Result<Page, Error> {
-        let properties = self.properties(&request.object)?;
-        let view = View::new(&request.object, &request.columns, &properties);
-        read::page(&self.config, &view, request)
+        let properties = self.get_properties(&request.object)?;
+        let selection = Selection::new(&request.object, &request.columns, &properties);
+        read::read_page(&self.config, &selection, request)
     }
 
     fn read_records(
@@ -110,8 +100,8 @@ impl Connector for HubSpot {
         columns: &[String],
         ids: &[String],
     ) -> Result<Page, Error> {
-        let properties = self.properties(object)?;
-        lookup::records(&View::new(object, columns, &properties), ids)
+        let properties = self.get_properties(object)?;
+        find::read_records(&Selection::new(object, columns, &properties), ids)
     }
 
     fn find(
@@ -121,23 +111,23 @@ impl Connector for HubSpot {
         key: &str,
         values: &[Value],
     ) -> Result<Batch, Error> {
-        let properties = self.properties(object)?;
-        lookup::find(&View::new(object, columns, &properties), &properties, key, values)
+        let properties = self.get_properties(object)?;
+        find::find_records(&Selection::new(object, columns, &properties), &properties, key, values)
     }
 
     fn write(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {
-        let properties = self.properties(&request.object)?;
-        write::write(request, &properties, &self.config.stamp_property)
+        let properties = self.get_properties(&request.object)?;
+        write::write_records(request, &properties, &self.config.stamp_property)
     }
 
     fn merge(&mut self, object: &str, winner: &str, losers: &[String]) -> Result<Outcome, Error> {
-        merge::merge(object, winner, losers)
+        write::merge::merge_records(object, winner, losers)
     }
 
     fn add_activities(&mut self, activities: &[Activity]) -> Result<Vec<Outcome>, Error> {
-        let (groups, mut outcomes) = activities::groups(activities);
+        let (groups, mut outcomes) = activity::group_activities(activities);
         for (done, group) in groups.into_iter().enumerate() {
-            let added = match self.add(&group.request) {
+            let added = match self.write_activities(&group.request) {
                 Ok(added) => added,
                 Err(error) if done == 0 => return Err(error),
                 // What the groups before made counts; the others wait for the next call.
@@ -154,6 +144,6 @@ impl Connector for HubSpot {
     }
 
     fn webhook(&mut self, hook: &Hook) -> Result<Reply, Error> {
-        webhook::receive(hook)
+        webhook::receive_call(hook)
     }
 }

@@ -1,72 +1,89 @@
-//! Scans: backfill by list, changes by search, sweep by list (`apis/hubspot.md` 4, 5).
+//! Scans: backfill by list, changes by search, sweep by list (`API.md`, H-list-2, H-search-4).
 //!
-//! Lists are complete and go by id, but cannot filter; searches filter by time, but lag behind
-//! writes by up to 30 s and never show archived records. So a scan of changes searches from
-//! before the last scan's beginning and then lists what is archived. The host's filter is left to
-//! the host: a record that ceases to match must still be seen.
+//! Lists are complete and go by id, but cannot filter. Searches filter by time, but lag behind
+//! writes and never show archived records. So a scan of changes searches from before the last
+//! scan's beginning and then lists what is archived. The host applies its filter itself: a record
+//! that ceases to match must still be seen.
+
+mod cursor;
 
 use std::collections::BTreeMap;
 
+use renkei_sdk::cursor::{begin_changes, check_moment};
 use renkei_sdk::http::{Request, escape};
-use renkei_sdk::{Attributes, Error, Page, PageRequest, Scan, cursor, time};
+use renkei_sdk::{Attributes, Error, Page, PageRequest, Scan, time};
 
+use crate::client::search;
+use crate::client::wire::{Record, Results};
 use crate::client::{Answer, call};
 use crate::config::Config;
-use crate::cursor::Cursor;
-use crate::lookup;
-use crate::search;
-use crate::view::{self, Associations, View};
-use crate::wire::{Record, Results};
+use crate::find;
+use crate::value::rows::{self, LinkSource, Selection};
 
-/// Rows per page of a list.
+use self::cursor::Cursor;
+
+/// Rows per page of a list (H-list-1).
 const LIST_MAX: u32 = 100;
-/// HubSpot refuses longer request lines with 414; then properties are read by batch instead.
+/// The longest address that HubSpot takes (H-call-3); beyond it properties are read by batch.
 const PATH_LEN_MAX: usize = 8_000;
 /// Pages of archived records that one scan of changes reads; the next scan goes on from there,
-/// so that a heap of old archived records does not make every scan long.
+/// so that many old archived records do not make every scan long.
 const ARCHIVED_PAGES_MAX: u32 = 10;
 
 /// The next page of a scan.
-pub(crate) fn page(config: &Config, view: &View<'_>, request: &PageRequest) -> Result<Page, Error> {
+pub(crate) fn read_page(
+    config: &Config,
+    selection: &Selection<'_>,
+    request: &PageRequest,
+) -> Result<Page, Error> {
     let at = Cursor::decode(request.cursor.as_deref())?;
     let limit = request.limit.max(1);
     let options = &request.options;
     match (request.scan, at) {
-        (Scan::Backfill, None) => backfill(view, options, limit, None, None),
+        (Scan::Backfill, None) => read_backfill(selection, options, limit, None, None),
         (Scan::Backfill, Some(Cursor::Backfill { since, after })) => {
-            backfill(view, options, limit, Some(since), Some(after))
+            read_backfill(selection, options, limit, Some(since), Some(after))
         }
-        (Scan::Changes, None) => search(config, view, options, limit, Position::default()),
+        (Scan::Changes, None) => {
+            read_changes(config, selection, options, limit, SearchPosition::default())
+        }
         (Scan::Changes, Some(Cursor::Search { since, begun, last_id, archived })) => {
-            cursor::check_moment(options, begun.unwrap_or(since))?;
-            search(config, view, options, limit, Position { since, begun, last_id, archived })
+            check_moment(options, begun.unwrap_or(since))?;
+            read_changes(
+                config,
+                selection,
+                options,
+                limit,
+                SearchPosition { since, begun, last_id, archived },
+            )
         }
         (Scan::Changes, Some(Cursor::Archived { since, after, pages })) => {
-            cursor::check_moment(options, since)?;
-            archived(view, limit, since, after.as_deref(), pages)
+            check_moment(options, since)?;
+            read_archived(selection, limit, since, after.as_deref(), pages)
         }
-        (Scan::Sweep, None) => sweep(view, options, limit, None, false, None),
+        (Scan::Sweep, None) => read_sweep(selection, options, limit, None, false, None),
         (Scan::Sweep, Some(Cursor::Sweep { since, archived, after })) => {
-            sweep(view, options, limit, Some(since), archived, after)
+            read_sweep(selection, options, limit, Some(since), archived, after)
         }
         _ => Err(Error::cursor_lost("cursor-of-another-scan", "this cursor is of another scan")),
     }
 }
 
-fn backfill(
-    view: &View<'_>,
+fn read_backfill(
+    selection: &Selection<'_>,
     options: &Attributes,
     limit: u32,
     since: Option<i64>,
     after: Option<String>,
 ) -> Result<Page, Error> {
-    let mut request = list(view, false, after.as_deref(), limit, &view.properties());
+    let mut request =
+        make_list_request(selection, false, after.as_deref(), limit, &selection.properties());
     let fits = request.path.len() <= PATH_LEN_MAX;
     if !fits {
-        request = list(view, false, after.as_deref(), limit, &[]);
+        request = make_list_request(selection, false, after.as_deref(), limit, &[]);
     }
     let answer: Answer<Results<Record>> = call(&request)?;
-    let since = since.unwrap_or_else(|| now(options, &answer));
+    let since = since.unwrap_or_else(|| find_scan_start(options, &answer));
     let cursor = match answer.body.after() {
         Some(after) => Cursor::Backfill { since, after: after.to_owned() },
         None => Cursor::changes(since, None),
@@ -74,20 +91,20 @@ fn backfill(
     let server_time = answer.server_time;
     let mut records = answer.body.results;
     if !fits {
-        records = with_properties(view, records)?;
+        records = add_properties(selection, records)?;
     }
-    let batch = view.batch(&records, Associations::Listed)?;
+    let batch = selection.make_batch(&records, LinkSource::Listed)?;
     let more = matches!(cursor, Cursor::Backfill { .. });
-    let removed = view::merged_into(&records);
+    let removed = rows::merged_tombstones(&records);
     Ok(Page { removed, server_time, more, ..Page::last(batch, cursor.encode()?) })
 }
 
 /// Adds the properties to records that were listed without them.
-fn with_properties(view: &View<'_>, listed: Vec<Record>) -> Result<Vec<Record>, Error> {
+fn add_properties(selection: &Selection<'_>, listed: Vec<Record>) -> Result<Vec<Record>, Error> {
     let ids: Vec<String> = listed.iter().map(|record| record.id.clone()).collect();
     let mut associations: BTreeMap<String, _> =
         listed.into_iter().map(|record| (record.id, record.associations)).collect();
-    let read = lookup::batch_read(view.object, &view.properties(), None, &ids, false)?;
+    let read = find::read_batch(selection.object, &selection.properties(), None, &ids, false)?;
     // A record that was merged away in between answers as its survivor, which has its own row.
     let with = |mut record: Record| {
         record.associations = associations.remove(&record.id)?;
@@ -96,9 +113,9 @@ fn with_properties(view: &View<'_>, listed: Vec<Record>) -> Result<Vec<Record>, 
     Ok(read.into_iter().filter_map(with).collect())
 }
 
-/// Where the search of a scan of changes stands; see [`Cursor::Search`].
+/// The position of the search in a scan of changes; see [`Cursor::Search`].
 #[derive(Default)]
-struct Position {
+struct SearchPosition {
     since: i64,
     begun: Option<i64>,
     last_id: Option<String>,
@@ -107,29 +124,30 @@ struct Position {
 
 /// As many searches as the host wants rows, so that the associations of all of them are read at
 /// once.
-fn search(
+fn read_changes(
     config: &Config,
-    view: &View<'_>,
+    selection: &Selection<'_>,
     options: &Attributes,
     limit: u32,
-    at: Position,
+    at: SearchPosition,
 ) -> Result<Page, Error> {
     let from_ms = at.since.saturating_sub(config.lookback_ms).max(0);
-    let filter = search::modified_since(view.object, from_ms);
-    let properties = view.properties();
+    let filter = search::filter_modified_since(selection.object, from_ms);
+    let properties = selection.properties();
     let (mut begun, mut server_time) = (at.begun, None);
     let mut last_id = at.last_id;
     let mut records: Vec<Record> = Vec::new();
     let mut left = limit;
     while left > 0 {
-        let request = search::page(view.object, &filter, last_id.as_deref(), &properties, left);
+        let request =
+            search::request_page(selection.object, &filter, last_id.as_deref(), &properties, left);
         let answer: Answer<Results<Record>> = match call(&request) {
             Ok(answer) => answer,
             // What was read is kept; the next page meets the failure again, if it lasts.
             Err(_) if !records.is_empty() => break,
-            Err(failed) => return Err(failed.into()),
+            Err(failure) => return Err(failure.into()),
         };
-        begun = begun.or_else(|| Some(now(options, &answer).max(at.since)));
+        begun = begun.or_else(|| Some(find_scan_start(options, &answer).max(at.since)));
         server_time = answer.server_time;
         let more = answer.body.after().is_some();
         let found = answer.body.results;
@@ -150,20 +168,20 @@ fn search(
         },
         None => Cursor::Archived { since: begun, after: at.archived, pages: 0 },
     };
-    let batch = view.batch(&records, Associations::Apart)?;
-    let removed = view::merged_into(&records);
+    let batch = selection.make_batch(&records, LinkSource::Apart)?;
+    let removed = rows::merged_tombstones(&records);
     let page = Page::more(batch, cursor.encode()?);
     Ok(Page { removed, server_time, ..page }.lag(search::LAG_MS))
 }
 
-fn archived(
-    view: &View<'_>,
+fn read_archived(
+    selection: &Selection<'_>,
     limit: u32,
     since: i64,
     after: Option<&str>,
     pages: u32,
 ) -> Result<Page, Error> {
-    let request = list(view, true, after, limit, &["hs_object_id".to_owned()]);
+    let request = make_list_request(selection, true, after, limit, &["hs_object_id".to_owned()]);
     let answer: Answer<Results<Record>> = call(&request)?;
     let pages = pages + 1;
     let next = answer.body.after().map(str::to_owned);
@@ -173,23 +191,24 @@ fn archived(
     } else {
         Cursor::changes(since, next)
     };
-    let batch = view.batch(&[], Associations::Listed)?;
-    let removed = view::archived(&answer.body.results);
+    let batch = selection.make_batch(&[], LinkSource::Listed)?;
+    let removed = rows::archived_tombstones(&answer.body.results);
     let page = Page::last(batch, cursor.encode()?);
     Ok(Page { removed, more, server_time: answer.server_time, ..page })
 }
 
-fn sweep(
-    view: &View<'_>,
+fn read_sweep(
+    selection: &Selection<'_>,
     options: &Attributes,
     limit: u32,
     since: Option<i64>,
     archived: bool,
     after: Option<String>,
 ) -> Result<Page, Error> {
-    let request = list(view, archived, after.as_deref(), limit, &view.properties());
+    let request =
+        make_list_request(selection, archived, after.as_deref(), limit, &selection.properties());
     let answer: Answer<Results<Record>> = call(&request)?;
-    let since = since.unwrap_or_else(|| now(options, &answer));
+    let since = since.unwrap_or_else(|| find_scan_start(options, &answer));
     let cursor = match (answer.body.after(), archived) {
         (Some(after), _) => Cursor::Sweep { since, archived, after: Some(after.to_owned()) },
         (None, false) => Cursor::Sweep { since, archived: true, after: None },
@@ -197,24 +216,25 @@ fn sweep(
     };
     let records = &answer.body.results;
     let (live, removed) = if archived {
-        (&[][..], view::archived(records))
+        (&[][..], rows::archived_tombstones(records))
     } else {
-        (records.as_slice(), view::merged_into(records))
+        (records.as_slice(), rows::merged_tombstones(records))
     };
-    let batch = view.batch(live, Associations::Listed)?;
+    let batch = selection.make_batch(live, LinkSource::Listed)?;
     let more = matches!(cursor, Cursor::Sweep { .. });
     let page = Page::last(batch, cursor.encode()?);
     Ok(Page { removed, more, server_time: answer.server_time, ..page })
 }
 
-fn list(
-    view: &View<'_>,
+fn make_list_request(
+    selection: &Selection<'_>,
     archived: bool,
     after: Option<&str>,
     limit: u32,
     properties: &[String],
 ) -> Request {
-    let mut path = format!("/crm/v3/objects/{}?limit={}", view.object, limit.clamp(1, LIST_MAX));
+    let mut path =
+        format!("/crm/v3/objects/{}?limit={}", selection.object, limit.clamp(1, LIST_MAX));
     if archived {
         path.push_str("&archived=true");
     }
@@ -227,7 +247,7 @@ fn list(
         path.push_str("&properties=");
         path.push_str(&properties.join(","));
     }
-    let targets: Vec<&str> = view.relations().map(|relation| relation.to).collect();
+    let targets: Vec<&str> = selection.relations().map(|relation| relation.to).collect();
     if !archived && !targets.is_empty() {
         path.push_str("&associations=");
         path.push_str(&targets.join(","));
@@ -236,12 +256,11 @@ fn list(
 }
 
 /// The server's clock, or the newest time that it mentions, as far as the host's clock allows.
-fn now(options: &Attributes, answer: &Answer<Results<Record>>) -> i64 {
+fn find_scan_start(options: &Attributes, answer: &Answer<Results<Record>>) -> i64 {
     let times = answer.body.results.iter().filter_map(|record| record.updated_at.as_deref());
     let newest = times.filter_map(time::parse).max();
-    cursor::begin_changes(options, answer.server_time, newest).unwrap_or_default()
+    begin_changes(options, answer.server_time, newest).unwrap_or_default()
 }
 
 #[cfg(test)]
-#[path = "read/tests.rs"]
 mod tests;

@@ -1,6 +1,6 @@
-//! Properties and pipelines as the contract's schema (`apis/hubspot.md` 3).
+//! Properties and pipelines as the contract's schema (`API.md`, H-schema-1, H-schema-2).
 //!
-//! HubSpot gives every value as text, so reading a record needs the types of its properties: they
+//! HubSpot gives every value as text, so reading a record needs the types of its properties. They
 //! are read once per instance and object, and again by each `discover`.
 
 use std::collections::BTreeMap;
@@ -11,11 +11,11 @@ use serde::Deserialize;
 
 use crate::associations;
 use crate::client::call;
-use crate::wire::Results;
+use crate::client::wire::Results;
 
-/// Text properties hold as many characters at most (`apis/hubspot.md` 10).
+/// The most characters of a text property (H-schema-6).
 const TEXT_LENGTH_MAX: u32 = 65_536;
-/// Objects that `merge` takes (`apis/hubspot.md` 7).
+/// Objects that `merge` takes (H-merge-1).
 const MERGEABLE: [&str; 4] = ["contacts", "companies", "deals", "tickets"];
 
 /// The properties of one object, by name.
@@ -76,14 +76,14 @@ impl Properties {
         self.0.get(name).map(Property::kind)
     }
 
-    /// Whether no two records have the same value of a property. The e-mail address of a contact
-    /// is unique although its property does not say so.
+    /// True if no two records have the same value of a property. The e-mail address of a contact
+    /// is unique although its property does not say so (H-schema-4).
     pub(crate) fn is_unique(&self, object: &str, name: &str) -> bool {
         let declared = self.0.get(name).is_some_and(|property| property.has_unique_value);
         declared || name == "hs_object_id" || (object, name) == ("contacts", "email")
     }
 
-    /// Whether this property can hold the intent of a create.
+    /// True if this property can hold the intent of a create (H-schema-3).
     pub(crate) fn can_stamp(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|property| {
             property.has_unique_value && property.kind() == Kind::Text && !property.is_read_only()
@@ -128,7 +128,7 @@ impl Property {
 ///
 /// # Errors
 /// `not-found` for an object that the account does not have.
-pub(crate) fn discover(object: &str, stamp: &str) -> Result<(Schema, Properties), Error> {
+pub(crate) fn discover_object(object: &str, stamp: &str) -> Result<(Schema, Properties), Error> {
     let properties = Properties::fetch(object)?;
     let mergeable = MERGEABLE.contains(&object);
     let mut schema = Schema::new(object, object)
@@ -143,7 +143,7 @@ pub(crate) fn discover(object: &str, stamp: &str) -> Result<(Schema, Properties)
         schema = schema.field(property.field(unique));
     }
     add_stages(&mut schema, object)?;
-    for relation in associations::relations_of(object) {
+    for relation in associations::list_relations(object) {
         let column = relation.column();
         let field = Field::new(column, Kind::References).label(relation.to).target(relation.to);
         let field = field.fact("primary", relation.has_primary());
@@ -152,7 +152,8 @@ pub(crate) fn discover(object: &str, stamp: &str) -> Result<(Schema, Properties)
     Ok((schema, properties))
 }
 
-/// The properties for pipeline and stage have no options of their own; the pipelines do.
+/// The properties for pipeline and stage have no options of their own; the pipelines do
+/// (H-schema-5).
 fn add_stages(schema: &mut Schema, object: &str) -> Result<(), Error> {
     let (pipeline_name, stage_name) = match object {
         "deals" => ("pipeline", "dealstage"),
@@ -204,7 +205,7 @@ mod tests {
                 let pipelines = request.path == "/crm/v3/pipelines/deals";
                 Ok(respond(200, if pipelines { PIPELINES } else { DEALS }))
             },
-            || discover("deals", stamp),
+            || discover_object("deals", stamp),
         );
         discovered.unwrap().0
     }
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_property_type_becomes_a_kind() {
+    fn property_type_becomes_a_kind() {
         let check = |name, kind: Kind| assert_eq!(field(name).kind, kind.as_str(), "{name}");
         check("amount", Kind::Decimal);
         check("dealstage", Kind::Choice);
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_choices_and_targets_are_told() {
+    fn schema_has_rights_choices_and_targets() {
         assert!(!field("hs_is_closed").updatable && field("amount").updatable);
         assert_eq!(field("dealstage").choices, [("closedwon".into(), "Closed won".into())]);
         assert_eq!(field("tags").choices, [("hot".into(), "Hot".into())]);
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_unique_text_property_is_a_stamp() {
+    fn unique_text_property_alone_is_a_stamp() {
         assert_eq!(deals("renkei_id").facts.text("stamp"), Some("renkei_id"));
         assert_eq!(deals("tags").facts.value("stamp"), None);
         assert_eq!(deals("no_such").facts.value("stamp"), None);

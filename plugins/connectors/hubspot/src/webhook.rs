@@ -1,8 +1,9 @@
-//! Webhooks: the signature, and which records to read again (`apis/hubspot.md` 9).
+//! Webhooks: the signature, and which records to read again (`API.md`, H-webhook-2, H-webhook-3).
 //!
-//! HubSpot signs with the app's client secret: v3 over method, address, body and a timestamp that
-//! makes a replay useless after five minutes; v1 and v2 are older and only believed where v3 is
-//! missing. Nothing in the body is believed but object types and ids.
+//! Anybody may call, so a call is believed only if it is signed with the app's client secret: v3
+//! over method, address, body and a timestamp that makes a replay useless after five minutes. The
+//! older v1 and v2 (H-webhook-5) count only where v3 is missing. Nothing in the body is believed
+//! but object types and ids.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,11 +11,11 @@ use renkei_sdk::signing::{Algorithm, verify};
 use renkei_sdk::{Error, Hint, Hook, Reply};
 use serde::Deserialize;
 
-use crate::wire::id;
+use crate::client::wire::id;
 
 const SECRET: &str = "client_secret";
 const AGE_MAX_MS: u64 = 300_000;
-/// The escapes that HubSpot decodes before it signs.
+/// The escapes that HubSpot decodes before it signs (H-webhook-4).
 const DECODED: [(&str, &str); 12] = [
     ("%3A", ":"),
     ("%2F", "/"),
@@ -29,7 +30,7 @@ const DECODED: [(&str, &str); 12] = [
     ("%2C", ","),
     ("%3B", ";"),
 ];
-/// Object names by the first word of an event's type, and by object type id.
+/// Object names by the first word of an event's type, and by object type id (H-call-4).
 const OBJECTS: [(&str, &str, &str); 6] = [
     ("contact", "0-1", "contacts"),
     ("company", "0-2", "companies"),
@@ -44,13 +45,13 @@ const OBJECTS: [(&str, &str, &str); 6] = [
 /// # Errors
 /// `unauthorized` for a wrong, missing or old signature; `invalid` for a body that is not a list
 /// of events.
-pub(crate) fn receive(hook: &Hook) -> Result<Reply, Error> {
+pub(crate) fn receive_call(hook: &Hook) -> Result<Reply, Error> {
     if !is_signed(hook) {
         return Err(Error::unauthorized("bad-signature", "the signature of the call is not valid"));
     }
-    let events: Vec<Event> = serde_json::from_slice(&hook.body)
+    let events: Vec<WebhookEvent> = serde_json::from_slice(&hook.body)
         .map_err(|_| Error::invalid("not-events", "the body is not a list of events"))?;
-    let mut hints: Vec<Hint> = events.iter().flat_map(Event::hints).collect();
+    let mut hints: Vec<Hint> = events.iter().flat_map(WebhookEvent::hints).collect();
     let key = |hint: &Hint| (hint.object.clone(), hint.id.clone(), hint.what.clone());
     hints.sort_by_key(key);
     hints.dedup();
@@ -58,14 +59,14 @@ pub(crate) fn receive(hook: &Hook) -> Result<Reply, Error> {
 }
 
 fn is_signed(hook: &Hook) -> bool {
-    match header(hook, "x-hubspot-signature-v3") {
+    match find_header(hook, "x-hubspot-signature-v3") {
         Some(signature) => is_signed_v3(hook, signature),
         None => is_signed_before_v3(hook),
     }
 }
 
 fn is_signed_v3(hook: &Hook, signature: &str) -> bool {
-    let Some(sent) = header(hook, "x-hubspot-request-timestamp") else { return false };
+    let Some(sent) = find_header(hook, "x-hubspot-request-timestamp") else { return false };
     let recent = sent.parse().is_ok_and(|sent: i64| hook.received_at.abs_diff(sent) <= AGE_MAX_MS);
     let Ok(expected) = STANDARD.decode(signature) else { return false };
     let signs = |url: &str| {
@@ -73,25 +74,25 @@ fn is_signed_v3(hook: &Hook, signature: &str) -> bool {
             [hook.method.as_bytes(), url.as_bytes(), &hook.body, sent.as_bytes()].concat();
         verify(SECRET, Algorithm::HmacSha256, &message, &expected)
     };
-    recent && (signs(&hook.url) || signs(&decoded(&hook.url)))
+    recent && (signs(&hook.url) || signs(&decode_escapes(&hook.url)))
 }
 
 fn is_signed_before_v3(hook: &Hook) -> bool {
-    let Some(signature) = header(hook, "x-hubspot-signature") else { return false };
+    let Some(signature) = find_header(hook, "x-hubspot-signature") else { return false };
     let Ok(expected) = hex::decode(signature) else { return false };
-    let message = match header(hook, "x-hubspot-signature-version") {
+    let message = match find_header(hook, "x-hubspot-signature-version") {
         Some("v2") => [hook.method.as_bytes(), hook.url.as_bytes(), &hook.body].concat(),
         _ => hook.body.clone(),
     };
     verify(SECRET, Algorithm::Sha256Prefixed, &message, &expected)
 }
 
-fn header<'a>(hook: &'a Hook, name: &str) -> Option<&'a str> {
+fn find_header<'a>(hook: &'a Hook, name: &str) -> Option<&'a str> {
     let found = hook.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value.as_str())
 }
 
-fn decoded(url: &str) -> String {
+fn decode_escapes(url: &str) -> String {
     DECODED.iter().fold(url.to_owned(), |url, (escape, plain)| {
         url.replace(escape, plain).replace(&escape.to_lowercase(), plain)
     })
@@ -100,7 +101,7 @@ fn decoded(url: &str) -> String {
 /// One event; which items it has depends on its type.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Event {
+struct WebhookEvent {
     subscription_type: String,
     #[serde(deserialize_with = "id")]
     object_id: String,
@@ -124,17 +125,24 @@ struct Event {
 #[serde(transparent)]
 struct Id(#[serde(deserialize_with = "id")] String);
 
-impl Event {
+impl WebhookEvent {
     fn hints(&self) -> Vec<Hint> {
         let (subject, what) = self.subscription_type.split_once('.').unwrap_or_default();
-        let object = named(subject).or_else(|| typed(&self.object_type_id));
+        let object =
+            find_object_named(subject).or_else(|| find_object_of_type(&self.object_type_id));
         let merged = self.merged_object_ids.iter().map(|Id(id)| id);
         let own = [&self.object_id, &self.primary_object_id, &self.new_object_id];
         let mut found: Vec<_> = own.into_iter().chain(merged).map(|id| (object, id)).collect();
         let lower = self.association_type.to_lowercase();
         let (from, to) = lower.split_once("_to_").unwrap_or_default();
-        found.push((typed(&self.from_object_type_id).or(named(from)), &self.from_object_id));
-        found.push((typed(&self.to_object_type_id).or(named(to)), &self.to_object_id));
+        found.push((
+            find_object_of_type(&self.from_object_type_id).or(find_object_named(from)),
+            &self.from_object_id,
+        ));
+        found.push((
+            find_object_of_type(&self.to_object_type_id).or(find_object_named(to)),
+            &self.to_object_id,
+        ));
         let hint = |(object, id): (Option<&str>, &String)| {
             let (object, id) = (object?.to_owned(), id.clone());
             (!id.is_empty()).then(|| Hint { object, id, what: what.to_owned() })
@@ -143,11 +151,11 @@ impl Event {
     }
 }
 
-fn named(word: &str) -> Option<&'static str> {
+fn find_object_named(word: &str) -> Option<&'static str> {
     OBJECTS.iter().find(|(name, ..)| *name == word).map(|(.., object)| *object)
 }
 
-fn typed(type_id: &str) -> Option<&'static str> {
+fn find_object_of_type(type_id: &str) -> Option<&'static str> {
     OBJECTS.iter().find(|(_, id, _)| *id == type_id).map(|(.., object)| *object)
 }
 

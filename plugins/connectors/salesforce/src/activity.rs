@@ -1,8 +1,8 @@
-//! Activities as completed tasks, each at most once per intent.
+//! Activities as completed tasks, each at most once per intent (`API.md`, S-task-1).
 //!
-//! With the stamp field on Task a repeat is harmless. Without it the intent is written at the end
-//! of the description and looked for before a task is made: a description cannot be filtered by,
-//! so the tasks of the same record and day are read (apis/salesforce.md 10).
+//! With the stamp field on Task a repeat is harmless. Without it the intent stands at the end of
+//! the description and is looked for before a task is made. A description cannot be filtered by
+//! (S-query-8), so the tasks of the same record are read.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use renkei_sdk::{
 };
 
 use crate::Salesforce;
-use crate::schema::Shape;
-use crate::value::iso;
+use crate::schema::ObjectShape;
+use crate::value::format_moment;
 
 const TASK: &str = "Task";
 /// Longest subject and description, in characters.
@@ -22,15 +22,15 @@ const DESCRIPTION_MAX: usize = 32_000;
 impl Salesforce {
     /// One task for each activity, at the first record it belongs to: a task has one.
     pub(crate) fn add_tasks(&mut self, activities: &[Activity]) -> Result<Vec<Outcome>, Error> {
-        let shape = self.shape(TASK, &[])?;
+        let shape = self.get_shape(TASK, &[])?;
         let there = if shape.stamped { BTreeMap::new() } else { self.tasks_there(activities)? };
         let mut outcomes = BTreeMap::new();
         let (mut operations, mut sent) = (Vec::new(), Vec::new());
         for (index, activity) in activities.iter().enumerate() {
             if let Some(id) = there.get(&activity.intent) {
                 outcomes.insert(index, Applied::updated(id).into());
-            } else if let Some(cells) = cells(activity, &shape) {
-                operations.push(operation(activity, cells));
+            } else if let Some(cells) = make_cells(activity, &shape) {
+                operations.push(Operation::new(&activity.intent, Action::Create, None, cells));
                 sent.push(index);
             } else {
                 let problem =
@@ -40,7 +40,7 @@ impl Salesforce {
         }
         let (object, columns) = (TASK.to_owned(), columns());
         let request = WriteRequest { object, columns, operations, options: Vec::new() };
-        outcomes.extend(sent.into_iter().zip(self.write_all(&request)?));
+        outcomes.extend(sent.into_iter().zip(self.write_operations(&request)?));
         Ok(outcomes.into_values().collect())
     }
 
@@ -55,7 +55,7 @@ impl Salesforce {
             if ids.is_empty() {
                 continue;
             }
-            let tasks = self.by_key(TASK, &columns, key, &ids)?;
+            let tasks = self.find_records(TASK, &columns, key, &ids)?;
             for task in tasks.iter() {
                 let marked = task.text("Description").unwrap_or_default();
                 let found = activities.iter().find(|found| marked.ends_with(&marker(found)));
@@ -82,7 +82,7 @@ fn marker(activity: &Activity) -> String {
 }
 
 /// In the order of [`columns`]; nothing for an activity without a record.
-fn cells(activity: &Activity, shape: &Shape) -> Option<Vec<Option<Value>>> {
+fn make_cells(activity: &Activity, shape: &ObjectShape) -> Option<Vec<Option<Value>>> {
     let id = activity.ids.first()?;
     let of = |column| (column_of(activity) == column).then(|| id.as_str().into());
     let mut description: String = activity.body.chars().take(DESCRIPTION_MAX).collect();
@@ -92,7 +92,7 @@ fn cells(activity: &Activity, shape: &Shape) -> Option<Vec<Option<Value>>> {
         description = description.chars().take(room).collect();
         description = format!("{description}\n{marker}");
     }
-    let day = iso(activity.at).split_once('T').map(|(day, _)| day.to_owned());
+    let day = format_moment(activity.at).split_once('T').map(|(day, _)| day.to_owned());
     Some(vec![
         of("WhoId"),
         of("WhatId"),
@@ -102,15 +102,4 @@ fn cells(activity: &Activity, shape: &Shape) -> Option<Vec<Option<Value>>> {
         Some("Completed".into()),
         Some("Normal".into()),
     ])
-}
-
-fn operation(activity: &Activity, cells: Vec<Option<Value>>) -> Operation {
-    Operation {
-        intent: activity.intent.clone(),
-        action: Action::Create,
-        id: None,
-        key: None,
-        if_version: None,
-        cells,
-    }
 }

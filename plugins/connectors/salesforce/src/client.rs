@@ -1,20 +1,33 @@
-//! Sending requests and reading answers whose parts are borrowed from the body.
+//! One request and what its answer means; bodies whose parts are borrowed.
+//!
+//! The host adds credentials, waits for quotas and repeats what is safe to repeat; what arrives
+//! here is the last answer. A write needs to know whether a failed request may have had an effect,
+//! so [`send_write`] says it; a read turns a failure into an error at once.
 
+pub(crate) mod account;
+pub(crate) mod soql;
+
+use renkei_sdk::Error;
 use renkei_sdk::http::{Request, Response};
-use renkei_sdk::{Error, time};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::config::Config;
-use crate::error::{Fault, of_answer, of_fault};
+use crate::error::{ApiError, CallFailure, read_error};
 
-/// Subrequests of one `/composite/batch` (apis/salesforce.md 5).
+/// Subrequests of one `/composite/batch` (S-collection-6).
 pub(crate) const BATCH_MAX: usize = 25;
 
 /// Sends, and turns an answer that is no success into an error.
 pub(crate) fn send(request: &Request) -> Result<Response, Error> {
     let answer = request.send()?;
-    if answer.is_success() { Ok(answer) } else { Err(of_answer(&answer)) }
+    if answer.is_success() { Ok(answer) } else { Err(read_error(&answer)) }
+}
+
+/// Sends a request that writes; the failure says whether it may have had an effect.
+pub(crate) fn send_write(request: &Request) -> Result<Response, CallFailure> {
+    let answer = request.send()?;
+    if answer.is_success() { Ok(answer) } else { Err(CallFailure::read(&answer)) }
 }
 
 /// A body of this shape, which may borrow from it.
@@ -33,14 +46,9 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> 
     })
 }
 
-/// The server's clock when it answered, ms.
-pub(crate) fn server_time(answer: &Response) -> Option<i64> {
-    time::parse_http_date(answer.header("date")?)
-}
-
 /// The answers to the subrequests of a `/composite/batch`, in their order.
 #[derive(Deserialize)]
-pub(crate) struct Batch<'a> {
+pub(crate) struct BatchAnswer<'a> {
     #[serde(borrow)]
     pub(crate) results: Vec<BatchResult<'a>>,
 }
@@ -63,7 +71,7 @@ pub(crate) fn get_all(
     if let [path] = paths {
         return read(&send(&Request::get(format!("{}{path}", config.root)))?.body);
     }
-    let version = config.root.trim_start_matches("/services/data/");
+    let version = config.version();
     for part in paths.chunks(BATCH_MAX) {
         let get = |path| serde_json::json!({"method": "GET", "url": format!("{version}{path}")});
         let requests: Vec<_> = part.iter().map(get).collect();
@@ -71,7 +79,7 @@ pub(crate) fn get_all(
             .json(&serde_json::json!({"batchRequests": requests}))
             .repeatable();
         let answer = send(&request)?;
-        for part in parse::<Batch<'_>>(&answer.body)?.results {
+        for part in parse::<BatchAnswer<'_>>(&answer.body)?.results {
             check_part(part.status_code, part.result)?;
             read(part.result.get().as_bytes())?;
         }
@@ -84,6 +92,6 @@ pub(crate) fn check_part(status: u16, body: &RawValue) -> Result<(), Error> {
     if (200..300).contains(&status) {
         return Ok(());
     }
-    let faults: Vec<Fault> = serde_json::from_str(body.get()).unwrap_or_default();
-    Err(of_fault(status, &faults.into_iter().next().unwrap_or_default()))
+    let errors: Vec<ApiError> = serde_json::from_str(body.get()).unwrap_or_default();
+    Err(errors.into_iter().next().unwrap_or_default().error(status))
 }

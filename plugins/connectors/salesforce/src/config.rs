@@ -2,7 +2,10 @@
 
 use renkei_sdk::{Attributes, Error, Facts};
 
-use crate::soql::check_name;
+use crate::client::soql::check_name;
+
+/// The path that all versions are below.
+const VERSIONS: &str = "/services/data/";
 
 /// Checked settings.
 #[derive(Debug, Clone)]
@@ -11,11 +14,11 @@ pub(crate) struct Config {
     pub(crate) root: String,
     /// The unique external id that holds the host's key of a create.
     pub(crate) stamp_field: String,
-    /// How far a read of changes reaches back, for transactions that commit late.
+    /// The time by which a read of changes reaches back, for transactions that commit late.
     pub(crate) lookback_ms: i64,
     /// Remaining rows from which a Bulk 2.0 job is considered.
     pub(crate) bulk_rows: u64,
-    /// Whether jobs may change and delete too, not only create.
+    /// Jobs may change and delete too, not only create.
     pub(crate) bulk_changes: bool,
 }
 
@@ -31,19 +34,18 @@ impl Config {
         }
         let stamp_field = settings.text("stamp_field").unwrap_or("Renkei_Id__c").to_owned();
         check_name("stamp_field", &stamp_field)?;
-        let amount = |code, default| match settings.integer(code) {
-            Some(negative) if negative < 0 => {
-                Err(Error::invalid("setting", format!("{code} is not negative")))
-            }
-            given => Ok(given.unwrap_or(default)),
-        };
         Ok(Self {
-            root: format!("/services/data/v{version}"),
+            root: format!("{VERSIONS}v{version}"),
             stamp_field,
-            lookback_ms: amount("lookback_ms", 120_000)?,
-            bulk_rows: amount("bulk_rows", 2000)?.unsigned_abs(),
+            lookback_ms: settings.amount("lookback_ms", 120_000)?,
+            bulk_rows: settings.amount("bulk_rows", 2000)?.unsigned_abs(),
             bulk_changes: settings.boolean("bulk_changes").unwrap_or(false),
         })
+    }
+
+    /// The root as the address of a subrequest has it, such as `v60.0`.
+    pub(crate) fn version(&self) -> &str {
+        self.root.trim_start_matches(VERSIONS)
     }
 }
 
@@ -58,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_given_has_its_default() {
+    fn missing_setting_has_its_default() {
         let config = read("api_version", "66.0").unwrap();
         assert_eq!(config.root, "/services/data/v66.0");
         assert_eq!(config.stamp_field, "Renkei_Id__c");
@@ -67,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_setting_is_refused() {
         assert!(read("api_version", "v60").is_err());
         let refused = format!("{:?}", read("stamp_field", "a b").unwrap_err());
         assert!(refused.contains("stamp_field"), "{refused}");

@@ -1,43 +1,74 @@
-//! Salesforce's errors as the contract's (apis/salesforce.md 5 and 7).
+//! Salesforce's errors as the contract's errors and outcomes (`API.md`, S-error-1 to S-error-6).
 //!
 //! A request that fails as a whole answers an array of `{errorCode, message, fields}` with a status
-//! and becomes an [`Error`]; a row of a collection fails under HTTP 200 with `statusCode` instead
-//! and becomes an [`Outcome`]. A quota is a 403 with a code, so it is recognised here.
+//! and becomes an [`Error`]. A row of a collection fails under HTTP 200 with `statusCode` instead
+//! and becomes an [`Outcome`]. A quota is a 403 with a code (S-limit-1), so it is recognised here.
 
-use renkei_sdk::http::Response;
+use renkei_sdk::http::{Failure, Response};
 use renkei_sdk::{Action, Error, Outcome, Problem, Remedy};
 use serde::Deserialize;
 
-/// What a duplicate rule refuses with.
+/// The code with which a duplicate rule refuses.
 pub(crate) const DUPLICATES_DETECTED: &str = "DUPLICATES_DETECTED";
-/// How long to leave a locked row or a busy server alone.
+/// The wait for a locked row or a busy server.
 const BUSY_MS: u64 = 5_000;
-/// The daily quota rolls over 24 h, so some calls come free within this time.
+/// The daily quota rolls over 24 h and no answer says how long to wait (S-limit-3), so some calls
+/// come free within this time.
 const DAILY_MS: u64 = 900_000;
 
-/// One error of either shape.
+/// The reason why a call that writes has no good answer.
+#[derive(Debug)]
+pub(crate) enum CallFailure {
+    /// Nothing was done: Salesforce refused the request, or the host did not send it.
+    Refused(Error),
+    /// It was sent, and nobody knows what became of it, for this reason.
+    Unknown(String),
+}
+
+impl CallFailure {
+    /// The failure in an answer that is no success. Some do not say whether the request had an
+    /// effect (S-error-6).
+    pub(crate) fn read(answer: &Response) -> Self {
+        match answer.status {
+            500 | 502 | 504 => Self::Unknown(format!("answer {}", answer.status)),
+            _ => Self::Refused(read_error(answer)),
+        }
+    }
+}
+
+impl From<Failure> for CallFailure {
+    fn from(failure: Failure) -> Self {
+        if failure.may_have_arrived() {
+            Self::Unknown(format!("no answer: {failure}"))
+        } else {
+            Self::Refused(failure.into())
+        }
+    }
+}
+
+/// One error of an answer, a row or a job.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct Fault {
+pub(crate) struct ApiError {
     #[serde(alias = "statusCode", alias = "errorCode", default)]
     pub(crate) code: String,
     #[serde(default)]
     pub(crate) message: String,
     #[serde(default)]
     pub(crate) fields: Vec<String>,
-    /// What a duplicate rule found; the vendor misspelt its name for years.
+    /// The findings of a duplicate rule; the vendor misspelt its name for years.
     #[serde(alias = "duplicateResut", alias = "duplicateResult", default)]
-    pub(crate) duplicate: Option<Duplicate>,
+    pub(crate) duplicate: Option<DuplicateResult>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Duplicate {
+pub(crate) struct DuplicateResult {
     /// The object that was written to.
     duplicate_rule_entity_type: String,
     match_results: Vec<MatchResult>,
 }
 
-/// What one matching rule found, in one object.
+/// The records that one matching rule found, in one object.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct MatchResult {
@@ -48,16 +79,16 @@ struct MatchResult {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct MatchRecord {
-    record: Matched,
+    record: MatchedId,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Matched {
+struct MatchedId {
     id: String,
 }
 
-impl Duplicate {
+impl DuplicateResult {
     /// The first record found, one of the object written to before others.
     fn id(&self) -> Option<&str> {
         let is_other =
@@ -68,7 +99,25 @@ impl Duplicate {
     }
 }
 
-impl Fault {
+impl ApiError {
+    /// The error of a whole call that it refuses.
+    pub(crate) fn error(&self, status: u16) -> Error {
+        if let Some(after_ms) = self.passes_after_ms() {
+            return Error::RetryAfter(after_ms);
+        }
+        let problem = self.problem();
+        match (status, self.code.as_str()) {
+            // S-deleted-2.
+            (_, "EXCEEDED_ID_LIMIT" | "INVALID_REPLICATION_DATE") => Error::CursorLost(problem),
+            (_, "INVALID_TYPE" | "NOT_FOUND") => Error::NotFound(problem),
+            (401, _) => Error::Unauthorized(problem),
+            (403, _) => Error::Forbidden(problem),
+            (404, _) => Error::NotFound(problem),
+            (408 | 429 | 500.., _) => Error::RetryAfter(BUSY_MS),
+            _ => Error::Invalid(problem),
+        }
+    }
+
     /// The problem, with the field to blame and who can help.
     pub(crate) fn problem(&self) -> Problem {
         let problem = Problem::new(&self.code, &self.message, remedy(&self.code));
@@ -78,16 +127,17 @@ impl Fault {
         }
     }
 
-    /// The first field named, or the column of "No such column 'X'".
+    /// The first field named, or the column of "No such column 'X'" (S-error-2).
     fn field(&self) -> Option<&str> {
         let quoted = || self.message.split_once("No such column '")?.1.split_once('\'');
         self.fields.first().map(String::as_str).or_else(|| quoted().map(|(field, _)| field))
     }
 
-    /// How long until it is worth trying again, for a refusal that passes by itself.
+    /// The time after which a retry is worth it, for a refusal that passes by itself.
     fn passes_after_ms(&self) -> Option<u64> {
         match self.code.as_str() {
             "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" | "QUERY_TIMEOUT" => Some(BUSY_MS),
+            // S-limit-2.
             "REQUEST_LIMIT_EXCEEDED" if self.message.starts_with("Concurrent") => Some(BUSY_MS),
             "REQUEST_LIMIT_EXCEEDED" => Some(DAILY_MS),
             _ => None,
@@ -95,7 +145,7 @@ impl Fault {
     }
 
     /// The record that a duplicate rule found, or the id at the end of "duplicate value found: X
-    /// duplicates value on record with id: 003...".
+    /// duplicates value on record with id: 003..." (S-error-3).
     fn duplicate_id(&self) -> Option<&str> {
         if let Some(duplicate) = &self.duplicate {
             return duplicate.id();
@@ -106,7 +156,7 @@ impl Fault {
     }
 }
 
-/// Whether this may be a record's id: 15 or 18 letters and digits.
+/// True for a text that may be a record's id: 15 or 18 letters and digits.
 pub(crate) fn is_id(text: &str) -> bool {
     matches!(text.len(), 15 | 18) && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
@@ -144,50 +194,33 @@ fn remedy(code: &str) -> Remedy {
     }
 }
 
-/// The faults of an answer that is no success; an answer in another shape, such as a proxy's page,
-/// becomes one fault with the status as its code.
-fn faults(answer: &Response) -> Vec<Fault> {
-    let read: Vec<Fault> = serde_json::from_slice(&answer.body).unwrap_or_default();
+/// The errors of an answer that is no success; an answer in another shape, such as a proxy's page,
+/// becomes one error with the status as its code.
+fn read_errors(answer: &Response) -> Vec<ApiError> {
+    let read: Vec<ApiError> = serde_json::from_slice(&answer.body).unwrap_or_default();
     if !read.is_empty() {
         return read;
     }
     let message = format!("HTTP {} without a reason", answer.status);
-    vec![Fault { code: answer.status.to_string(), message, ..Fault::default() }]
+    vec![ApiError { code: answer.status.to_string(), message, ..ApiError::default() }]
 }
 
-/// What an answer that is no success means for the whole call.
-pub(crate) fn of_answer(answer: &Response) -> Error {
-    let fault = faults(answer).into_iter().next().unwrap_or_default();
-    of_fault(answer.status, &fault)
+/// The error of a whole call whose answer is no success.
+pub(crate) fn read_error(answer: &Response) -> Error {
+    let first = read_errors(answer).into_iter().next().unwrap_or_default();
+    first.error(answer.status)
 }
 
-/// The same for a subrequest, whose answer is a part of a body.
-pub(crate) fn of_fault(status: u16, fault: &Fault) -> Error {
-    if let Some(after_ms) = fault.passes_after_ms() {
-        return Error::RetryAfter(after_ms);
-    }
-    let problem = fault.problem();
-    match (status, fault.code.as_str()) {
-        (_, "EXCEEDED_ID_LIMIT" | "INVALID_REPLICATION_DATE") => Error::CursorLost(problem),
-        (_, "INVALID_TYPE" | "NOT_FOUND") => Error::NotFound(problem),
-        (401, _) => Error::Unauthorized(problem),
-        (403, _) => Error::Forbidden(problem),
-        (404, _) => Error::NotFound(problem),
-        (408 | 429 | 500.., _) => Error::RetryAfter(BUSY_MS),
-        _ => Error::Invalid(problem),
-    }
-}
-
-/// What became of one row that failed.
-pub(crate) fn of_row(action: Action, faults: &[Fault]) -> Outcome {
+/// The outcome of one row that failed.
+pub(crate) fn row_outcome(action: Action, errors: &[ApiError]) -> Outcome {
     let is_new = matches!(action, Action::Create | Action::Upsert);
-    for fault in faults {
-        if let Some(after_ms) = fault.passes_after_ms() {
+    for error in errors {
+        if let Some(after_ms) = error.passes_after_ms() {
             return Outcome::RetryAfter(after_ms);
         }
-        // For a new record, and where a field is named, it is a parent that is deleted.
-        let itself = !is_new && fault.fields.is_empty();
-        match (fault.code.as_str(), fault.duplicate_id()) {
+        // For a new record, and where a field is named, it is a parent that is deleted (S-error-4).
+        let itself = !is_new && error.fields.is_empty();
+        match (error.code.as_str(), error.duplicate_id()) {
             ("ENTITY_IS_DELETED" | "CANNOT_UPDATE_CONVERTED_LEAD", _) if itself => {
                 return Outcome::Gone;
             }
@@ -200,16 +233,16 @@ pub(crate) fn of_row(action: Action, faults: &[Fault]) -> Outcome {
             _ => {}
         }
     }
-    Outcome::Rejected(faults.iter().map(Fault::problem).collect())
+    Outcome::Rejected(errors.iter().map(ApiError::problem).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn fault(code: &str, message: &str, fields: &[&str]) -> Fault {
+    fn fault(code: &str, message: &str, fields: &[&str]) -> ApiError {
         let fields = fields.iter().map(|&field| field.to_owned()).collect();
-        Fault { code: code.into(), message: message.into(), fields, duplicate: None }
+        ApiError { code: code.into(), message: message.into(), fields, duplicate: None }
     }
 
     fn answer(status: u16, body: &str) -> Response {
@@ -219,7 +252,7 @@ mod tests {
     #[test]
     fn whole_answers_become_typed_errors() {
         let check = |status, body: &str, expected: &str| {
-            let found = format!("{:?}", of_answer(&answer(status, body)));
+            let found = format!("{:?}", read_error(&answer(status, body)));
             assert!(found.starts_with(expected), "{found}");
         };
         let body = |code: &str, message: &str| {
@@ -246,18 +279,18 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_column_is_named() {
+    fn unknown_column_is_named() {
         let body = r#"[{"errorCode":"INVALID_FIELD",
             "message":"No such column 'Emial' on sobject of type Contact"}]"#;
-        let Error::Invalid(problem) = of_answer(&answer(400, body)) else { panic!() };
+        let Error::Invalid(problem) = read_error(&answer(400, body)) else { panic!() };
         assert_eq!(problem.field.as_deref(), Some("Emial"));
         assert_eq!(problem.remedy, "admin");
     }
 
     #[test]
     fn failed_rows_become_outcomes() {
-        let check = |action, fault: Fault, expected: Outcome| {
-            assert_eq!(of_row(action, &[fault]), expected);
+        let check = |action, fault: ApiError, expected: Outcome| {
+            assert_eq!(row_outcome(action, &[fault]), expected);
         };
         let lock = fault("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access", &[]);
         check(Action::Update, lock, Outcome::RetryAfter(BUSY_MS));
@@ -276,19 +309,23 @@ mod tests {
     }
 
     #[test]
-    fn a_duplicate_rule_names_what_it_found() {
+    fn duplicate_rule_names_what_it_found() {
         let check = |name: &str, results: &str, expected: Option<&str>| {
             let body = format!(
                 r#"{{"errorCode":"DUPLICATES_DETECTED","message":"Use one of these records?",
                     "{name}":{{"duplicateRuleEntityType":"Lead","matchResults":[{results}]}}}}"#
             );
-            let fault: Fault = serde_json::from_str(&body).unwrap();
+            let fault: ApiError = serde_json::from_str(&body).unwrap();
             for action in [Action::Create, Action::Update] {
                 let expected = match expected {
                     Some(id) => Outcome::Exists(id.to_owned()),
                     None => Outcome::Rejected(vec![fault.problem()]),
                 };
-                assert_eq!(of_row(action, std::slice::from_ref(&fault)), expected, "{results}");
+                assert_eq!(
+                    row_outcome(action, std::slice::from_ref(&fault)),
+                    expected,
+                    "{results}"
+                );
             }
         };
         let found = |object: &str, id: &str| {
@@ -308,9 +345,9 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_where_and_who() {
+    fn refusal_names_field_and_remedy() {
         let missing = fault("REQUIRED_FIELD_MISSING", "missing: [LastName]", &["LastName"]);
-        let Outcome::Rejected(problems) = of_row(Action::Create, &[missing]) else { panic!() };
+        let Outcome::Rejected(problems) = row_outcome(Action::Create, &[missing]) else { panic!() };
         assert_eq!(problems[0].field.as_deref(), Some("LastName"));
         assert_eq!(problems[0].remedy, "source-data");
     }

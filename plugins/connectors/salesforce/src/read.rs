@@ -1,126 +1,121 @@
-//! Scans: backfill and sweep by id, changes by stamp.
+//! Scans: backfill and sweep by id, changes by stamp (`API.md`, S-query-2, S-query-4).
 //!
-//! Every page is a query of its own that begins after the last row seen, so a cursor works after a
-//! crash, after query locators expired, and with any number of equal stamps; it costs as many calls
-//! as following locators would (apis/salesforce.md 4). `SystemModstamp` is the stamp of a
-//! transaction and has whole seconds, so changes reach back by `lookback_ms` each time.
+//! Every page is a query of its own that begins after the last row seen. So a cursor works after a
+//! crash, after query locators expired, and with any number of equal stamps, for as many calls as
+//! following locators would take. `SystemModstamp` is the stamp of a transaction, which may commit
+//! later, so changes reach back by `lookback_ms` each time.
 
-use renkei_sdk::http::{Failure, Request, escape};
-use renkei_sdk::{Error, Page, PageRequest, Removal, Scan, Tombstone, Value, cursor, time};
-use serde::Deserialize;
+mod bulk;
+mod cursor;
+mod deleted;
+pub(crate) mod query;
+
+use renkei_sdk::cursor::{begin_changes, check_moment, decode, encode};
+use renkei_sdk::{Error, Page, PageRequest, Scan, Value};
 
 use crate::Salesforce;
-use crate::bulk;
-use crate::client::{parse, send, server_time};
-use crate::cursor::{Cursor, Job, Step};
-use crate::error::of_answer;
-use crate::rows::{Found, QueryAnswer, Scope, Wanted};
-use crate::soql::{Query, after_stamp, check_name, condition, quote};
-use crate::value::iso;
+use crate::client::soql::{Query, check_name, follow_stamp, quote, write_condition};
+use crate::value::format_moment;
+use crate::value::rows::{FoundRows, QueryScope, Selection};
 
-/// The most rows that a query answers at once.
-pub(crate) const PAGE_ROWS: u32 = 2000;
-/// The fewest rows that a page is halved to when its answer is too large.
-const PAGE_ROWS_MIN: u32 = 50;
+use self::cursor::{Cursor, QueryJob, ScanStep};
+use self::query::{PAGE_ROWS, PAGE_ROWS_MIN, QueryPage};
+
 /// From this age on, a cursor may have missed rows that left the recycle bin early.
 const STALE_MS: i64 = 24 * 3_600_000;
-/// How long the recycle bin keeps a row at most.
-const BIN_MS: i64 = 15 * 24 * 3_600_000;
-
-/// One page of rows as fetched.
-#[derive(Debug)]
-pub(crate) struct Fetched {
-    pub(crate) found: Found,
-    pub(crate) more: bool,
-    /// Rows that the whole query would find.
-    pub(crate) total: u64,
-    pub(crate) rows: u64,
-    pub(crate) bytes: u64,
-    pub(crate) server_ms: Option<i64>,
-}
 
 impl Salesforce {
     /// One page of a scan.
-    pub(crate) fn page(&mut self, request: &PageRequest) -> Result<Page, Error> {
+    pub(crate) fn read_scan_page(&mut self, request: &PageRequest) -> Result<Page, Error> {
         check_name("object", &request.object)?;
-        let cursor: Option<Cursor> = cursor::decode(request.cursor.as_deref())?;
+        let cursor: Option<Cursor> = decode(request.cursor.as_deref())?;
         let (known, step) = cursor.map(|Cursor { shape, step }| (shape, step)).unzip();
         if let Some(shape) = known {
-            self.remember(&request.object, shape);
+            self.keep_shape(&request.object, shape);
         }
-        match self.scan(request, step.clone()) {
+        match self.continue_scan(request, step.clone()) {
             // The shape in the cursor is out of date: a column is gone, or the right to see it.
             Err(Error::Invalid(problem))
-                if problem.code == "INVALID_FIELD" && self.forget(&request.object) =>
+                if problem.code == "INVALID_FIELD" && self.drop_shape(&request.object) =>
             {
-                self.scan(request, step)
+                self.continue_scan(request, step)
             }
             other => other,
         }
     }
 
-    fn scan(&mut self, request: &PageRequest, step: Option<Step>) -> Result<Page, Error> {
-        let shape = self.shape(&request.object, &request.columns)?;
-        let scope = if request.scan == Scan::Changes { Scope::All } else { Scope::Live };
+    fn continue_scan(
+        &mut self,
+        request: &PageRequest,
+        step: Option<ScanStep>,
+    ) -> Result<Page, Error> {
+        let shape = self.get_shape(&request.object, &request.columns)?;
+        let scope = if request.scan == Scan::Changes { QueryScope::All } else { QueryScope::Live };
         let columns = &request.columns;
-        let wanted = Wanted { object: &request.object, columns, shape: &shape, scope };
-        let here = Reading { salesforce: self, request, wanted };
+        let selection = Selection { object: &request.object, columns, shape: &shape, scope };
+        let here = PageRead { salesforce: self, request, selection };
         match (request.scan, step) {
-            (Scan::Changes, Some(Step::Since { at_ms })) => here.first_changes(at_ms),
-            (Scan::Changes, Some(Step::Stamps { stamp_ms, id, since_ms })) => {
-                let page = here.fetch_changes(after_stamp(stamp_ms, &id))?;
-                here.changes(page, since_ms, stamp_ms)
+            (Scan::Changes, Some(ScanStep::Since { at_ms })) => here.read_first_changes(at_ms),
+            (Scan::Changes, Some(ScanStep::Stamps { stamp_ms, id, since_ms })) => {
+                let page = here.fetch_changes(follow_stamp(stamp_ms, &id))?;
+                here.finish_changes(page, since_ms, stamp_ms)
             }
-            (Scan::Backfill | Scan::Sweep, None) => here.first_by_id(),
-            (Scan::Backfill | Scan::Sweep, Some(Step::After { id, since_ms })) => {
-                here.by_id(&id, since_ms)
+            (Scan::Backfill | Scan::Sweep, None) => here.read_first_by_id(),
+            (Scan::Backfill | Scan::Sweep, Some(ScanStep::After { id, since_ms })) => {
+                here.read_by_id(&id, since_ms)
             }
-            (Scan::Backfill | Scan::Sweep, Some(Step::Job(job))) => here.by_job(job),
+            (Scan::Backfill | Scan::Sweep, Some(ScanStep::Job(job))) => here.continue_job(job),
             _ => Err(Error::cursor_lost("cursor-of-another-scan", "not a cursor of this scan")),
         }
     }
 }
 
 /// One call of `read-page`.
-struct Reading<'a> {
+struct PageRead<'a> {
     salesforce: &'a Salesforce,
     request: &'a PageRequest,
-    wanted: Wanted<'a>,
+    selection: Selection<'a>,
 }
 
-impl Reading<'_> {
+impl PageRead<'_> {
     /// The server's clock as far as the host's allows, or the last stamp on the page.
-    fn now(&self, fetched: &Fetched) -> Option<i64> {
+    fn find_scan_start(&self, fetched: &QueryPage) -> Option<i64> {
         let last = fetched.found.last.as_ref().map(|(stamp_ms, _)| *stamp_ms);
-        cursor::begin_changes(&self.request.options, fetched.server_ms, last)
+        begin_changes(&self.request.options, fetched.server_ms, last)
     }
 
-    fn rows(&self) -> u32 {
+    fn page_rows(&self) -> u32 {
         self.request.limit.clamp(1, PAGE_ROWS)
     }
 
-    fn page(&self, found: Found, step: Step, server_ms: Option<i64>) -> Result<Page, Error> {
-        let more = !matches!(step, Step::Since { .. });
-        let shape = self.wanted.shape.of_columns(self.wanted.columns);
-        let cursor = cursor::encode(&Cursor { shape, step })?;
-        let Found { batch, removed, .. } = found;
+    fn make_page(
+        &self,
+        found: FoundRows,
+        step: ScanStep,
+        server_ms: Option<i64>,
+    ) -> Result<Page, Error> {
+        let more = !matches!(step, ScanStep::Since { .. });
+        let shape = self.selection.shape.only_columns(self.selection.columns);
+        let cursor = encode(&Cursor { shape, step })?;
+        let FoundRows { batch, removed, .. } = found;
         // A query shows what was committed when it ran.
         Ok(Page { removed, more, server_time: server_ms, ..Page::last(batch, cursor) }.lag(0))
     }
 
     /// The query of a backfill or sweep; the rows that a filter keeps out are no changes, so only a
     /// backfill has it.
-    fn query_by_id(&self, after: Option<&str>) -> Query<'_> {
-        let mut conditions = self.wanted.conditions();
+    fn make_id_query(&self, after: Option<&str>) -> Query<'_> {
+        let mut conditions = self.selection.conditions();
         conditions.extend(after.map(|id| format!("Id > {}", quote(id))));
         if self.request.scan == Scan::Backfill {
             let filter = self.request.filter.iter();
-            conditions
-                .extend(filter.filter_map(|(field, op, values)| condition(field, op, values)));
+            conditions.extend(
+                filter.filter_map(|(field, op, values)| write_condition(field, op, values)),
+            );
         }
         Query {
-            select: self.wanted.select(),
-            from: self.wanted.object,
+            select: self.selection.columns_to_ask(),
+            from: self.selection.object,
             conditions,
             order: "Id",
             limit: None,
@@ -128,216 +123,122 @@ impl Reading<'_> {
     }
 
     /// The first page tells how many rows there are, where a Bulk 2.0 job could be cheaper.
-    fn first_by_id(&self) -> Result<Page, Error> {
+    fn read_first_by_id(&self) -> Result<Page, Error> {
         for (field, ..) in &self.request.filter {
             check_name("column", field)?;
         }
         let counted = self.request.limit > PAGE_ROWS;
-        let query = self.query_by_id(None);
-        let fetched = self.salesforce.fetch(&self.wanted, query, self.rows(), counted)?;
-        let since_ms = self.now(&fetched).unwrap_or(0);
-        let pays =
-            counted && bulk::pays(&fetched, self.request.limit, self.salesforce.config.bulk_rows);
+        let query = self.make_id_query(None);
+        let fetched = self.salesforce.fetch(&self.selection, query, self.page_rows(), counted)?;
+        let since_ms = self.find_scan_start(&fetched).unwrap_or(0);
+        let pays = counted
+            && bulk::saves_calls(&fetched, self.request.limit, self.salesforce.config.bulk_rows);
         match (pays, &fetched.found.last) {
             (true, Some((_, id))) => {
                 let after = id.clone();
                 self.start_job(fetched, after, since_ms)
             }
-            _ => self.after_ids(fetched, since_ms),
+            _ => self.finish_by_id(fetched, since_ms),
         }
     }
 
-    fn by_id(&self, after: &str, since_ms: i64) -> Result<Page, Error> {
-        let query = self.query_by_id(Some(after));
-        let fetched = self.salesforce.fetch(&self.wanted, query, self.rows(), false)?;
-        self.after_ids(fetched, since_ms)
+    fn read_by_id(&self, after: &str, since_ms: i64) -> Result<Page, Error> {
+        let query = self.make_id_query(Some(after));
+        let fetched = self.salesforce.fetch(&self.selection, query, self.page_rows(), false)?;
+        self.finish_by_id(fetched, since_ms)
     }
 
-    fn after_ids(&self, fetched: Fetched, since_ms: i64) -> Result<Page, Error> {
+    fn finish_by_id(&self, fetched: QueryPage, since_ms: i64) -> Result<Page, Error> {
         let step = match (fetched.more, &fetched.found.last) {
-            (true, Some((_, id))) => Step::After { id: id.clone(), since_ms },
-            _ => Step::Since { at_ms: since_ms },
+            (true, Some((_, id))) => ScanStep::After { id: id.clone(), since_ms },
+            _ => ScanStep::Since { at_ms: since_ms },
         };
-        self.page(fetched.found, step, fetched.server_ms)
+        self.make_page(fetched.found, step, fetched.server_ms)
     }
 
-    fn start_job(&self, fetched: Fetched, after: String, since_ms: i64) -> Result<Page, Error> {
-        let query = self.query_by_id(Some(&after));
-        let Some(id) = bulk::start(&self.salesforce.config, &query)? else {
-            return self.after_ids(fetched, since_ms);
+    fn start_job(&self, fetched: QueryPage, after: String, since_ms: i64) -> Result<Page, Error> {
+        let query = self.make_id_query(Some(&after));
+        let Some(id) = bulk::start_job(&self.salesforce.config, &query)? else {
+            return self.finish_by_id(fetched, since_ms);
         };
-        let rows = bulk::rows_of_page(&fetched, self.request.limit);
-        let job = Job { id, locator: None, after, rows, polls: 0, since_ms };
+        let rows = bulk::count_page_rows(&fetched, self.request.limit);
+        let job = QueryJob { id, locator: None, after, rows, polls: 0, since_ms };
         let wait_ms = bulk::wait_ms(&job);
-        let page = self.page(fetched.found, Step::Job(job), fetched.server_ms)?;
-        Ok(waiting(page, wait_ms))
+        let page = self.make_page(fetched.found, ScanStep::Job(job), fetched.server_ms)?;
+        Ok(ask_to_wait(page, wait_ms))
     }
 
-    fn by_job(&self, job: Job) -> Result<Page, Error> {
-        match bulk::go_on(&self.salesforce.config, &self.wanted, &job)? {
-            bulk::Progress::Unfinished => {
-                let job = Job { polls: job.polls + 1, ..job };
+    fn continue_job(&self, job: QueryJob) -> Result<Page, Error> {
+        match bulk::continue_job(&self.salesforce.config, &self.selection, &job)? {
+            bulk::QueryJobProgress::Unfinished => {
+                let job = QueryJob { polls: job.polls + 1, ..job };
                 let wait_ms = bulk::wait_ms(&job);
-                let page = self.page(self.wanted.nothing(), Step::Job(job), None)?;
-                Ok(waiting(page, wait_ms))
+                let page = self.make_page(self.selection.empty(), ScanStep::Job(job), None)?;
+                Ok(ask_to_wait(page, wait_ms))
             }
-            bulk::Progress::Rows(found, Some(locator)) => {
-                let job = Job { locator: Some(locator), ..job };
-                self.page(found, Step::Job(job), None)
+            bulk::QueryJobProgress::Rows(found, Some(locator)) => {
+                let job = QueryJob { locator: Some(locator), ..job };
+                self.make_page(found, ScanStep::Job(job), None)
             }
-            bulk::Progress::Rows(found, None) => {
-                self.page(found, Step::Since { at_ms: job.since_ms }, None)
+            bulk::QueryJobProgress::Rows(found, None) => {
+                self.make_page(found, ScanStep::Since { at_ms: job.since_ms }, None)
             }
-            bulk::Progress::TooLarge => {
-                let job = Job { rows: (job.rows / 2).max(PAGE_ROWS_MIN), ..job };
-                self.page(self.wanted.nothing(), Step::Job(job), None)
+            bulk::QueryJobProgress::TooLarge => {
+                let job = QueryJob { rows: (job.rows / 2).max(PAGE_ROWS_MIN), ..job };
+                self.make_page(self.selection.empty(), ScanStep::Job(job), None)
             }
-            bulk::Progress::Lost => self.by_id(&job.after, job.since_ms),
+            bulk::QueryJobProgress::Lost => self.read_by_id(&job.after, job.since_ms),
         }
     }
 
-    fn fetch_changes(&self, from: String) -> Result<Fetched, Error> {
-        let mut conditions = self.wanted.conditions();
+    fn fetch_changes(&self, from: String) -> Result<QueryPage, Error> {
+        let mut conditions = self.selection.conditions();
         conditions.push(from);
         let query = Query {
-            select: self.wanted.select(),
-            from: self.wanted.object,
+            select: self.selection.columns_to_ask(),
+            from: self.selection.object,
             conditions,
             order: "SystemModstamp, Id",
             limit: None,
         };
-        self.salesforce.fetch(&self.wanted, query, self.rows(), false)
+        self.salesforce.fetch(&self.selection, query, self.page_rows(), false)
     }
 
     /// The first page of changes fixes where the next changes begin: at the server's clock now.
-    fn first_changes(&self, at_ms: i64) -> Result<Page, Error> {
-        cursor::check_moment(&self.request.options, at_ms)?;
+    fn read_first_changes(&self, at_ms: i64) -> Result<Page, Error> {
+        check_moment(&self.request.options, at_ms)?;
         let from_ms = (at_ms - self.salesforce.config.lookback_ms).max(0) / 1000 * 1000;
-        let from = format!("SystemModstamp >= {}", iso(from_ms));
+        let from = format!("SystemModstamp >= {}", format_moment(from_ms));
         let mut fetched = self.fetch_changes(from)?;
-        let since_ms = self.now(&fetched);
+        let since_ms = self.find_scan_start(&fetched);
         if let Some(now_ms) = since_ms.filter(|now_ms| now_ms - from_ms > STALE_MS) {
-            let gone = self.salesforce.deleted_since(&self.wanted, from_ms, now_ms)?;
+            let gone = self.salesforce.deleted_since(&self.selection, from_ms, now_ms)?;
             fetched.found.removed.extend(gone);
         }
-        self.changes(fetched, since_ms, at_ms)
+        self.finish_changes(fetched, since_ms, at_ms)
     }
 
-    fn changes(&self, fetched: Fetched, since: Option<i64>, seen_ms: i64) -> Result<Page, Error> {
+    fn finish_changes(
+        &self,
+        fetched: QueryPage,
+        since: Option<i64>,
+        seen_ms: i64,
+    ) -> Result<Page, Error> {
         let step = match (fetched.more, &fetched.found.last) {
             (true, Some((stamp_ms, id))) => {
-                Step::Stamps { stamp_ms: *stamp_ms, id: id.clone(), since_ms: since }
+                ScanStep::Stamps { stamp_ms: *stamp_ms, id: id.clone(), since_ms: since }
             }
             (_, last) => {
                 let last_ms = last.as_ref().map_or(seen_ms, |(stamp_ms, _)| *stamp_ms);
-                Step::Since { at_ms: since.unwrap_or(last_ms) }
+                ScanStep::Since { at_ms: since.unwrap_or(last_ms) }
             }
         };
-        self.page(fetched.found, step, fetched.server_ms)
+        self.make_page(fetched.found, step, fetched.server_ms)
     }
 }
 
 /// Asks the host to wait before it asks for the next page.
-fn waiting(mut page: Page, wait_ms: i64) -> Page {
+fn ask_to_wait(mut page: Page, wait_ms: i64) -> Page {
     page.facts.push(("wait-ms".to_owned(), Value::Integer(wait_ms)));
     page
-}
-
-impl Salesforce {
-    /// Runs a query and sorts its rows. It asks for one row more than wanted, which is never on the
-    /// page but tells whether there is another; `counted` asks for all of them instead, to know how
-    /// many there are. An answer too large for the host is asked for again with half the rows.
-    pub(crate) fn fetch(
-        &self,
-        wanted: &Wanted<'_>,
-        mut query: Query<'_>,
-        mut rows: u32,
-        counted: bool,
-    ) -> Result<Fetched, Error> {
-        let answer = loop {
-            query.limit = (!counted).then_some(rows + 1);
-            match self.query_request(&query, wanted.scope).send() {
-                Err(Failure::TooLarge(_)) if rows > PAGE_ROWS_MIN && !counted => rows /= 2,
-                Err(failure) => return Err(failure.into()),
-                Ok(answer) if answer.is_success() => break answer,
-                Ok(answer) => return Err(of_answer(&answer)),
-            }
-        };
-        let read: QueryAnswer<'_> = parse(&answer.body)?;
-        let mut found = wanted.nothing();
-        let rows = rows as usize;
-        for record in read.records.iter().take(rows) {
-            found.add(wanted, record)?;
-        }
-        Ok(Fetched {
-            found,
-            more: !read.done || read.records.len() > rows,
-            total: read.total_size,
-            rows: read.records.len() as u64,
-            bytes: answer.body.len() as u64,
-            server_ms: server_time(&answer),
-        })
-    }
-
-    /// The request of a query; below its root, for a composite call.
-    pub(crate) fn query_request(&self, query: &Query<'_>, scope: Scope) -> Request {
-        Request::get(format!("{}{}", self.config.root, query_path(query, scope)))
-    }
-
-    /// Deletions from the delete log, for a cursor so old that the recycle bin may have been
-    /// emptied since. What a query still knows is left to the query, which knows more about it.
-    fn deleted_since(
-        &self,
-        wanted: &Wanted<'_>,
-        from_ms: i64,
-        now_ms: i64,
-    ) -> Result<Vec<Tombstone>, Error> {
-        if !wanted.shape.replicated {
-            return if now_ms - from_ms < BIN_MS { Ok(Vec::new()) } else { Err(purged()) };
-        }
-        let span = format!("start={}&end={}", iso(from_ms), iso(now_ms));
-        let span = span.replace(':', "%3A");
-        let path = format!("{}/sobjects/{}/deleted/?{span}", self.config.root, wanted.object);
-        let answer = send(&Request::get(path))?;
-        let log: DeleteLog = parse(&answer.body)?;
-        if time::parse(&log.earliest_date_available).is_none_or(|earliest| earliest > from_ms) {
-            return Err(purged());
-        }
-        let ids: Vec<String> = log.deleted_records.iter().map(|gone| gone.id.clone()).collect();
-        let known = self.known_anywhere(wanted, &ids)?;
-        let unknown: std::collections::BTreeSet<&str> = known.missing(&ids).into_iter().collect();
-        let gone = log.deleted_records.iter().filter(|gone| unknown.contains(gone.id.as_str()));
-        Ok(gone.map(DeletedRecord::tombstone).collect())
-    }
-}
-
-/// Path and query of a query, below the root.
-pub(crate) fn query_path(query: &Query<'_>, scope: Scope) -> String {
-    let resource = if scope == Scope::All { "queryAll" } else { "query" };
-    format!("/{resource}?q={}", escape(&query.to_string()))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DeleteLog {
-    deleted_records: Vec<DeletedRecord>,
-    earliest_date_available: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DeletedRecord {
-    id: String,
-    deleted_date: String,
-}
-
-impl DeletedRecord {
-    fn tombstone(&self) -> Tombstone {
-        let at = time::parse(&self.deleted_date);
-        Tombstone { id: self.id.clone(), removal: Removal::Deleted, at }
-    }
-}
-
-fn purged() -> Error {
-    Error::cursor_lost("delete-log-purged", "the log of deletions does not reach back so far")
 }

@@ -1,7 +1,7 @@
-//! Describe: the schema for the host, and the [`Shape`] that reading and writing need.
+//! Describe: the schema for the host, and the [`ObjectShape`] that reading and writing need.
 //!
-//! A describe has hundreds of kilobytes, so the shape of the columns in use travels in the cursor
-//! and an idle cycle needs no describe (apis/salesforce.md 3).
+//! A describe has hundreds of kilobytes (`API.md`, S-describe-1), so the shape of the columns in
+//! use travels in the cursor and an idle cycle needs no describe.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 use crate::client::{get_all, parse};
 use crate::config::Config;
 use crate::error::is_id;
-use crate::value::Form;
+use crate::value::ValueForm;
 
-/// What reading and writing an object needs to know of it.
+/// The facts about an object that reading and writing need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Shape {
+pub(crate) struct ObjectShape {
     /// Columns with the form of their values; none for a column that is not there, or that this
-    /// user may not see.
-    pub(crate) forms: BTreeMap<String, Option<Form>>,
+    /// user may not see (S-describe-3).
+    pub(crate) forms: BTreeMap<String, Option<ValueForm>>,
     /// The stamp field is there, unique and an external id.
     pub(crate) stamped: bool,
     /// Rows go to the recycle bin and keep `IsDeleted`.
@@ -30,32 +30,32 @@ pub(crate) struct Shape {
     pub(crate) converted: bool,
     /// getDeleted knows the object.
     pub(crate) replicated: bool,
-    /// How its ids begin; empty where that is not known.
+    /// The beginning of its ids; empty where that is not known.
     pub(crate) prefix: String,
     /// Comes from a describe of this job and knows every column.
     #[serde(skip)]
     pub(crate) whole: bool,
 }
 
-impl Shape {
-    /// Whether nothing has to be described to read these columns. A cursor does not know whether a
+impl ObjectShape {
+    /// True if nothing has to be described to read these columns. A cursor does not know whether a
     /// column that was not there is there again.
     pub(crate) fn covers(&self, columns: &[String]) -> bool {
         self.whole || columns.iter().all(|column| self.form(column).is_some())
     }
 
-    /// Whether an id may be one of this object.
+    /// True for an id that may be one of this object.
     pub(crate) fn may_have(&self, id: &str) -> bool {
         is_id(id) && id.starts_with(&self.prefix)
     }
 
     /// The form of a column that can be read.
-    pub(crate) fn form(&self, column: &str) -> Option<Form> {
+    pub(crate) fn form(&self, column: &str) -> Option<ValueForm> {
         self.forms.get(column).copied().flatten()
     }
 
     /// The same with these columns only, for a cursor.
-    pub(crate) fn of_columns(&self, columns: &[String]) -> Self {
+    pub(crate) fn only_columns(&self, columns: &[String]) -> Self {
         let forms = columns.iter().map(|column| (column.clone(), self.form(column)));
         Self { forms: forms.collect(), whole: false, ..self.clone() }
     }
@@ -64,7 +64,7 @@ impl Shape {
 /// The parts of a describe in use.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Described {
+pub(crate) struct DescribedObject {
     name: String,
     label: String,
     #[serde(default)]
@@ -90,7 +90,8 @@ struct ChildRelationship {
     cascade_delete: bool,
 }
 
-/// Deleting the first deletes what refers to it by the others, whatever a describe says.
+/// Deleting the first deletes what refers to it by the others, whatever a describe says
+/// (S-describe-5).
 const ALWAYS_CASCADES: [(&str, &str, &str); 2] =
     [("Account", "Contact", "AccountId"), ("Account", "Opportunity", "AccountId")];
 
@@ -108,13 +109,13 @@ struct DescribedField {
     defaulted_on_create: bool,
     external_id: bool,
     unique: bool,
-    picklist_values: Vec<Pick>,
+    picklist_values: Vec<PicklistValue>,
     restricted_picklist: bool,
     reference_to: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Pick {
+struct PicklistValue {
     active: bool,
     label: Option<String>,
     value: String,
@@ -124,7 +125,10 @@ struct Pick {
 ///
 /// # Errors
 /// `not-found` for an object that this user cannot see.
-pub(crate) fn describe(config: &Config, objects: &[String]) -> Result<Vec<Described>, Error> {
+pub(crate) fn describe_objects(
+    config: &Config,
+    objects: &[String],
+) -> Result<Vec<DescribedObject>, Error> {
     let path = |object: &String| format!("/sobjects/{object}/describe");
     let paths: Vec<String> = objects.iter().map(path).collect();
     let mut described = Vec::with_capacity(objects.len());
@@ -135,7 +139,7 @@ pub(crate) fn describe(config: &Config, objects: &[String]) -> Result<Vec<Descri
     Ok(described)
 }
 
-impl Described {
+impl DescribedObject {
     /// The schema for the host.
     pub(crate) fn schema(&self, stamp_field: &str) -> Schema {
         let mut schema = Schema::new(&self.name, &self.label)
@@ -164,11 +168,11 @@ impl Described {
         children.collect()
     }
 
-    /// What reading and writing need.
-    pub(crate) fn shape(&self, stamp_field: &str) -> Shape {
+    /// The facts that reading and writing need.
+    pub(crate) fn shape(&self, stamp_field: &str) -> ObjectShape {
         let has = |name| self.fields.iter().any(|field| field.name == name);
         let form = |field: &DescribedField| Some((field.name.clone(), Some(field.forms()?.1)));
-        Shape {
+        ObjectShape {
             forms: self.fields.iter().filter_map(form).collect(),
             stamped: self.is_stamped(stamp_field),
             binned: has("IsDeleted"),
@@ -188,19 +192,19 @@ impl Described {
 }
 
 impl DescribedField {
-    /// Kind and form; nothing for what is no single value (addresses, files).
-    fn forms(&self) -> Option<(Kind, Form)> {
+    /// Kind and form; nothing for what is no single value (S-describe-4).
+    fn forms(&self) -> Option<(Kind, ValueForm)> {
         Some(match self.kind.as_str() {
-            "boolean" => (Kind::Boolean, Form::Boolean),
-            "int" | "long" => (Kind::Integer, Form::Integer),
-            "double" | "currency" | "percent" => (Kind::Decimal, Form::Decimal),
-            "date" => (Kind::Date, Form::Date),
-            "datetime" => (Kind::Timestamp, Form::Timestamp),
-            "picklist" => (Kind::Choice, Form::Text),
-            "multipicklist" => (Kind::Choices, Form::Choices),
-            "reference" => (Kind::Reference, Form::Reference),
+            "boolean" => (Kind::Boolean, ValueForm::Boolean),
+            "int" | "long" => (Kind::Integer, ValueForm::Integer),
+            "double" | "currency" | "percent" => (Kind::Decimal, ValueForm::Decimal),
+            "date" => (Kind::Date, ValueForm::Date),
+            "datetime" => (Kind::Timestamp, ValueForm::Timestamp),
+            "picklist" => (Kind::Choice, ValueForm::Text),
+            "multipicklist" => (Kind::Choices, ValueForm::Choices),
+            "reference" => (Kind::Reference, ValueForm::Reference),
             "address" | "location" | "base64" | "complexvalue" => return None,
-            _ => (Kind::Text, Form::Text),
+            _ => (Kind::Text, ValueForm::Text),
         })
     }
 
@@ -210,7 +214,7 @@ impl DescribedField {
         field.creatable = self.createable;
         field.updatable = self.updateable;
         field.nullable = self.nillable;
-        // A checkbox is never null, yet a create may leave it out.
+        // A checkbox is never null, yet a create may leave it out (S-describe-7).
         field.required =
             self.createable && !self.nillable && !self.defaulted_on_create && kind != Kind::Boolean;
         field.unique = self.unique || self.kind == "id";
@@ -256,8 +260,8 @@ mod tests {
          "createable":true,"updateable":true,"externalId":true,"unique":true}]}"#;
 
     #[test]
-    fn a_describe_becomes_a_schema() {
-        let described: Described = parse(LEAD.as_bytes()).unwrap();
+    fn describe_becomes_a_schema() {
+        let described: DescribedObject = parse(LEAD.as_bytes()).unwrap();
         let schema = described.schema("Renkei_Id__c");
         let field = |name| schema.fields.iter().find(|field: &&Field| field.name == name);
         assert_eq!(schema.facts.text("stamp"), Some("Renkei_Id__c"));
@@ -279,19 +283,19 @@ mod tests {
             {"childSObject":"Order","field":"AccountId","cascadeDelete":true},
             {"childSObject":"Account","field":"ParentId","cascadeDelete":false},
             {"childSObject":"Group","field":null,"cascadeDelete":true}]}"#;
-        let described: Described = parse(account.as_bytes()).unwrap();
+        let described: DescribedObject = parse(account.as_bytes()).unwrap();
         let goes = ["Contact.AccountId".to_owned(), "Order.AccountId".to_owned()];
         let schema = described.schema("Renkei_Id__c");
         assert_eq!(schema.facts.value("cascades"), Some(&Value::Choices(goes.into())));
     }
 
     #[test]
-    fn a_shape_knows_what_is_not_there() {
-        let shape = parse::<Described>(LEAD.as_bytes()).unwrap().shape("Renkei_Id__c");
+    fn shape_knows_missing_columns() {
+        let shape = parse::<DescribedObject>(LEAD.as_bytes()).unwrap().shape("Renkei_Id__c");
         assert!(shape.converted && shape.stamped && !shape.merged && !shape.binned);
         let columns = ["LastName".to_owned(), "Secret__c".to_owned()];
-        let part = shape.of_columns(&columns);
-        assert_eq!(part.form("LastName"), Some(Form::Text));
+        let part = shape.only_columns(&columns);
+        assert_eq!(part.form("LastName"), Some(ValueForm::Text));
         assert_eq!(part.form("Secret__c"), None);
         assert!(part.covers(&columns[..1]));
         assert!(!part.covers(&columns), "it may be there again");

@@ -1,17 +1,18 @@
-//! One cell: from JSON or CSV to a value, and back to JSON.
+//! One cell: from JSON or CSV to a value, and back to JSON (`API.md`, S-value-1, S-value-2).
 //!
-//! Which form a text has comes from describe, never from its looks. Numbers stay text from end to
-//! end, in plain digits without an exponent and without idle zeros, so that equal amounts are equal
-//! values (apis/salesforce.md 4 and 5).
+//! The describe says which form a text has, never its looks. Numbers stay text from end to end, in
+//! plain digits without an exponent and without idle zeros, so that equal amounts are equal values.
+
+pub(crate) mod rows;
 
 use renkei_sdk::http::read_json;
 use renkei_sdk::{Value, time};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// How a column's values are written. One letter each in a cursor.
+/// The form of a column's values. One letter each in a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Form {
+pub(crate) enum ValueForm {
     #[serde(rename = "t")]
     Text,
     #[serde(rename = "b")]
@@ -30,7 +31,7 @@ pub(crate) enum Form {
     Reference,
 }
 
-impl Form {
+impl ValueForm {
     /// A JSON value of this form. One that does not fit its form stays text, for people to see.
     pub(crate) fn read_json(self, raw: &RawValue) -> Value {
         match raw.get() {
@@ -56,6 +57,7 @@ impl Form {
             Self::Decimal => plain_decimal(text).map(Value::Decimal),
             Self::Date => Value::date(text.split_once('T').map_or(text, |(day, _)| day)),
             Self::Timestamp => time::parse(text).map(Value::Timestamp),
+            // S-value-3.
             Self::Choices => {
                 Some(Value::Choices(text.split(';').map(|choice| choice.to_owned()).collect()))
             }
@@ -103,7 +105,7 @@ fn plain_decimal(text: &str) -> Option<String> {
 
 /// A moment as SOQL takes it as a literal and JSON as a value; empty, which Salesforce refuses,
 /// outside the years 0 to 9999.
-pub(crate) fn iso(at_ms: i64) -> String {
+pub(crate) fn format_moment(at_ms: i64) -> String {
     time::format(at_ms).unwrap_or_default()
 }
 
@@ -122,7 +124,7 @@ impl Serialize for Written<'_> {
                 Err(_) => out.serialize_str(text),
             },
             Value::Text(text) | Value::Date(text) => out.serialize_str(text),
-            Value::Timestamp(at_ms) => out.serialize_str(&iso(*at_ms)),
+            Value::Timestamp(at_ms) => out.serialize_str(&format_moment(*at_ms)),
             Value::Choices(chosen) if chosen.is_empty() => out.serialize_unit(),
             Value::Choices(chosen) => out.serialize_str(&chosen.join(";")),
             Value::References(ids) => match ids.first() {
@@ -139,49 +141,53 @@ mod tests {
 
     #[test]
     fn json_is_read_by_form() {
-        let check = |form: Form, json: &str, expected: Value| {
+        let check = |form: ValueForm, json: &str, expected: Value| {
             let raw = RawValue::from_string(json.to_owned()).unwrap();
             assert_eq!(form.read_json(&raw), expected, "{json}");
         };
-        check(Form::Text, r#""山田\n太郎""#, Value::Text("山田\n太郎".into()));
+        check(ValueForm::Text, r#""山田\n太郎""#, Value::Text("山田\n太郎".into()));
         check(
-            Form::Text,
+            ValueForm::Text,
             r#""2026-05-01T07:25:37.000+0000""#,
             "2026-05-01T07:25:37.000+0000".into(),
         );
-        check(Form::Text, r#""""#, Value::Null);
+        check(ValueForm::Text, r#""""#, Value::Null);
         check(
-            Form::Timestamp,
+            ValueForm::Timestamp,
             r#""2026-05-01T07:25:37.000+0000""#,
             Value::Timestamp(1_777_620_337_000),
         );
-        check(Form::Date, r#""2026-05-01""#, Value::Date("2026-05-01".into()));
-        check(Form::Date, r#""2026-05-01T00:00:00.000Z""#, Value::Date("2026-05-01".into()));
+        check(ValueForm::Date, r#""2026-05-01""#, Value::Date("2026-05-01".into()));
+        check(ValueForm::Date, r#""2026-05-01T00:00:00.000Z""#, Value::Date("2026-05-01".into()));
         // `host/sync/RULES.md` V10: one cell that does not fit, and no fault of the connector.
         for odd in ["10000-01-01", "99999-12-31", "-2026-01-01", "+2026-01-01", "2026-5-1", "soon"]
         {
-            check(Form::Date, &format!("\"{odd}\""), odd.into());
+            check(ValueForm::Date, &format!("\"{odd}\""), odd.into());
             let moment = format!("{odd}T07:25:37.000Z");
-            check(Form::Timestamp, &format!("\"{moment}\""), moment.as_str().into());
+            check(ValueForm::Timestamp, &format!("\"{moment}\""), moment.as_str().into());
         }
         for odd in ["9223372036854775808", "1E400000000000", "1.2.3", "--1", "1.5"] {
-            check(Form::Integer, &format!("\"{odd}\""), odd.into());
+            check(ValueForm::Integer, &format!("\"{odd}\""), odd.into());
         }
-        check(Form::Integer, "12", Value::Integer(12));
-        check(Form::Integer, "12.0", Value::Integer(12));
-        check(Form::Decimal, "12345678901234567.89", Value::Decimal("12345678901234567.89".into()));
-        check(Form::Boolean, "true", Value::Boolean(true));
-        check(Form::Choices, r#""a;b c""#, Value::Choices(vec!["a".into(), "b c".into()]));
-        check(Form::Reference, r#""001A""#, Value::References(vec!["001A".into()]));
-        check(Form::Reference, "null", Value::Null);
-        check(Form::Decimal, r#""soon""#, Value::Text("soon".into()));
+        check(ValueForm::Integer, "12", Value::Integer(12));
+        check(ValueForm::Integer, "12.0", Value::Integer(12));
+        check(
+            ValueForm::Decimal,
+            "12345678901234567.89",
+            Value::Decimal("12345678901234567.89".into()),
+        );
+        check(ValueForm::Boolean, "true", Value::Boolean(true));
+        check(ValueForm::Choices, r#""a;b c""#, Value::Choices(vec!["a".into(), "b c".into()]));
+        check(ValueForm::Reference, r#""001A""#, Value::References(vec!["001A".into()]));
+        check(ValueForm::Reference, "null", Value::Null);
+        check(ValueForm::Decimal, r#""soon""#, Value::Text("soon".into()));
         // `host/sync/RULES.md` V10: never as text with quotes and a backslash.
-        check(Form::Text, r#""Chef \ud83d""#, Value::Text("Chef \0".into()));
-        check(Form::Text, r#""\ud83d\ude00 \\ud83d""#, Value::Text("😀 \\ud83d".into()));
+        check(ValueForm::Text, r#""Chef \ud83d""#, Value::Text("Chef \0".into()));
+        check(ValueForm::Text, r#""\ud83d\ude00 \\ud83d""#, Value::Text("😀 \\ud83d".into()));
     }
 
     #[test]
-    fn numbers_are_plain() {
+    fn numbers_become_plain_digits() {
         let check = |text, expected: Option<&str>| {
             assert_eq!(plain_decimal(text).as_deref(), expected, "{text}");
         };

@@ -12,7 +12,7 @@ struct Block {
 }
 
 impl Block {
-    fn take(allocator: &Allocator<System>, size: usize, align: usize, filled: u8) -> Self {
+    fn allocate(allocator: &Allocator<System>, size: usize, align: usize, filled: u8) -> Self {
         let layout = Layout::from_size_align(size, align).unwrap();
         // SAFETY: the size is not zero, and the block has it.
         let at = unsafe { allocator.alloc(layout) };
@@ -62,7 +62,7 @@ fn blocks_do_not_overlap() {
                 let chosen = dice(blocks.len());
                 blocks[chosen].resize(&allocator, size);
             }
-            _ => blocks.push(Block::take(&allocator, size, 1 << dice(7), round as u8)),
+            _ => blocks.push(Block::allocate(&allocator, size, 1 << dice(7), round as u8)),
         }
     }
     assert!(blocks.len() > 100);
@@ -70,14 +70,14 @@ fn blocks_do_not_overlap() {
 }
 
 #[test]
-fn what_was_given_back_is_used_again() {
+fn freed_block_is_used_again() {
     let allocator = Allocator::new(System);
-    let block = Block::take(&allocator, 30, 1, 1);
+    let block = Block::allocate(&allocator, 30, 1, 1);
     let at = block.at;
     block.leave(&allocator);
-    let other = Block::take(&allocator, 40, 1, 2);
+    let other = Block::allocate(&allocator, 40, 1, 2);
     assert_ne!(other.at, at, "of another size");
-    let mut same = Block::take(&allocator, 17, 8, 3);
+    let mut same = Block::allocate(&allocator, 17, 8, 3);
     assert_eq!(same.at, at);
     same.resize(&allocator, 32);
     assert_eq!(same.at, at, "it had as much all along");

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_goes_out_with_its_token_and_any_answer_comes_back() {
+    fn request_goes_out_with_its_token_and_any_answer_comes_back() {
         let answer = "HTTP/1.1 429 Too Many\r\nRetry-After: 3\r\nContent-Length: 2\r\n\r\n{}";
         let (base_url, server) = serve(answer, b"\r\n\r\n");
         let request = Request::get("/people?limit=1").header("x-version", "2");
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_sent_with_its_length() {
+    fn body_is_sent_with_its_length() {
         let answer = "HTTP/1.1 204 No Content\r\n\r\n";
         let (base_url, server) = serve(answer, b"\"}");
         let request =
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_port_is_no_answer() {
+    fn closed_port_is_no_answer() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let base_url = format!("http://127.0.0.1:{port}");
         let response = with_http(loopback(&base_url, "t0"), || Request::get("/").send());

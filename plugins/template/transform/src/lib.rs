@@ -20,7 +20,7 @@ impl Transform for SmallLetters {
         let trim = trims(parameters);
         let mut output = Batch::new(["small"]);
         for text in input.values("text") {
-            output.rows.push(Row::of(vec![text.map(|text| small(text, trim))]));
+            output.rows.push(Row::from_cells(vec![text.map(|text| small(text, trim))]));
         }
         Ok(output)
     }
@@ -39,7 +39,8 @@ impl Transform for SmallLetters {
         for wanted in input.values("small") {
             let kept = old.next().flatten();
             let same = kept.filter(|kept| Some(small(kept, trim)).as_ref() == wanted);
-            output.rows.push(Row::of(vec![wanted.map(|wanted| same.unwrap_or(wanted).clone())]));
+            let cell = wanted.map(|wanted| same.unwrap_or(wanted).clone());
+            output.rows.push(Row::from_cells(vec![cell]));
         }
         Ok(output)
     }
@@ -55,7 +56,7 @@ fn trims(parameters: &Attributes) -> bool {
     parameters.boolean("trim").unwrap_or(true)
 }
 
-/// What is no text is its own small form.
+/// A value that is no text is its own small form.
 fn small(value: &Value, trim: bool) -> Value {
     let Value::Text(text) = value else { return value.clone() };
     Value::text_or_null(&if trim { text.trim() } else { text }.to_lowercase())

@@ -8,7 +8,7 @@ const NULL: Cell = Some(Value::Null);
 
 fn one(column: &str, cell: Cell) -> Batch {
     let mut batch = Batch::new([column]);
-    batch.rows.push(Row::of(vec![cell]));
+    batch.rows.push(Row::from_cells(vec![cell]));
     batch
 }
 
@@ -40,7 +40,7 @@ fn text_becomes_small() {
 }
 
 #[test]
-fn what_means_the_same_stays_as_it_is() {
+fn text_stays_when_it_means_the_same() {
     let check = |small: Cell, old: Cell, expected: Cell| {
         assert_eq!(backward(small, old), expected);
     };
@@ -53,7 +53,7 @@ fn what_means_the_same_stays_as_it_is() {
 }
 
 #[test]
-fn the_laws_hold() {
+fn laws_hold() {
     let texts = [None, NULL, text(""), text(" Taro "), text("TARO"), text("ΑΣ"), text("山田")];
     for a in &texts {
         let b = forward(a.clone());
@@ -66,7 +66,7 @@ fn the_laws_hold() {
 }
 
 #[test]
-fn parameters_and_functions_are_looked_at() {
+fn bad_parameters_and_unknown_functions_are_refused() {
     let keep = vec![("trim".to_owned(), Value::from(false))];
     let input = one("text", text(" A "));
     let output = SmallLetters::forward("small-letters", &keep, &input, &Batch::default()).unwrap();

@@ -40,8 +40,8 @@ const JAPANESE: &[&str] = &[
     "npo法人",
 ];
 
-/// What stands in brackets for a form: `(株)`, and as banks write it, `カ)` at the front and `(カ` at
-/// the end.
+/// Abbreviations of a legal form in brackets: `(株)`, and as banks write it, `カ)` at the front and
+/// `(カ` at the end.
 const BRACKETED: &[&str] = &[
     "特非", "株", "有", "同", "資", "名", "社", "財", "医", "学", "福", "宗", "独", "相", "カ",
     "ユ", "ド", "シ", "メ",

@@ -30,7 +30,7 @@ pub fn fold(text: &str) -> String {
     folded.nfc().collect()
 }
 
-/// What is left when spaces and punctuation are gone.
+/// The text without spaces and punctuation.
 pub fn bare(folded: &str) -> String {
     folded.chars().filter(|c| c.is_alphanumeric()).collect()
 }
@@ -40,7 +40,7 @@ pub fn key(text: &str) -> Option<String> {
     Some(bare(&fold(text))).filter(|key| !key.is_empty())
 }
 
-/// Whether a text has kana or kanji, and so a fixed order of words.
+/// True for a text with kana or kanji, which has a fixed order of words.
 pub fn is_japanese(text: &str) -> bool {
     text.chars()
         .any(|c| is_kana(c) || matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{20000}'..='\u{3FFFF}'))

@@ -1,7 +1,7 @@
 //! `matchkeys`: one-way functions that turn what people type into keys that are equal where the
 //! thing is the same.
 //!
-//! A key is for matching and is never shown or written back (SYNC.md 6). Two different things with
+//! A key is for matching and is never shown or written back. Two different things with
 //! one key are worse than one thing with two keys, because an equal key links records; so nothing
 //! here guesses, and what gives no key is null.
 
@@ -73,7 +73,7 @@ fn keys(input: &Batch, column: &str, key: impl Fn(&str) -> Option<String>) -> Ba
         Value::Integer(number) => key(&number.to_string()).into(),
         other => other.as_text().and_then(&key).into(),
     };
-    let rows = input.values(column).map(|value| Row::of(vec![Cell::from(value.map(cell))]));
+    let rows = input.values(column).map(|value| Row::from_cells(vec![Cell::from(value.map(cell))]));
     Batch { rows: rows.collect(), ..Batch::new(["key"]) }
 }
 
@@ -86,7 +86,7 @@ fn compound(input: &Batch, parts: &[Part<'_>]) -> Batch {
     let rows = (0..input.rows.len()).map(|row| {
         let part = |keys: &Batch| keys.rows.get(row)?.cell(0)?.as_text().map(str::to_owned);
         let key: Option<Vec<String>> = columns.iter().map(part).collect();
-        Row::of(vec![Some(key.map(|parts| parts.join("|")).into())])
+        Row::from_cells(vec![Some(key.map(|parts| parts.join("|")).into())])
     });
     Batch { rows: rows.collect(), ..Batch::new(["key"]) }
 }

@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::fold::is_hyphen;
 
-/// How one country's numbers are dialled.
+/// The rules for dialling in one country.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Country {
     code: &'static str,
@@ -18,7 +18,7 @@ pub struct Country {
     trunk: &'static str,
     /// Dialled before a number abroad.
     abroad: &'static str,
-    /// How many digits a national number has without the trunk prefix, least and most.
+    /// The fewest and the most digits of a national number without the trunk prefix.
     digits: (usize, usize),
 }
 

@@ -8,7 +8,7 @@ use crate::MatchKeys;
 fn run(function: &str, column: &str, cell: Cell, parameters: &[(&str, &str)]) -> Cell {
     let parameters = parameters.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect();
     let mut input = Batch::new([column]);
-    input.rows.push(Row::of(vec![cell]));
+    input.rows.push(Row::from_cells(vec![cell]));
     let output =
         MatchKeys::forward(function, &parameters, &input, &Batch::default()).expect("keys");
     assert_eq!((output.columns.as_slice(), output.rows.len()), (["key".to_owned()].as_slice(), 1));
@@ -81,7 +81,7 @@ fn japanese_phone_numbers_become_e164() {
 }
 
 #[test]
-fn foreign_and_broken_phone_numbers() {
+fn foreign_phone_numbers_have_keys_and_broken_ones_have_none() {
     check_phone("+1 (212) 555-0123", "+12125550123");
     check_phone("010-1-212-555-0123", "+12125550123");
     check_phone("+44 (0)20 7946 0958", "+442079460958");
@@ -93,7 +93,7 @@ fn foreign_and_broken_phone_numbers() {
 }
 
 #[test]
-fn the_country_is_a_parameter() {
+fn country_parameter_decides_how_local_numbers_are_read() {
     let us = |text: &str| run("phone", "phone", Some(text.into()), &[("country", "US")]);
     assert_eq!(us("(212) 555-0123"), Some("+12125550123".into()));
     assert_eq!(us("1-212-555-0123"), Some("+12125550123".into()));
@@ -201,8 +201,8 @@ fn absent_stays_absent_null_stays_null_numbers_are_read() {
 /// The key of the second of two rows; the first has no key, so that rows are seen to stay apart.
 fn compound(function: &str, columns: &[&str], texts: &[&str]) -> Option<String> {
     let mut input = Batch::new(columns.iter().copied());
-    input.rows.push(Row::of(columns.iter().map(|_| Some(Value::Null)).collect()));
-    input.rows.push(Row::of(texts.iter().map(|text| Some(Value::from(*text))).collect()));
+    input.rows.push(Row::from_cells(columns.iter().map(|_| Some(Value::Null)).collect()));
+    input.rows.push(Row::from_cells(texts.iter().map(|text| Some(Value::from(*text))).collect()));
     let output =
         MatchKeys::forward(function, &Vec::new(), &input, &Batch::default()).expect("keys");
     assert_eq!(output.rows[0].cells[0], Some(Value::Null));
@@ -210,7 +210,7 @@ fn compound(function: &str, columns: &[&str], texts: &[&str]) -> Option<String> 
 }
 
 #[test]
-fn a_person_is_the_same_only_with_phone_and_both_names() {
+fn person_is_the_same_only_with_phone_and_both_names() {
     let person = |phone, family, given| {
         compound("person", &["phone", "family_name", "given_name"], &[phone, family, given])
     };
@@ -222,7 +222,7 @@ fn a_person_is_the_same_only_with_phone_and_both_names() {
 }
 
 #[test]
-fn a_company_is_the_same_only_in_its_city() {
+fn company_is_the_same_only_in_its_city() {
     let company = |name, city| compound("company-in-city", &["name", "city"], &[name, city]);
     assert_eq!(company("㈱山田商事", "横濱市").as_deref(), Some("山田商事|横浜市"));
     assert_eq!(company("山田商事", "横浜市"), company("山田商事株式会社", "横浜 市"));

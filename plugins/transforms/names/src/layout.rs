@@ -1,4 +1,4 @@
-//! How a full name is laid out: which part stands first, what is between them, whether the family
+//! The layout of a full name: which part stands first, what is between them, whether the family
 //! name is in capitals.
 //!
 //! Invariant that the laws rest on: `read(layout.write(parts), parts)` is never `None`.
@@ -8,12 +8,12 @@ use crate::Parts;
 /// The layout of one full name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout<'a> {
-    /// Whether the family name stands first.
+    /// The family name stands first.
     pub family_first: bool,
-    /// What is between the parts: spaces, a comma or a middle dot with or without spaces, or
+    /// The text between the parts: spaces, a comma or a middle dot with or without spaces, or
     /// nothing.
     pub separator: &'a str,
-    /// Whether the family name is in capitals, as in `YAMADA Taro`.
+    /// The family name is in capitals, as in `YAMADA Taro`.
     pub capitals: bool,
 }
 
@@ -65,8 +65,8 @@ fn between<'a>(full: &'a str, first: &str, last: &str) -> Option<&'a str> {
     full.strip_prefix(first)?.strip_suffix(last)
 }
 
-/// Whether a text may stand between the parts. Only the family name is followed by a comma, or by
-/// nothing at all.
+/// True for a text that may stand between the parts. Only the family name is followed by a comma,
+/// or by nothing at all.
 pub fn separates(text: &str, family_first: bool) -> bool {
     match text.trim() {
         "" => family_first || !text.is_empty(),
@@ -75,12 +75,12 @@ pub fn separates(text: &str, family_first: bool) -> bool {
     }
 }
 
-/// Whether a character can be part of a separator.
+/// True for a character that can be part of a separator.
 pub fn is_separator(c: char) -> bool {
     c.is_whitespace() || matches!(c, ',' | '，' | '・' | '･' | '·')
 }
 
-/// Whether a text has Japanese, Chinese or Korean letters, and so has the family name first.
+/// True for a text with Japanese, Chinese or Korean letters, which has the family name first.
 pub fn is_east_asian(text: &str) -> bool {
     text.chars().any(|c| {
         matches!(c,
@@ -93,7 +93,7 @@ pub fn is_east_asian(text: &str) -> bool {
     })
 }
 
-/// Whether a text is katakana, but for Latin initials and dots: how Western names are written in
+/// True for a text in katakana, but for Latin initials and dots: how Western names are written in
 /// Japanese.
 pub fn is_katakana(text: &str) -> bool {
     let katakana = |c: char| matches!(c, '\u{30A1}'..='\u{30FF}' | '\u{FF65}'..='\u{FF9F}');

@@ -11,12 +11,12 @@ pub mod split;
 
 use renkei_sdk::{Attributes, Batch, Cell, Error, Facts, Row, Transform, Value};
 
-/// How names are read and written where nothing else tells.
+/// The rules for names where nothing else tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Habits {
-    /// Whether a name in Latin script has the family name first.
+    /// A name in Latin script has the family name first.
     pub western_family_first: bool,
-    /// What stands between the parts of a new Japanese full name.
+    /// The text between the parts of a new Japanese full name.
     pub separator: String,
 }
 
@@ -95,7 +95,7 @@ impl Transform for Names {
         for (index, row) in input.rows.iter().enumerate() {
             let kept = old.rows.get(index);
             let cell = |column: Option<usize>| kept?.cell(column?);
-            output.rows.push(Row::of(forward(
+            output.rows.push(Row::from_cells(forward(
                 full.and_then(|column| row.cell(column)),
                 cell(family),
                 cell(given),
@@ -119,7 +119,12 @@ impl Transform for Names {
         for (index, row) in input.rows.iter().enumerate() {
             let cell = |column: Option<usize>| row.cell(column?);
             let kept = full.and_then(|column| old.rows.get(index)?.cell(column));
-            output.rows.push(Row::of(vec![backward(cell(family), cell(given), kept, &habits)]));
+            output.rows.push(Row::from_cells(vec![backward(
+                cell(family),
+                cell(given),
+                kept,
+                &habits,
+            )]));
         }
         Ok(output)
     }

@@ -6,7 +6,7 @@
 use crate::layout::{is_east_asian, is_katakana};
 use crate::{Habits, Parts};
 
-/// What follows a comma without being a given name.
+/// Words that follow a comma without being a given name.
 const SUFFIXES: &[&str] =
     &["jr", "jr.", "sr", "sr.", "ii", "iii", "iv", "phd", "ph.d.", "md", "m.d.", "esq", "esq."];
 
@@ -32,7 +32,7 @@ fn at_comma(full: &str) -> Option<(&str, &str)> {
     whole.then_some((before, after))
 }
 
-/// Whether a word says which generation or degree a person has.
+/// True for a word that says which generation or degree a person has.
 pub(crate) fn is_suffix(text: &str) -> bool {
     SUFFIXES.contains(&text.to_lowercase().as_str())
 }
@@ -78,7 +78,7 @@ fn at_spaces(full: &str, habits: &Habits) -> Parts {
     Parts::new(family, given)
 }
 
-/// Where the small words at the end of the text begin; the first word is never one of them.
+/// The position at which the small words at the end of the text begin; the first word is never one.
 fn start_of_particles(text: &str) -> usize {
     let mut head = text;
     while let Some((before, word)) = head.trim_end().rsplit_once(char::is_whitespace) {

@@ -11,7 +11,7 @@ fn text(text: &str) -> Cell {
 
 fn one(columns: &[&str], cells: Vec<Cell>) -> Batch {
     let mut batch = Batch::new(columns.iter().copied());
-    batch.rows.push(Row::of(cells));
+    batch.rows.push(Row::from_cells(cells));
     batch
 }
 
@@ -83,7 +83,7 @@ fn western_names_are_given_first_but_for_the_comma() {
 }
 
 #[test]
-fn what_cannot_be_split_is_a_family_name() {
+fn unsplittable_name_is_a_family_name() {
     check_split("山田太郎", "山田太郎", "-");
     check_split("Madonna", "Madonna", "-");
     check_split("Yamada,", "Yamada,", "-");
@@ -95,7 +95,7 @@ fn what_cannot_be_split_is_a_family_name() {
 }
 
 #[test]
-fn the_old_parts_decide_where_a_name_is_split() {
+fn old_parts_decide_where_name_is_split() {
     let keep = |full: &str, family: &str, given: &str| {
         let old = [text(family), text(given)];
         assert_eq!(run(&vec![], text(full), Some(old.clone())), old, "{full}");
@@ -113,7 +113,7 @@ fn the_old_parts_decide_where_a_name_is_split() {
 }
 
 #[test]
-fn an_old_full_name_that_says_the_same_stays_as_it_is() {
+fn old_full_name_stays_when_it_says_the_same() {
     for old in ["山田　太郎", "山田 太郎", "山田太郎", " 山田   太郎 ", "山田, 太郎"]
     {
         check_join("山田", "太郎", old, old);
@@ -139,7 +139,7 @@ fn only_the_changed_part_changes() {
 }
 
 #[test]
-fn without_an_example_the_script_decides() {
+fn script_decides_order_when_no_old_name_helps() {
     check_join("山田", "太郎", "", "山田 太郎");
     check_join("Yamada", "Taro", "", "Taro Yamada");
     check_join("García Márquez", "Gabriel", "", "García Márquez, Gabriel");
@@ -170,7 +170,7 @@ fn parameters_turn_the_western_order_and_the_separator() {
 }
 
 #[test]
-fn absent_stays_absent_and_one_absent_part_comes_from_the_old_name() {
+fn absent_name_stays_absent_and_absent_part_comes_from_old_name() {
     assert_eq!(run(&vec![], None, None), [None, None]);
     assert_eq!(back(&vec![], [None, None], Some(text("山田 太郎"))), None);
     assert_eq!(back(&vec![], [text("鈴木"), None], None), None);
@@ -183,10 +183,10 @@ fn absent_stays_absent_and_one_absent_part_comes_from_the_old_name() {
 }
 
 #[test]
-fn rows_in_are_rows_out() {
+fn each_row_gives_one_row() {
     let mut input = Batch::new(["full_name"]);
     for name in ["山田 太郎", "Taro Yamada"] {
-        input.rows.push(Row::of(vec![text(name)]));
+        input.rows.push(Row::from_cells(vec![text(name)]));
     }
     let output = Names::forward("full-name", &vec![], &input, &Batch::default()).unwrap();
     let families: Vec<_> = output.values("family_name").map(|cell| cell.cloned()).collect();
@@ -195,7 +195,7 @@ fn rows_in_are_rows_out() {
 
 /// As the host tries the laws when it loads the file: with the parts of before as `old`.
 #[test]
-fn a_new_name_is_split_right_over_the_old_parts() {
+fn new_name_is_split_right_over_the_old_parts() {
     let names =
         ["Taro Yamada", "山田 太郎", "Madonna", "-", "山田　太郎", "O'Neil-Smith Ana María"];
     for before in names {
@@ -240,7 +240,11 @@ proptest! {
     })]
 
     #[test]
-    fn get_put(p in any_parameters(), full in any_cell(), old in [any_cell(), any_cell()]) {
+    fn law_get_put_holds(
+        p in any_parameters(),
+        full in any_cell(),
+        old in [any_cell(), any_cell()],
+    ) {
         for old in [None, Some(old)] {
             let parts = run(&p, full.clone(), old);
             prop_assert_eq!(back(&p, parts, Some(full.clone())), full.clone());
@@ -248,7 +252,7 @@ proptest! {
     }
 
     #[test]
-    fn put_get(
+    fn law_put_get_holds(
         p in any_parameters(),
         source in any_cell(),
         earlier in [any_cell(), any_cell()],
@@ -264,7 +268,7 @@ proptest! {
     /// A new record has no old parts: what two well-formed parts were joined to is split the same.
     /// Only "Aa Bb, Jr" cannot tell a given name that is spelled like a suffix from a suffix.
     #[test]
-    fn a_fresh_name_needs_no_old_parts(
+    fn fresh_name_needs_no_old_parts(
         names in prop_oneof![
             ("[一-龥]{1,3}", "[一-龥ぁ-ん]{1,3}"),
             ("[A-Z][a-z]{1,6}( [A-Z][a-z]{1,4})?", "[A-Z][a-z]{1,6}( [A-Z]\\.)?"),

@@ -28,7 +28,7 @@ renkei_sdk::export_transform!(Tidy);
 
 fn batch(input: &Batch) -> Batch {
     let mut output = Batch::new(input.columns.iter().map(String::as_str));
-    let row = |row: &Row| Row::of(row.cells.iter().map(cell).collect());
+    let row = |row: &Row| Row::from_cells(row.cells.iter().map(cell).collect());
     output.rows = input.rows.iter().map(row).collect();
     output
 }
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn texts_are_trimmed_and_lower_cased_and_nothing_else_changes() {
         let mut batch = Batch::new(["a", "b"]);
-        batch.rows.push(Row::of(vec![Some(Value::Text(" TARŌ 太郎 ".into())), None]));
+        batch.rows.push(Row::from_cells(vec![Some(Value::Text(" TARŌ 太郎 ".into())), None]));
         for parameters in [vec![], vec![("times".to_owned(), Value::Integer(3))]] {
             let tidied = Tidy::forward("tidy-2", &parameters, &batch, &Batch::default()).unwrap();
             assert_eq!(tidied.columns, batch.columns);

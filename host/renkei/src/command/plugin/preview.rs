@@ -8,8 +8,8 @@ use std::path::Path;
 use renkei_package::Package;
 use renkei_runtime::{FieldChange, Preview, PreviewFailures};
 
-use crate::database::Access;
-use crate::failure::Failure;
+use crate::command_error::CommandError;
+use crate::database::DatabaseAccess;
 use crate::host;
 use crate::output::Output;
 use crate::table;
@@ -21,11 +21,11 @@ pub(super) async fn run(
     id: Option<String>,
     show_values: bool,
     output: Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let name = file.display().to_string();
-    let runtime = host::plugins(dir, Access::Look).await?;
-    let bytes = Package::bytes_at(file).map_err(Failure::plugin)?;
-    let preview = runtime.preview(&name, bytes, id, show_values).await.map_err(Failure::admin)?;
+    let runtime = host::plugins(dir, DatabaseAccess::ReadOnly).await?;
+    let bytes = Package::bytes_at(file).map_err(CommandError::plugin)?;
+    let preview = runtime.preview(&name, bytes, id, show_values).await?;
     output.result(&preview, || describe(&preview))?;
     Ok(())
 }
@@ -53,14 +53,14 @@ fn describe(preview: &Preview) -> String {
         ("has no longer", &preview.functions_removed),
     ] {
         if !words.is_empty() {
-            text.push_str(&format!("it {what}: {}\n", words.join(", ")));
+            text.push_str(&format!("the file {what}: {}\n", words.join(", ")));
         }
     }
     for (function, reason) in &preview.one_way {
         text.push_str(&format!("{function} would run one-way: {reason}\n"));
     }
     if preview.kind != "transform" {
-        text.push_str("a connector is not tried without its system");
+        text.push_str("a connector cannot be tried without its system");
         return text;
     }
     text.push_str(&format!("{changed_rows} of {rows} recent rows differ"));

@@ -20,24 +20,25 @@ use renkei_simulators::vendors::{VENDORS, VendorAuth, VendorEntry};
 use renkei_sync::ports::Clock;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::file::read_package_file;
 use crate::cli::TestArgs;
 use crate::clock::SystemClock;
-use crate::config::Secrets;
-use crate::failure::Failure;
+use crate::command_error::CommandError;
+use crate::config::SecretSource;
 use crate::output::Output;
 
 /// People of the simulated world: more than one request takes, so that there are pages.
 const PEOPLE: u32 = 400;
-/// How long a used-up quota is waited for in virtual and in real time.
+/// The time that a used-up quota is waited for, in virtual and in real time.
 const HOUR_MS: u64 = 3_600_000;
 const SHORT_MS: u64 = 10_000;
 
 /// Tries the file and prints the report.
-pub(super) async fn run(args: &TestArgs, output: Output) -> Result<(), Failure> {
-    let bytes = Package::bytes_at(&args.file).map_err(Failure::plugin)?;
+pub(super) async fn run(args: &TestArgs, output: Output) -> Result<(), CommandError> {
+    let bytes = Package::bytes_at(&args.file).map_err(CommandError::plugin)?;
     let name = args.file.file_name().unwrap_or(args.file.as_os_str()).to_string_lossy();
     let now_ms = SystemClock::real_now_ms();
-    let Stage { clock, simulator, running } = stage(args, now_ms).await?;
+    let TestBench { clock, simulator, running } = stage(args, now_ms).await?;
     // Waiting is free where a wait moves the clock.
     let patience_ms = if running.is_some() { HOUR_MS } else { SHORT_MS };
     let options = KitOptions {
@@ -60,7 +61,7 @@ pub(super) async fn run(args: &TestArgs, output: Output) -> Result<(), Failure> 
     if let Some(running) = running {
         running.stop().await;
     }
-    let report = tried.map_err(Failure::usage)?;
+    let report = tried.map_err(CommandError::usage)?;
     if let Some(path) = &args.report {
         write(path, &report)?;
     }
@@ -68,31 +69,32 @@ pub(super) async fn run(args: &TestArgs, output: Output) -> Result<(), Failure> 
     if report.passed() {
         return Ok(());
     }
-    Err(Failure::from(anyhow::anyhow!("{name} does not pass")).reported())
+    Err(CommandError::from(anyhow::anyhow!("{name} does not pass")).reported())
 }
 
-fn write(path: &Path, report: &ConformanceReport) -> Result<(), Failure> {
+fn write(path: &Path, report: &ConformanceReport) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(&report.to_json())?;
-    std::fs::write(path, text + "\n")
-        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    std::fs::write(path, text + "\n").map_err(|error| CommandError::usage(error).at(path.display()))
 }
 
-/// What a connector is tried on, and the clock of the run.
-struct Stage {
+/// The simulator that a connector is tried on, and the clock of the run.
+struct TestBench {
     clock: Arc<dyn Clock>,
     simulator: Option<SimulatorAccess>,
     running: Option<RunningSimulator>,
 }
 
-async fn stage(args: &TestArgs, now_ms: i64) -> Result<Stage, Failure> {
+async fn stage(args: &TestArgs, now_ms: i64) -> Result<TestBench, CommandError> {
     let wanted = match &args.simulator {
         Some(simulator) => Some(simulator.clone()),
         None => named_by_manifest(args).await,
     };
     match wanted.as_deref() {
-        None => {
-            Ok(Stage { clock: Arc::new(SystemClock::program()), simulator: None, running: None })
-        }
+        None => Ok(TestBench {
+            clock: Arc::new(SystemClock::program()),
+            simulator: None,
+            running: None,
+        }),
         Some(url) if url.contains("://") => at_url(url, args).await,
         Some(name) => ours(name, now_ms).await,
     }
@@ -100,7 +102,7 @@ async fn stage(args: &TestArgs, now_ms: i64) -> Result<Stage, Failure> {
 
 /// The simulator in the manifest; a file that cannot be read names none, and the kit says why.
 async fn named_by_manifest(args: &TestArgs) -> Option<String> {
-    let package = super::read(&args.file, &CompileLimits::default()).await;
+    let package = read_package_file(&args.file, &CompileLimits::default()).await;
     match package.ok()?.manifest.kind {
         ManifestKind::Connector(connector) => connector.simulator,
         ManifestKind::Transform(_) => None,
@@ -108,11 +110,11 @@ async fn named_by_manifest(args: &TestArgs) -> Option<String> {
 }
 
 /// A simulator of ours, in this process.
-async fn ours(name: &str, now_ms: i64) -> Result<Stage, Failure> {
+async fn ours(name: &str, now_ms: i64) -> Result<TestBench, CommandError> {
     let vendor = VendorEntry::find(name).ok_or_else(|| {
         let names = VendorEntry::list_names();
-        Failure::usage(format!(
-            "there is no simulator `{name}`; there are: {names}, or the URL of one of your own: \
+        CommandError::usage(format!("there is no simulator `{name}`")).hint(format!(
+            "the simulators are {names}, or the URL of one of your own: \
              --simulator http://127.0.0.1:PORT"
         ))
     })?;
@@ -142,52 +144,54 @@ async fn ours(name: &str, now_ms: i64) -> Result<Stage, Failure> {
     let (name, base_url) = (name.to_owned(), running.base_url.clone());
     let control = Box::new(LoopbackControl::new(&base_url)?);
     let simulator = Some(SimulatorAccess { name, base_url, auth, control });
-    Ok(Stage { clock: Arc::new(MovedByWaits(clock)), simulator, running: Some(running) })
+    Ok(TestBench { clock: Arc::new(MovedByWaits(clock)), simulator, running: Some(running) })
 }
 
 /// A simulator of somebody else, that runs already.
-async fn at_url(url: &str, args: &TestArgs) -> Result<Stage, Failure> {
+async fn at_url(url: &str, args: &TestArgs) -> Result<TestBench, CommandError> {
     let base_url = url.trim_end_matches('/').to_owned();
-    let parsed: reqwest::Url =
-        base_url.parse().map_err(|error| Failure::usage(format!("--simulator {url}: {error}")))?;
+    let parsed: reqwest::Url = base_url
+        .parse()
+        .map_err(|error| CommandError::usage(format!("--simulator {url}: {error}")))?;
     let host = parsed.host_str().unwrap_or_default();
     if !matches!(host, "127.0.0.1" | "localhost" | "[::1]") {
-        return Err(Failure::usage(format!(
-            "--simulator {url}: not on loopback; the kit makes and archives records, so it takes \
-             no system that might be a real one"
-        )));
+        let error = CommandError::usage("the simulator is not on loopback").at(url);
+        return Err(error.hint(
+            "give a simulator on loopback: the kit makes and archives records, so it takes no \
+             system that might be a real one",
+        ));
     }
     let auth = auth(&args.auth)?;
     answers(&parsed).await?;
     let control = Box::new(LoopbackControl::new(&base_url)?);
     let simulator = Some(SimulatorAccess { name: base_url.clone(), base_url, auth, control });
-    Ok(Stage { clock: Arc::new(SystemClock::program()), simulator, running: None })
+    Ok(TestBench { clock: Arc::new(SystemClock::program()), simulator, running: None })
 }
 
 /// Refuses a URL at which nobody listens: every check would fail, and the first one blames
 /// credentials.
-async fn answers(url: &reqwest::Url) -> Result<(), Failure> {
+async fn answers(url: &reqwest::Url) -> Result<(), CommandError> {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let port = url.port_or_known_default().unwrap_or_default();
     match TcpStream::connect((host, port)).await {
         Ok(_) => Ok(()),
         Err(error) => {
+            let origin = url.origin().ascii_serialization();
             let ours: Vec<_> =
                 VENDORS.iter().map(|vendor| format!("--simulator {}", vendor.name)).collect();
-            Err(Failure::system(anyhow::anyhow!(
-                "nothing answers at {} ({error}); is it running? Start your simulator there, or \
-                 try the plugin on ours: {}",
-                url.origin().ascii_serialization(),
+            let error = anyhow::anyhow!("nothing answers at {origin} ({error})");
+            Err(CommandError::system(error).hint(format!(
+                "start your simulator there, or try the plugin on ours: {}",
                 ours.join(", ")
             )))
         }
     }
 }
 
-fn auth(way: &str) -> Result<SystemAuth, Failure> {
+fn auth(way: &str) -> Result<SystemAuth, CommandError> {
     let secret = || {
-        let secrets = Secrets::open(Path::new(".")).map_err(Failure::usage)?;
-        secrets.get("simulator").map_err(Failure::usage)
+        let secrets = SecretSource::open(Path::new("."))?;
+        Ok::<_, CommandError>(secrets.get("simulator")?)
     };
     let (way, rest) = way.split_once(':').unwrap_or((way, ""));
     Ok(match (way, rest) {
@@ -202,9 +206,8 @@ fn auth(way: &str) -> Result<SystemAuth, Failure> {
             scope: None,
         },
         _ => {
-            return Err(Failure::usage(
-                "--auth is none, bearer, header:NAME or client-credentials:ID",
-            ));
+            return Err(CommandError::usage(format!("--auth {way} is unknown"))
+                .hint("give none, bearer, header:NAME or client-credentials:ID"));
         }
     })
 }

@@ -1,6 +1,6 @@
 //! Tokens, quotas and faults: all that strikes before a handler runs.
 //!
-//! After `apis/hubspot.md` 2 and 8; windows are tried by advancing the clock.
+//! After H-auth-1 to H-auth-5 and H-limit-1 to H-limit-6; windows are tried by advancing the clock.
 
 use super::*;
 

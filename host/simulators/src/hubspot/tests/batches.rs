@@ -1,4 +1,4 @@
-//! Batches and their partial failures (`apis/hubspot.md` 4).
+//! Batches and their partial failures (H-batch-1 to H-batch-8).
 //!
 //! A batch fails as a whole or in part as the recorded answers did.
 

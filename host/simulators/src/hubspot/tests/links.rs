@@ -1,4 +1,4 @@
-//! Associations over the wire (`apis/hubspot.md` 6).
+//! Associations over the wire (H-link-1 to H-link-7).
 //!
 //! Types of an association are tested beside their code.
 

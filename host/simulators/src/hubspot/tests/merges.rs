@@ -1,4 +1,4 @@
-//! Merges and erasure (`apis/hubspot.md` 7).
+//! Merges and erasure (H-merge-1 to H-merge-6).
 //!
 //! Both with a new id, which is the default, and with the winner's.
 

@@ -1,4 +1,5 @@
-//! Single records, lists, properties and metadata (`apis/hubspot.md` 3, 4 and 10).
+//! Single records, lists, properties and metadata (H-schema-1, H-record-1, H-list-3,
+//! H-list-5).
 //!
 //! Values, clearing, stamps, uniqueness, paging, archiving and history.
 

@@ -1,4 +1,5 @@
-//! Search: lag, caps and comparison quirks (`apis/hubspot.md` 5).
+//! Search: lag, caps and comparison quirks (H-search-2, H-search-5, H-search-7,
+//! H-search-10).
 //!
 //! Tests that need no lag use an account without it, so that a write is found at once.
 

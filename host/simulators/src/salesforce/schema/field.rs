@@ -1,6 +1,6 @@
 //! One field of an object, and the fields that several objects share.
 
-/// The wire types in use (apis/salesforce.md 3), with the facts that belong to one type only.
+/// The wire types in use (S-describe-2), with the facts that belong to one type only.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum OrgFieldKind {
     Id,

@@ -1,4 +1,5 @@
-//! Tokens, sessions, versions and the daily limit (apis/salesforce.md 1, 2, 8).
+//! Tokens, sessions, versions and the daily limit (S-call-1, S-call-3, S-auth-1,
+//! S-auth-2, S-limit-1).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

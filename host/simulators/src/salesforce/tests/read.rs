@@ -1,4 +1,4 @@
-//! Queries, pages, metadata, replication (apis/salesforce.md 3 and 4).
+//! Queries, pages, metadata, replication (S-describe-2, S-query-1 to S-query-7).
 
 use super::*;
 use crate::salesforce::ids;

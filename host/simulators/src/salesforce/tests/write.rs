@@ -1,4 +1,4 @@
-//! Writing (apis/salesforce.md 5, 6 and 7).
+//! Writing (S-record-1 to S-record-4, S-error-1 to S-error-5).
 
 use super::*;
 

@@ -270,7 +270,7 @@ impl Prober<'_> {
                 alike: found.cloned().unwrap_or_default(),
                 contested: own.iter().any(|key| taken.contains(key)),
                 same: own,
-                // What agrees with another create on everything is that one's.
+                // A record that agrees with another create on everything belongs to that one.
                 partly: alike(cells, CreateLikeness::Partly)
                     .into_iter()
                     .filter(|key| !taken.contains(key))

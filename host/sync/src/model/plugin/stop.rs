@@ -16,11 +16,11 @@ pub enum Cap {
     RunTime,
     /// Time of a whole call, ms.
     CallTime,
-    /// The stack.
+    /// Depth of the guest's stack.
     Stack,
     /// Bytes of one crossing of the boundary.
     Crossing,
-    /// Component handles.
+    /// Handles of component resources that a guest holds.
     Handles,
     /// Requests and waits of one call.
     Requests,
@@ -65,17 +65,17 @@ impl Cap {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum StopCause {
-    /// It passed a cap.
+    /// The plugin passed a limit.
     Limit(Cap),
-    /// It trapped, or gave the host something that is no value of the contract's types.
+    /// The plugin trapped, or gave the host something that is no value of the contract's types.
     Trap,
     /// Its answer breaks a rule of the contract.
     Contract,
-    /// It reported a fault of its own.
+    /// The plugin reported a fault of its own.
     OwnFault,
     /// The host gave its call up while it ran: no fault of the plugin.
     Cancelled,
-    /// It was stopped before, in the same job.
+    /// The plugin was stopped before, in the same job.
     Earlier,
     /// The host panicked underneath it.
     HostPanic,
@@ -95,9 +95,10 @@ impl StopCause {
         }
     }
 
-    /// True if the plugin's own behaviour caused the stop. False for causes of the host: a
-    /// cancelled call, no free permit, a panic of the host, or a call whose time passed while
-    /// others kept it waiting (time in the guest's own code is another limit).
+    /// True if the plugin's own behaviour caused the stop. Causes of the host are others: a
+    /// cancelled call, no free permit, a panic of the host. A call whose time passed may have
+    /// waited for others, so that is the host's, too; time in the guest's own code is another
+    /// limit.
     pub fn is_its_own(self) -> bool {
         match self {
             Self::Limit(cap) => !matches!(cap, Cap::Places | Cap::CallTime),

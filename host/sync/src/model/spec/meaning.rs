@@ -1,5 +1,5 @@
-//! The meaning of a member's values per field: everything that decides how columns become them.
-//! Where it changes, the stored state of the field there is void (RULES.md V13).
+//! The meaning of a member's values per field: everything that decides how columns become them. A
+//! change of it voids the stored state of the field there (RULES.md V13).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,7 +3,7 @@
 /// The rule for two members that were edited to different values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Winner {
-    /// This system.
+    /// The value of this system, whatever it is.
     Always(String),
     /// This system, unless its value is empty.
     UnlessBlank(String),
@@ -11,7 +11,7 @@ pub enum Winner {
     Newest,
     /// A person decides.
     Manual,
-    /// Consent: whoever has opted out wins, and only a person takes an opt-out back.
+    /// Consent: an opt-out wins, and only a person takes it back (RULES.md P5).
     OptOut {
         /// The value that means opted out: `true` of "no mail please", `false` of "may be mailed".
         when: bool,
@@ -31,7 +31,7 @@ impl Winner {
 /// The effect of an emptied field on the other members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clear {
-    /// It empties them.
+    /// The others are emptied, too.
     Propagate,
     /// Nothing; it stays empty where it was emptied.
     Ignore,
@@ -42,7 +42,7 @@ pub enum Clear {
 /// The rule for values that differ at the first link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FirstLink {
-    /// This system's.
+    /// The value of this system.
     Prefer(String),
     /// A person decides.
     Review,
@@ -64,7 +64,7 @@ pub enum OnDelete {
 pub enum OnCascade {
     /// A person decides.
     Ask,
-    /// It is made, within the limit of a day, which counts the records that go along.
+    /// The archive is made, within the limit of a day, which counts the records that go along.
     Allow,
 }
 

@@ -57,8 +57,9 @@ pub struct Doubt {
     /// from 1.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub writes: BTreeMap<String, u32>,
-    /// Digests of writes that were repeated so often that the next failure counts as refused
-    /// ([`super::Failure::digest`]): of an archive under an empty name, of a field under its name.
+    /// Digests of writes whose next failure counts as refused, because they were repeated so often
+    /// ([`super::Failure::digest`]). An archive stands under an empty name, a field's write under
+    /// the field's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub digests: BTreeMap<String, String>,
 }

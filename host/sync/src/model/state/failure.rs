@@ -58,7 +58,7 @@ pub struct Failure {
     pub id: Option<String>,
     /// The field's name; none where the record as a whole fails.
     pub field: Option<String>,
-    /// The kind.
+    /// The kind of the failure.
     pub class: FailureClass,
     /// The problems that the system or the mapping reports. Their messages may hold values.
     pub problems: Vec<Problem>,
@@ -89,7 +89,7 @@ impl Failure {
         !matches!(self.class, FailureClass::GivenUp | FailureClass::Unanswered)
     }
 
-    /// The codes, in order.
+    /// The codes of the problems, in order.
     pub fn codes(&self) -> Vec<String> {
         self.problems.iter().map(|problem| problem.code.clone()).collect()
     }

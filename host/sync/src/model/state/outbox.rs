@@ -45,7 +45,7 @@ pub struct FieldWrite {
     pub field: String,
     /// The member's canonical value before, as far as known.
     pub before: Cell,
-    /// The hub's value.
+    /// The hub's value, which the member gets.
     pub after: Cell,
     /// The reason.
     pub reason: Reason,
@@ -57,7 +57,8 @@ pub struct FieldWrite {
 /// A planned effect: committed before it is sent, removed when its outcome is committed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxEntry {
-    /// Unique for ever: hash over the store, its epoch, the link, its version, member and action.
+    /// Unique for ever (RULES.md P1): a stamp for a create, else a hash over the store, its epoch,
+    /// the link, its version, member and action.
     pub intent: String,
     /// The entity's name.
     pub entity: String,
@@ -80,7 +81,7 @@ pub struct OutboxEntry {
     /// none.
     #[serde(default)]
     pub if_modified_ms: Option<i64>,
-    /// Columns to write.
+    /// Columns to write; columns that are not listed are left alone.
     pub columns: Vec<ColumnWrite>,
     /// The fields that they stand for, with reasons.
     pub fields: Vec<FieldWrite>,

@@ -9,10 +9,10 @@ use crate::model::value::Cell;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecordStatus {
-    /// There.
+    /// Standing in its system, and the active record of its link if it has one.
     Live,
-    /// There, but another record of the same system is the active one of the link: never read for
-    /// values, never written, kept so that references to it resolve.
+    /// There, but another record of the same system is the active one of the link. Never read for
+    /// values, never written; kept so that references to it resolve.
     Surplus,
     /// Neither listed nor answered by its id, without a tombstone: deleted without a trace, or no
     /// longer visible. Neither read nor written until it comes back or a person decides.
@@ -22,7 +22,7 @@ pub enum RecordStatus {
     /// Archived by an operation of the engine's own. Records that went along with it were deleted
     /// by no person (RULES.md V2).
     Withdrawn,
-    /// Gone.
+    /// Deleted, as its system says.
     Deleted,
     /// Gone, and its link goes on without it: its place is free, or another record has it. It keeps
     /// its link, to which it belongs again if it comes back.
@@ -91,7 +91,7 @@ pub struct RecordState {
     pub link: Option<LinkId>,
     /// Its version, compared for equality only.
     pub version: Option<String>,
-    /// Its own stamp, ms.
+    /// The system's own time of its last modification, ms.
     pub modified_ms: Option<i64>,
     /// The status of the record in its system.
     pub status: RecordStatus,
@@ -109,9 +109,9 @@ pub struct RecordState {
 pub enum LinkWork {
     /// Merged or converted, and still in a link.
     Moved,
-    /// It came back.
+    /// The record came back and needs its place again.
     Returned,
-    /// Live without a link.
+    /// Live and without a link, so it is matched.
     Unlinked,
     /// Gone before it was ever read: an unanswered create may have made it.
     Stray,

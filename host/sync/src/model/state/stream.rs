@@ -78,7 +78,7 @@ pub enum SweepStage {
 /// Counts of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SweepCounts {
-    /// Records listed.
+    /// Records that the system has listed.
     pub rows: u64,
     /// Records that had changed, appeared or gone without a word from the cursor; should be zero.
     pub missed: u64,

@@ -3,9 +3,9 @@
 //!
 //! A system takes a record that is deleted out of the references to it. Nobody edited these: they
 //! follow from the deletion. While the deletion waits, or the others are left, nothing is carried
-//! over, and what referred to the record does so again where it is restored or made again. Once
-//! every record of what was referred to is gone, the references go with it. Where a person names
-//! another record meanwhile, that is the only edit, whichever system took what out.
+//! over. References to the record come back where it is restored or made again. Once every record
+//! of what was referred to is gone, the references go with it. Where a person names another record
+//! meanwhile, that is the only edit, whichever system took what out.
 
 use std::sync::Arc;
 
@@ -150,8 +150,8 @@ impl LinkPlanner<'_> {
             let had = if has(&state.agreed) || has(&state.base) { truth.clone() } else { None };
             return Some(LostReference { base: cell_of(&base), had, waits_for: gone.cloned() });
         }
-        // What it waited for is gone everywhere: now the references to that go, too, unless a
-        // person has named something else somewhere.
+        // Its target is gone everywhere: the references to that go too, unless a person has named
+        // something else somewhere.
         if !many && self.is_set_anew(position, field) {
             let is_left = gone.is_some() && base.iter().all(|link| references.is_over(*link));
             let nothing = LostReference { base: cell_of(&[]), had: None, waits_for: None };

@@ -1,9 +1,9 @@
 //! Plans merges: records of one system that a policy or a person wants merged, as they are in
 //! another (`RULES.md` E11).
 //!
-//! A merge cannot be undone, so it is planned only for a review about a surplus record whose choice
-//! is to approve, and only while both records stand as the review says. What else is due at the
-//! link waits for what comes of it: the survivor may have another id and other values.
+//! A merge cannot be undone. So it is planned only after an approved review about a surplus record,
+//! and only while both records stand as the review says. What else is due at the link waits for
+//! what comes of it: the survivor may have another id and other values.
 
 use std::sync::Arc;
 

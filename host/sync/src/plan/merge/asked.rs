@@ -57,7 +57,7 @@ impl FieldMerge<'_> {
             edited: self.new.edited,
         };
         let mut values = self.shown(&[held, vote.clone()]);
-        // What a rule has overruled a moment ago stays on record.
+        // Values that a rule has just overruled stay on record.
         if let Some(ReviewSubject::Conflict { values: overruled, .. }) = self.decided.take() {
             for (system, value) in overruled {
                 add(&mut values, &system, &value);
@@ -106,7 +106,7 @@ impl FieldMerge<'_> {
             return Some(self.first(values, policy.to_owned(), None));
         }
         self.decided = Some(match self.decided.take() {
-            // What a rule has overruled a moment ago stays on record.
+            // Values that a rule has just overruled stay on record.
             Some(ReviewSubject::Conflict { field, base, values: mut all, policy, chosen }) => {
                 values.iter().for_each(|(system, value)| add(&mut all, system, value));
                 ReviewSubject::Conflict { field, base, values: all, policy, chosen }
@@ -117,7 +117,7 @@ impl FieldMerge<'_> {
     }
 
     /// True where a write replaces a value of its own in a member that is only written. A value
-    /// that the system set at creation is nobody's.
+    /// that the system set at creation does not count.
     fn gives_way(&self, position: usize) -> bool {
         let parts = self.parts.get(position).zip(self.outlooks.get(position));
         parts.is_some_and(|(part, outlook)| {
@@ -177,8 +177,8 @@ impl FieldMerge<'_> {
         }
     }
 
-    /// Each system that wants one of these values or stands for it, with what it holds now. The
-    /// truth that nobody holds any more is nobody's.
+    /// Each system that wants one of these values or stands for it, with what it holds now. A truth
+    /// that no member holds any more is left out.
     pub(super) fn shown(&self, votes: &[Vote]) -> Vec<(String, Cell)> {
         let mut values = Vec::with_capacity(votes.len());
         for vote in votes {

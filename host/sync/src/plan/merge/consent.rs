@@ -3,7 +3,7 @@
 //! One of the two values of such a field says that somebody does not want to be contacted: the
 //! opt-out. It stands over every other value at the first link, in a conflict, after a merge and
 //! after the database was put back. A person takes it back by changing it in one system, unless
-//! another one holds it that cannot be told. Who never held it has no say.
+//! another system holds it that may not be written. A member that never held it has no say.
 
 use super::{FieldMerge, MemberField};
 use crate::model::reason::Reason;
@@ -38,8 +38,8 @@ impl FieldMerge<'_> {
         self.parts.iter().position(|part| part.has_newly_opted_out(&self.field.winner, self.old))
     }
 
-    /// The member where a person has taken the opt-out back, if all others that held it can be
-    /// told. Where the database was put back, one that still holds it may have opted out since.
+    /// The member where a person has taken the opt-out back, if all others that hold it may be
+    /// written. Where the database was put back, one that still holds it may have opted out since.
     fn given_back(&self, out: &Cell) -> Option<usize> {
         let mut given = None;
         for (position, part) in self.parts.iter().enumerate().filter(|(_, part)| part.reads) {
@@ -118,7 +118,7 @@ pub(crate) fn join<'a>(winner: &Winner, left: &'a Truth, right: &Truth) -> Optio
     (left.value == out && right.value != out).then_some(left)
 }
 
-/// Lets an opt-out of a record that stands aside count in its link; whether one did.
+/// Lets an opt-out of a record that stands aside count in its link. True where one did.
 pub(crate) fn carry(entity: &EntitySpec, link: &mut Link, record: &RecordState) -> bool {
     link.truth.resize_with(entity.fields.len(), Truth::default);
     let mut carries = false;

@@ -417,7 +417,7 @@ fn empty_source_empties_no_target_that_is_unknown() {
     };
     check(None, None, None, false);
     check(value("typed"), None, None, false);
-    // What was carried there before is emptied with its source.
+    // A value that was carried there before is emptied with its source.
     check(value("old"), value("old"), value("old"), true);
 }
 

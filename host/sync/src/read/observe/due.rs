@@ -71,8 +71,8 @@ impl Reader<'_> {
 }
 
 /// Puts off the doubts that remain: of an answered record by the lag of a reading, of any other by
-/// a day. A record that is neither answered nor reported as gone may show its state from before our
-/// write later, so it stays in doubt, and the next sweep asks for it.
+/// a day. A record that is neither answered nor reported as gone stays in doubt, because a later
+/// reading may still show its state from before our write. The next sweep asks for it.
 fn postpone(
     changes: &mut Changes,
     asked: Vec<(RecordKey, Doubt)>,

@@ -86,7 +86,7 @@ fn is(fate: FieldVerdict) -> RowVerdict {
     RowVerdict::Fields(vec![fate])
 }
 
-/// RULES.md V1 (a): an older stamp or a version from before the write says nothing.
+/// RULES.md V1 (a): an older stamp or a version from before the write decides nothing.
 #[test]
 fn an_older_row_says_nothing() {
     let older = row(Some("9"), Some(10_400), "old");
@@ -124,7 +124,7 @@ fn the_value_from_before_means_not_written_once_the_lag_is_over() {
         title(&unordered, &row(None, None, "old"), look(30_000, true)),
         is(FieldVerdict::Missed)
     );
-    // A scan proves nothing: its index may be older than it says.
+    // A scan proves nothing: its index may be older than the page's lag.
     let scanned = title(&unordered, &row(None, None, "old"), look(30_000, false));
     assert_eq!(scanned, RowVerdict::Nothing { ask: true });
     // Also where the answer named a version that nobody ever sees (RULES.md R26).
@@ -143,7 +143,8 @@ fn a_form_is_no_edit_and_another_value_is_one() {
     assert_eq!(title(&doubt(), &later("new"), look(25_000, false)), is(FieldVerdict::Confirmed));
 }
 
-/// RULES.md R26: a later version with the value from before is not told from an undo.
+/// RULES.md R26: a later version with the value from before may be an undo or a write that was not
+/// kept.
 #[test]
 fn a_later_version_with_the_value_from_before_is_unsure() {
     let later = row(Some("3"), Some(20_500), "old");

@@ -1,4 +1,4 @@
-//! What is known of one field, written and read: a record's state of it and a link's truth.
+//! The encoding of one field: a record's state of it, or a link's truth.
 
 use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess};
@@ -6,7 +6,7 @@ use serde::de::{IgnoredAny, MapAccess};
 use crate::model::state::{FieldState, Span, Truth};
 use crate::model::value::{Cell, Value};
 
-/// What items of one text have in common.
+/// Facts that most items of one text share.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct SharedFacts {
@@ -14,31 +14,31 @@ pub struct SharedFacts {
     from: Option<String>,
 }
 
-/// What is known of one field, as a store keeps it.
+/// One field's stored form.
 pub trait Item: Sized + Default + PartialEq {
-    /// What it may have in common with others.
+    /// The facts that it may share with others.
     fn shared(&self) -> (Span, Option<&str>);
 
-    /// The value, where it is all that there is to say beside `shared`.
+    /// The value, where the item holds nothing else beside `shared`.
     fn bare(&self, shared: (Span, Option<&str>)) -> Option<&Value>;
 
     /// Reads a value that stood alone.
     fn of_bare(value: Value, shared: &SharedFacts) -> Self;
 
-    /// Writes the inside of an object: all that neither `shared` nor the item itself says.
+    /// Writes the members of an object that neither `shared` nor another member implies.
     ///
     /// # Errors
-    /// What the writer says.
+    /// The writer failed.
     fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()>;
 
-    /// Reads what was written.
+    /// Reads the members that [`Item::write`] wrote.
     ///
     /// # Errors
-    /// What the reader says.
+    /// The reader failed.
     fn read<'de, A: MapAccess<'de>>(map: A, shared: &SharedFacts) -> Result<Self, A::Error>;
 }
 
-/// What most items have in common, as a member of the whole object.
+/// Writes the facts that most items share, as a member of the whole object.
 pub(super) fn write_shared(
     (edited, from): (Span, Option<&str>),
     out: &mut Vec<u8>,
@@ -64,7 +64,7 @@ struct Object<'a> {
 }
 
 impl Object<'_> {
-    /// A value that may be there; nothing where it is not.
+    /// Writes a member if it has a value.
     fn write_entry<T: serde::Serialize>(
         &mut self,
         key: &str,
@@ -83,7 +83,7 @@ impl Object<'_> {
         serde_json::to_writer(&mut *self.out, value)
     }
 
-    /// What differs from what would be read without it.
+    /// Writes a member if it differs from the value that reading without it gives.
     fn unless<T: serde::Serialize + PartialEq>(
         &mut self,
         known: &T,
@@ -228,7 +228,7 @@ impl Item for Truth {
     }
 }
 
-/// Writes a value that can stand alone; whether it can.
+/// Writes a value that can stand alone; false if it cannot.
 pub(super) fn write_bare(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<bool> {
     match value {
         Value::Null => serde_json::to_writer(out, &())?,

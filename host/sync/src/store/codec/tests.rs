@@ -1,4 +1,4 @@
-//! Stored items: what is left out is read as it was, and what older programs wrote likewise.
+//! Stored items: shortened ones and those of older programs read as the same state.
 
 use std::collections::BTreeMap;
 
@@ -99,7 +99,7 @@ fn a_value_about_which_nothing_else_is_to_be_said_stands_alone() {
     assert_eq!(layouts.decode::<FieldState>("person", &text).unwrap(), states);
 }
 
-/// As it was written before anything was left out.
+/// The form from before anything was left out.
 fn written_out<T: serde::Serialize + Default + PartialEq>(names: &[&str], items: &[T]) -> String {
     let named: BTreeMap<&str, &T> =
         names.iter().copied().zip(items).filter(|(_, item)| **item != T::default()).collect();

@@ -1,5 +1,4 @@
-//! What follows from the state: views of links, numbers for `status`, and what a restored database
-//! marks.
+//! Derived state: views of links, numbers for `status`, and the marks of a restored database.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use crate::model::state::{Doubt, RecordKey, Stream};
 /// Stream, due time and id: the doubts in the order in which they are due.
 type Place = (Stream, i64, String);
 
-/// See the module.
+/// Doubts by record, with an index by stream and due time.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Doubts {
     by_record: BTreeMap<RecordKey, Doubt>,

@@ -4,7 +4,7 @@ use super::State;
 use crate::model::state::{Failing, Failure, LinkId, LinkStatus, newest};
 
 impl State {
-    /// Of links by number, then of records by key.
+    /// Failures of links by number, then of records by key.
     pub(super) fn failures(&self, since_ms: i64, limit: usize) -> Vec<Failing> {
         let fails = |failures: &[Failure]| newest(failures).is_some_and(|(ms, _)| ms >= since_ms);
         let mut found = Vec::new();
@@ -32,7 +32,7 @@ impl State {
     }
 }
 
-/// The listed ones that failed at or after this time, each with its entity and link.
+/// The listed failures at or after this time, each with its entity and link.
 fn listed<'a>(
     entity: &'a str,
     link: Option<LinkId>,

@@ -1,4 +1,4 @@
-//! How many active links there are, and what the guards have counted.
+//! Counts of active links, and the counts for the limits of deletions and creations.
 
 use super::State;
 use crate::model::state::{GuardCounts, LinkStatus};

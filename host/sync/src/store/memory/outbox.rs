@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::model::state::{LinkId, OutboxEntry};
 
-/// See the module.
+/// Operations in the order of first insertion, with indexes by intent and by link.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Outbox {
     next: u64,
     entries: BTreeMap<u64, OutboxEntry>,
     by_intent: HashMap<String, u64>,
-    /// How many entries a link has; links without any are left out.
+    /// The number of entries of each link; links without any are left out.
     by_link: HashMap<LinkId, usize>,
 }
 

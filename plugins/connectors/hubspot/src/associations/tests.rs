@@ -7,7 +7,7 @@ use renkei_sdk::testing::{respond, with_http};
 use super::*;
 
 fn contact_to_company() -> &'static Relation {
-    relation_of("contacts", "associations.companies").unwrap()
+    find_relation("contacts", "associations.companies").unwrap()
 }
 
 fn link(to: &str, primary: bool, labelled: bool) -> Link {
@@ -19,43 +19,44 @@ fn ids(ids: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_cell_has_the_primary_first_and_the_others_by_id() {
-    let check = |links: &[Link], expected| assert_eq!(contact_to_company().cell(links), expected);
+fn cell_has_the_primary_first_and_the_others_by_id() {
+    let check =
+        |links: &[Link], expected| assert_eq!(contact_to_company().make_cell(links), expected);
     check(&[], Value::Null);
     check(
         &[link("100", false, false), link("20", false, false), link("300", true, false)],
         Value::References(ids(&["300", "20", "100"])),
     );
     check(&[link("20", false, false)], Value::References(ids(&["", "20"])));
-    let deals = relation_of("contacts", "associations.deals").unwrap();
-    assert_eq!(deals.cell(&[link("20", false, false)]), Value::References(ids(&["20"])));
+    let deals = find_relation("contacts", "associations.deals").unwrap();
+    assert_eq!(deals.make_cell(&[link("20", false, false)]), Value::References(ids(&["20"])));
 }
 
 #[test]
-fn a_list_tells_the_primary_by_its_type() {
+fn list_tells_the_primary_by_its_type() {
     let list: AssociationList = serde_json::from_str(
         r#"{"results":[{"id":"7","type":"contact_to_company_unlabeled"},
             {"id":"9","type":"contact_to_company"},
             {"id":"9","type":"contact_to_company_unlabeled"}]}"#,
     )
     .unwrap();
-    let links = contact_to_company().listed(Some(&list)).unwrap();
-    assert_eq!(contact_to_company().cell(&links), Value::References(ids(&["9", "7"])));
-    assert_eq!(contact_to_company().listed(None), Some(Vec::new()));
+    let links = contact_to_company().read_listed(Some(&list)).unwrap();
+    assert_eq!(contact_to_company().make_cell(&links), Value::References(ids(&["9", "7"])));
+    assert_eq!(contact_to_company().read_listed(None), Some(Vec::new()));
 }
 
 #[test]
-fn a_list_with_a_next_page_is_not_complete() {
+fn list_with_a_next_page_is_not_complete() {
     let list: AssociationList =
         serde_json::from_str(r#"{"results":[{"id":"7"}],"paging":{"next":{"after":"7"}}}"#)
             .unwrap();
-    assert_eq!(contact_to_company().listed(Some(&list)), None);
+    assert_eq!(contact_to_company().read_listed(Some(&list)), None);
 }
 
 #[test]
-fn a_change_adds_removes_what_goes_and_keeps_labelled_pairs() {
+fn change_adds_removes_what_goes_and_keeps_labelled_pairs() {
     let check = |has: &[Link], wanted: &[&str], add: &[(&str, bool)], remove: &[&str]| {
-        let change = contact_to_company().change("1", has, &ids(wanted), |to| to == "5");
+        let change = contact_to_company().plan_change("1", has, &ids(wanted), |to| to == "5");
         let added: Vec<_> =
             change.add.iter().map(|pair| (pair.to.as_str(), pair.primary)).collect();
         assert_eq!(added, add);
@@ -73,14 +74,14 @@ fn a_change_adds_removes_what_goes_and_keeps_labelled_pairs() {
 }
 
 #[test]
-fn a_labelled_pair_that_stays_is_in_the_state_afterwards() {
+fn labelled_pair_that_stays_is_in_the_state_afterwards() {
     let has = [link("5", true, true)];
-    let change = contact_to_company().change("1", &has, &ids(&["6"]), |_| true);
-    assert_eq!(contact_to_company().cell(&change.after), Value::References(ids(&["6", "5"])));
+    let change = contact_to_company().plan_change("1", &has, &ids(&["6"]), |_| true);
+    assert_eq!(contact_to_company().make_cell(&change.after), Value::References(ids(&["6", "5"])));
 }
 
 #[test]
-fn a_record_without_associations_is_an_error_in_the_answer_only() {
+fn record_without_associations_is_an_error_in_the_answer_only() {
     let links = with_http(
         |request| {
             assert_eq!(request.path, "/crm/v4/associations/contacts/companies/batch/read");
@@ -95,7 +96,7 @@ fn a_record_without_associations_is_an_error_in_the_answer_only() {
                     "context":{"fromObjectId":["2"]}}]}"#,
             ))
         },
-        || contact_to_company().read(&ids(&["1", "2"])),
+        || contact_to_company().read_links(&ids(&["1", "2"])),
     )
     .unwrap();
     assert_eq!(links.get("1").unwrap(), &[link("29022297485", true, false)]);
@@ -104,7 +105,8 @@ fn a_record_without_associations_is_an_error_in_the_answer_only() {
 
 #[test]
 fn one_bad_pair_is_found_by_halving() {
-    let change = contact_to_company().change("1", &[], &ids(&["5", "6", "bad", "7"]), |_| false);
+    let change =
+        contact_to_company().plan_change("1", &[], &ids(&["5", "6", "bad", "7"]), |_| false);
     let missing = with_http(
         |request| {
             let body: Json = serde_json::from_slice(&request.body).unwrap();
@@ -118,7 +120,7 @@ fn one_bad_pair_is_found_by_halving() {
             let results: Vec<Json> = made.collect();
             Ok(respond(201, &json!({ "results": results }).to_string()))
         },
-        || contact_to_company().create(&change.add),
+        || contact_to_company().create_pairs(&change.add),
     );
     assert_eq!(missing.unwrap().into_iter().collect::<Vec<_>>(), [("1".into(), "bad".into())]);
 }

@@ -4,15 +4,16 @@
 //! the simulator in `simulated/reads.rs`.
 
 use renkei_sdk::http::Failure;
+use renkei_sdk::testing::texts;
 use renkei_sdk::{Connector, Removal, Value};
 
 use super::*;
-use crate::testing::{NOW_MS, Sent, names, ok, scripted};
+use crate::client::scripted::{NOW_MS, SentRequest, ok, scripted};
 
 fn request(scan: Scan, cursor: Option<Cursor>, columns: &[&str]) -> PageRequest {
     PageRequest {
         object: "contacts".into(),
-        columns: names(columns),
+        columns: texts(columns),
         scan,
         cursor: cursor.map(|cursor| cursor.encode().unwrap()),
         filter: Vec::new(),
@@ -21,7 +22,7 @@ fn request(scan: Scan, cursor: Option<Cursor>, columns: &[&str]) -> PageRequest 
     }
 }
 
-fn read(request: &PageRequest, answers: &[&str]) -> (Page, Cursor, Vec<Sent>) {
+fn read(request: &PageRequest, answers: &[&str]) -> (Page, Cursor, Vec<SentRequest>) {
     let answers = answers.iter().map(|json| ok(json)).collect();
     let (page, sent) = scripted(answers, |hubspot| hubspot.read_page(request));
     let page = page.unwrap();
@@ -30,7 +31,7 @@ fn read(request: &PageRequest, answers: &[&str]) -> (Page, Cursor, Vec<Sent>) {
 }
 
 #[test]
-fn a_backfill_lists_with_properties_and_associations() {
+fn backfill_lists_with_properties_and_associations() {
     let request = request(Scan::Backfill, None, &["email", "associations.companies", "nothing"]);
     let (page, cursor, sent) = read(
         &request,
@@ -46,7 +47,7 @@ fn a_backfill_lists_with_properties_and_associations() {
     let row = &page.batch.rows[0];
     assert_eq!(
         row.cells,
-        [Some(Value::from("a@example.jp")), Some(Value::References(names(&["9"]))), None]
+        [Some(Value::from("a@example.jp")), Some(Value::References(texts(&["9"]))), None]
     );
     assert_eq!(row.version.as_deref(), Some("2026-03-12T10:04:17.969Z"));
     assert_eq!((row.modified, page.server_time), (Some(1_773_309_857_969), Some(NOW_MS)));
@@ -55,7 +56,7 @@ fn a_backfill_lists_with_properties_and_associations() {
 }
 
 #[test]
-fn a_backfill_ends_where_changes_began() {
+fn backfill_ends_where_changes_began() {
     let cursor = Cursor::Backfill { since: 5, after: "2 /".into() };
     let (page, cursor, sent) =
         read(&request(Scan::Backfill, Some(cursor), &["email"]), &[r#"{"results":[]}"#]);
@@ -65,7 +66,7 @@ fn a_backfill_ends_where_changes_began() {
 }
 
 #[test]
-fn too_many_properties_for_an_address_are_read_by_batch() {
+fn properties_are_read_by_batch_when_address_is_too_long() {
     let many: Vec<String> = (0..900).map(|n| format!("a_long_property_name_{n}")).collect();
     let columns: Vec<&str> = many.iter().map(String::as_str).chain(["email"]).collect();
     // Unknown columns are not asked for, so only known ones can make an address too long.
@@ -84,13 +85,13 @@ fn too_many_properties_for_an_address_are_read_by_batch() {
         },
         || crate::schema::Properties::fetch("contacts"),
     );
-    let view = View::new("contacts", &many, fetched.as_ref().unwrap());
+    let selection = Selection::new("contacts", &many, fetched.as_ref().unwrap());
     let (page, sent) = scripted(
         vec![
             ok(r#"{"results":[{"id":"1"},{"id":"2"}]}"#),
             ok(r#"{"results":[{"id":"2","properties":{"a_long_property_name_0":"x"}}]}"#),
         ],
-        |_| backfill(&view, &Vec::new(), 100, None, None),
+        |_| read_backfill(&selection, &Vec::new(), 100, None, None),
     );
     assert_eq!(sent[0].path, "/crm/v3/objects/contacts?limit=100");
     assert_eq!(sent[1].path, "/crm/v3/objects/contacts/batch/read");
@@ -129,7 +130,7 @@ fn changes_are_searched_by_time_and_paged_by_id() {
 }
 
 #[test]
-fn a_page_of_changes_ends_at_the_limit_or_at_a_failure() {
+fn page_of_changes_ends_at_the_limit_or_at_a_failure() {
     let here =
         Cursor::Search { since: 5, begun: Some(NOW_MS), last_id: Some("4".into()), archived: None };
     let at_5 =
@@ -150,7 +151,7 @@ fn a_page_of_changes_ends_at_the_limit_or_at_a_failure() {
 
 /// RULES.md R19: an answer with a `Date` a day or more ahead of the host.
 #[test]
-fn a_cursor_stays_in_the_hosts_past_when_the_servers_clock_is_wrong() {
+fn cursor_stays_in_the_hosts_past_when_the_servers_clock_is_wrong() {
     let clock = |now_ms: i64| vec![("now-ms".to_owned(), Value::Integer(now_ms))];
     let began = |now_ms: i64, since: i64| {
         let start = request(Scan::Changes, Some(Cursor::changes(since, None)), &["email"]);
@@ -172,7 +173,7 @@ fn a_cursor_stays_in_the_hosts_past_when_the_servers_clock_is_wrong() {
 }
 
 #[test]
-fn a_heap_of_archived_records_is_read_over_several_scans() {
+fn archived_records_are_read_over_several_scans_when_many() {
     let last =
         Cursor::Archived { since: 7, after: Some("5".into()), pages: ARCHIVED_PAGES_MAX - 1 };
     let more_follow = r#"{"results":[{"id":"6"}],"paging":{"next":{"after":"6"}}}"#;
@@ -184,7 +185,7 @@ fn a_heap_of_archived_records_is_read_over_several_scans() {
 }
 
 #[test]
-fn a_sweep_lists_the_living_and_then_the_archived() {
+fn sweep_lists_live_records_then_archived_ones() {
     let (page, cursor, sent) = read(
         &request(Scan::Sweep, None, &[]),
         &[r#"{"results":[{"id":"1","updatedAt":"1970-01-01T00:00:01Z"}]}"#],
@@ -199,7 +200,7 @@ fn a_sweep_lists_the_living_and_then_the_archived() {
 }
 
 #[test]
-fn a_cursor_of_another_scan_is_lost() {
+fn cursor_of_another_scan_is_lost() {
     let check = |scan, cursor| {
         let request = request(scan, Some(cursor), &[]);
         let (page, _) = scripted(Vec::new(), |hubspot| hubspot.read_page(&request));

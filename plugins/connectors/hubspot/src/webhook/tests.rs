@@ -1,6 +1,6 @@
-//! The vectors of `apis/hubspot.md` 9, and hints of each sort of event.
+//! The known signatures (H-webhook-6), and the hints of each sort of event.
 //!
-//! Secrets come from the test harness; the signatures were made by other implementations.
+//! Secrets come from the test harness; other implementations made the signatures.
 
 use renkei_sdk::testing::with_secret;
 
@@ -41,7 +41,7 @@ fn v3(timestamp: &str, signature: &str) -> Hook {
 }
 
 #[test]
-fn a_v3_signature_holds_for_five_minutes() {
+fn v3_signature_holds_for_five_minutes() {
     let sent = SENT_MS.to_string();
     assert!(signed(&v3(&sent, V3)));
     let at = |received_at| Hook { received_at, ..v3(&sent, V3) };
@@ -51,7 +51,7 @@ fn a_v3_signature_holds_for_five_minutes() {
 }
 
 #[test]
-fn a_v3_signature_covers_everything() {
+fn v3_signature_covers_everything() {
     let sent = SENT_MS.to_string();
     assert!(!signed(&v3("1718000000001", V3)));
     assert!(!signed(&v3(&sent, "bm90IGl0")));
@@ -62,7 +62,7 @@ fn a_v3_signature_covers_everything() {
 
 #[test]
 fn escapes_are_decoded_as_hubspot_does() {
-    assert_eq!(decoded("https://a/b%3Ac%2fd%20e"), "https://a/b:c/d%20e");
+    assert_eq!(decode_escapes("https://a/b%3Ac%2fd%20e"), "https://a/b:c/d%20e");
 }
 
 #[test]
@@ -83,8 +83,8 @@ fn v1_covers_the_body() {
 }
 
 fn hints(body: &str) -> Vec<(String, String, String)> {
-    let events: Vec<Event> = serde_json::from_str(body).unwrap();
-    let hints = events.iter().flat_map(Event::hints);
+    let events: Vec<WebhookEvent> = serde_json::from_str(body).unwrap();
+    let hints = events.iter().flat_map(WebhookEvent::hints);
     hints.map(|hint| (hint.object, hint.id, hint.what)).collect()
 }
 
@@ -120,7 +120,7 @@ fn each_sort_of_event_names_its_records() {
 }
 
 #[test]
-fn a_reply_names_a_record_once() {
+fn reply_names_a_record_once() {
     let body = concat!(
         r#"[{"subscriptionType":"contact.creation","objectId":5},"#,
         r#"{"subscriptionType":"contact.creation","objectId":5}]"#,
@@ -129,16 +129,16 @@ fn a_reply_names_a_record_once() {
     let signature = "47eyfZsPeo14pbBmW1T6sugwhR1EbBWFD6AEGy8uFZE=";
     let headers =
         [("x-hubspot-signature-v3", signature), ("x-hubspot-request-timestamp", "1718000000000")];
-    let reply = with_secret(SECRET, KEY, || receive(&hook(&headers, body))).unwrap();
+    let reply = with_secret(SECRET, KEY, || receive_call(&hook(&headers, body))).unwrap();
     assert_eq!((reply.status, reply.hints.len()), (200, 1));
-    let refused = with_secret(SECRET, b"other", || receive(&hook(&headers, body)));
+    let refused = with_secret(SECRET, b"other", || receive_call(&hook(&headers, body)));
     assert!(matches!(refused, Err(Error::Unauthorized(_))));
 }
 
-/// A million calls (the hostile plugins' issue, acceptance 3): method, address, headers and body,
-/// each broken in turn. None is believed, because none is signed.
+/// Anybody may call, so a million calls are tried: method, address, headers and body, each broken
+/// in turn. None is believed, because none is signed.
 #[test]
-fn no_call_makes_the_verifier_panic() {
+fn verifier_never_panics_on_any_call() {
     let call = |headers: &[&str], body: &str| {
         let parts = [&["POST", "https://www.example.com/web%3Ahook"], headers, &[body]].concat();
         parts.join("\n").into_bytes()
@@ -160,7 +160,7 @@ fn no_call_makes_the_verifier_panic() {
             body: line().into_bytes(),
             received_at: SENT_MS,
         };
-        let taken = with_secret(SECRET, KEY, || receive(&hook));
+        let taken = with_secret(SECRET, KEY, || receive_call(&hook));
         // The v1 vector signs a body alone, so that a call around it may change and hold.
         assert!(taken.is_err() || hook.body == SDK_BODY.as_bytes());
     });
@@ -168,7 +168,7 @@ fn no_call_makes_the_verifier_panic() {
 
 /// A million bodies of which the signature is good.
 #[test]
-fn no_body_makes_the_events_panic() {
+fn event_reader_never_panics_on_any_body() {
     let merged = r#"[{"subscriptionType":"object.merge","objectTypeId":"0-1","objectId":"1",
         "primaryObjectId":2,"mergedObjectIds":[3,"4"],"newObjectId":5}]"#;
     let related = r#"[{"subscriptionType":"contact.associationChange","fromObjectId":1,
@@ -176,11 +176,11 @@ fn no_body_makes_the_events_panic() {
         "associationType":"CONTACT_TO_COMPANY"}]"#;
     let seeds = [SDK_BODY, merged, related].map(|body| body.as_bytes().to_vec());
     for seed in &seeds {
-        assert!(serde_json::from_slice::<Vec<Event>>(seed).is_ok());
+        assert!(serde_json::from_slice::<Vec<WebhookEvent>>(seed).is_ok());
     }
     renkei_mutate::run(&seeds, |bytes| {
-        if let Ok(events) = serde_json::from_slice::<Vec<Event>>(bytes) {
-            let _hints: Vec<Hint> = events.iter().flat_map(Event::hints).collect();
+        if let Ok(events) = serde_json::from_slice::<Vec<WebhookEvent>>(bytes) {
+            let _hints: Vec<Hint> = events.iter().flat_map(WebhookEvent::hints).collect();
         }
     });
 }

@@ -1,7 +1,7 @@
-//! Which operations share which request. Pure.
+//! The requests of a write, and the operations in each. Pure.
 //!
-//! A batch takes 100 inputs of one verb and refuses an id that it holds twice, so two operations
-//! on one record go into two requests, in their order.
+//! A batch takes 100 inputs of one verb and refuses an id that it holds twice (`API.md`,
+//! H-batch-6). So two operations on one record go into two requests, in their order.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,14 @@ use renkei_sdk::{Action, Operation, Outcome, Problem, Remedy, Value, WriteReques
 use serde_json::{Map, Value as Json, json};
 
 use crate::associations;
-use crate::values;
+use crate::value;
 
-/// Inputs of one batch (`apis/hubspot.md` 4).
+/// Inputs of one batch (H-batch-1).
 const BATCH_MAX: usize = 100;
 
-/// What a batch does.
+/// The endpoint of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verb {
+pub(super) enum BatchVerb {
     Create,
     Update,
     /// Create or update by this unique property.
@@ -26,7 +26,7 @@ pub(super) enum Verb {
 
 /// One operation in a request.
 #[derive(Debug, Clone)]
-pub(super) struct Item<'a> {
+pub(super) struct PlannedOperation<'a> {
     /// Its place in the host's request; also its `objectWriteTraceId`.
     pub(super) index: usize,
     /// The id, or the value of an upsert's property; empty for a create.
@@ -36,52 +36,66 @@ pub(super) struct Item<'a> {
 
 /// Operations that go out together.
 #[derive(Debug)]
-pub(super) struct Batch<'a> {
-    pub(super) verb: Verb,
-    pub(super) items: Vec<Item<'a>>,
+pub(super) struct WriteBatch<'a> {
+    pub(super) verb: BatchVerb,
+    pub(super) items: Vec<PlannedOperation<'a>>,
     keys: BTreeSet<String>,
 }
 
-/// What becomes of one operation.
+/// The plan for one operation.
 #[derive(Debug)]
-pub(super) enum Step {
-    Send(Verb, String),
+pub(super) enum PlannedStep {
+    Send(BatchVerb, String),
     /// Nothing but associations changes in the record with this id.
     RelateOnly(String),
     Refuse(Outcome),
 }
 
-/// How an operation is to be sent; `stamp` is the property that holds intents, if there is one.
-pub(super) fn step(request: &WriteRequest, operation: &Operation, stamp: Option<&str>) -> Step {
+/// Decides how an operation is sent; `stamp` is the property that holds intents, if there is one.
+pub(super) fn plan_step(
+    request: &WriteRequest,
+    operation: &Operation,
+    stamp: Option<&str>,
+) -> PlannedStep {
     let id = operation.id.clone().unwrap_or_default();
     let key = operation.key.as_deref();
     match (operation.action, stamp, key) {
         (Action::Create, Some(stamp), _) => {
-            Step::Send(Verb::Upsert(stamp.to_owned()), operation.intent.clone())
+            PlannedStep::Send(BatchVerb::Upsert(stamp.to_owned()), operation.intent.clone())
         }
-        (Action::Create, None, _) => Step::Send(Verb::Create, String::new()),
-        (Action::Upsert, _, Some(key)) => match request.cell(operation, key).map(values::write) {
-            Some(value) if !value.is_empty() => Step::Send(Verb::Upsert(key.to_owned()), value),
+        (Action::Create, None, _) => PlannedStep::Send(BatchVerb::Create, String::new()),
+        (Action::Upsert, _, Some(key)) => match request.cell(operation, key).map(value::write_text)
+        {
+            Some(value) if !value.is_empty() => {
+                PlannedStep::Send(BatchVerb::Upsert(key.to_owned()), value)
+            }
             _ => refuse("key-missing", "the upsert has no value for its key"),
         },
         (Action::Update | Action::Archive, ..) if id.is_empty() => {
             refuse("id-missing", "the operation names no record")
         }
-        (Action::Update, ..) if properties(request, operation).is_empty() => Step::RelateOnly(id),
-        (Action::Update, ..) => Step::Send(Verb::Update, id),
-        (Action::Archive, ..) => Step::Send(Verb::Archive, id),
+        (Action::Update, ..) if written_properties(request, operation).is_empty() => {
+            PlannedStep::RelateOnly(id)
+        }
+        (Action::Update, ..) => PlannedStep::Send(BatchVerb::Update, id),
+        (Action::Archive, ..) => PlannedStep::Send(BatchVerb::Archive, id),
         (Action::Upsert, ..) => refuse("key-missing", "the upsert names no key"),
+        // H-merge-5.
         (Action::Restore, ..) => refuse("unsupported", "HubSpot restores records by hand only"),
     }
 }
 
-fn refuse(code: &str, message: &str) -> Step {
-    Step::Refuse(Outcome::rejected(Problem::new(code, message, Remedy::Plugin)))
+fn refuse(code: &str, message: &str) -> PlannedStep {
+    PlannedStep::Refuse(Outcome::rejected(Problem::new(code, message, Remedy::Plugin)))
 }
 
-impl<'a> Batch<'a> {
+impl<'a> WriteBatch<'a> {
     /// Puts an item into the first batch of its verb that has room and not yet its record.
-    pub(super) fn place(batches: &mut Vec<Self>, verb: Verb, item: Item<'a>) {
+    pub(super) fn place_operation(
+        batches: &mut Vec<Self>,
+        verb: BatchVerb,
+        item: PlannedOperation<'a>,
+    ) {
         let fits = |batch: &&mut Self| {
             batch.verb == verb
                 && batch.items.len() < BATCH_MAX
@@ -101,16 +115,20 @@ impl<'a> Batch<'a> {
 }
 
 /// The body's `inputs` entry of one operation.
-pub(super) fn input(request: &WriteRequest, verb: &Verb, item: &Item<'_>) -> Json {
-    let mut properties = properties(request, item.operation);
+pub(super) fn make_input(
+    request: &WriteRequest,
+    verb: &BatchVerb,
+    item: &PlannedOperation<'_>,
+) -> Json {
+    let mut properties = written_properties(request, item.operation);
     let trace = item.index.to_string();
     match verb {
-        Verb::Archive => json!({ "id": item.key }),
-        Verb::Update => {
+        BatchVerb::Archive => json!({ "id": item.key }),
+        BatchVerb::Update => {
             json!({ "id": item.key, "properties": properties, "objectWriteTraceId": trace })
         }
-        Verb::Create => json!({ "properties": properties, "objectWriteTraceId": trace }),
-        Verb::Upsert(property) => {
+        BatchVerb::Create => json!({ "properties": properties, "objectWriteTraceId": trace }),
+        BatchVerb::Upsert(property) => {
             properties.insert(property.clone(), item.key.clone().into());
             json!({
                 "id": item.key,
@@ -123,13 +141,13 @@ pub(super) fn input(request: &WriteRequest, verb: &Verb, item: &Item<'_>) -> Jso
 }
 
 /// The properties that an operation writes. A create has nothing to clear.
-fn properties(request: &WriteRequest, operation: &Operation) -> Map<String, Json> {
+fn written_properties(request: &WriteRequest, operation: &Operation) -> Map<String, Json> {
     let create = operation.action == Action::Create;
     let clears_nothing = |value: &Value| create && value.is_null();
     let written = request
         .present(operation)
         .filter(|(column, value)| !associations::is_column(column) && !clears_nothing(value));
-    written.map(|(column, value)| (column.to_owned(), values::write(value).into())).collect()
+    written.map(|(column, value)| (column.to_owned(), value::write_text(value).into())).collect()
 }
 
 #[cfg(test)]
@@ -137,14 +155,7 @@ mod tests {
     use super::*;
 
     fn operation(action: Action, id: Option<&str>, cells: Vec<Option<Value>>) -> Operation {
-        Operation {
-            intent: "i-1".into(),
-            action,
-            id: id.map(str::to_owned),
-            key: None,
-            if_version: None,
-            cells,
-        }
+        Operation::new("i-1", action, id, cells)
     }
 
     fn request(operations: Vec<Operation>) -> WriteRequest {
@@ -160,8 +171,10 @@ mod tests {
     ) -> Json {
         let request = request(vec![operation(action, id, cells)]);
         let operation = &request.operations[0];
-        let Step::Send(verb, key) = step(&request, operation, stamp) else { panic!("not sent") };
-        input(&request, &verb, &Item { index: 4, key, operation })
+        let PlannedStep::Send(verb, key) = plan_step(&request, operation, stamp) else {
+            panic!("not sent")
+        };
+        make_input(&request, &verb, &PlannedOperation { index: 4, key, operation })
     }
 
     fn cells() -> Vec<Option<Value>> {
@@ -173,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_create_is_an_upsert_by_its_intent_where_that_can_be_kept() {
+    fn create_is_an_upsert_by_its_intent_where_that_can_be_kept() {
         assert_eq!(
             body(Action::Create, None, cells(), Some("renkei_id")),
             json!({
@@ -188,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_clears_what_is_null_and_leaves_alone_what_is_absent() {
+    fn update_clears_what_is_null_and_leaves_alone_what_is_absent() {
         assert_eq!(
             body(Action::Update, Some("9"), vec![None, Some(Value::Null), None], Some("renkei_id")),
             json!({ "id": "9", "objectWriteTraceId": "4", "properties": { "phone": "" } })
@@ -196,10 +209,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_refused_or_only_related() {
+    fn unsendable_operation_is_refused_or_only_related() {
         let check = |action, id, cells, expected: &str| {
             let request = request(vec![operation(action, id, cells)]);
-            let step = format!("{:?}", step(&request, &request.operations[0], None));
+            let step = format!("{:?}", plan_step(&request, &request.operations[0], None));
             assert!(step.contains(expected), "{step}");
         };
         check(Action::Update, None, cells(), "id-missing");
@@ -216,8 +229,8 @@ mod tests {
         let sizes = |ids: &dyn Fn(usize) -> String| {
             let mut batches = Vec::new();
             for (index, operation) in operations.iter().enumerate() {
-                let item = Item { index, key: ids(index), operation };
-                Batch::place(&mut batches, Verb::Update, item);
+                let item = PlannedOperation { index, key: ids(index), operation };
+                WriteBatch::place_operation(&mut batches, BatchVerb::Update, item);
             }
             batches.iter().map(|batch| batch.items.len()).collect::<Vec<_>>()
         };

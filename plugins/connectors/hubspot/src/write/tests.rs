@@ -1,23 +1,17 @@
 //! Outcomes of batches against scripted answers.
 //!
-//! The answers are the recorded ones of `apis/hubspot.md` 4, shortened. Outcomes are compared in a
-//! short form, so that a test reads as a list.
+//! The answers are recorded ones, shortened. Outcomes are compared in a short form, so that a test
+//! reads as a list.
 
 use renkei_sdk::http::Failure;
+use renkei_sdk::testing::texts;
 use renkei_sdk::{Connector, Operation, Value};
 
 use super::*;
-use crate::testing::{Sent, names, ok, scripted, status};
+use crate::client::scripted::{SentRequest, ok, scripted, status};
 
 fn operation(intent: &str, action: Action, id: Option<&str>, email: &str) -> Operation {
-    Operation {
-        intent: intent.into(),
-        action,
-        id: id.map(str::to_owned),
-        key: None,
-        if_version: None,
-        cells: vec![Some(email.into())],
-    }
+    Operation::new(intent, action, id, vec![Some(email.into())])
 }
 
 fn update(id: &str) -> Operation {
@@ -29,14 +23,14 @@ fn create(intent: &str) -> Operation {
 }
 
 fn request(columns: &[&str], operations: Vec<Operation>) -> WriteRequest {
-    let columns = names(columns);
+    let columns = texts(columns);
     WriteRequest { object: "contacts".into(), columns, operations, options: Vec::new() }
 }
 
 fn write(
     operations: Vec<Operation>,
     answers: Vec<Result<renkei_sdk::http::Response, Failure>>,
-) -> (Vec<Outcome>, Vec<Sent>) {
+) -> (Vec<Outcome>, Vec<SentRequest>) {
     let request = request(&["email"], operations);
     let (outcomes, sent) = scripted(answers, |hubspot| hubspot.write(&request));
     (outcomes.unwrap(), sent)
@@ -61,7 +55,7 @@ fn short(outcomes: &[Outcome]) -> Vec<String> {
 }
 
 #[test]
-fn a_partial_answer_gives_each_row_its_outcome() {
+fn partial_answer_gives_each_row_its_outcome() {
     let (outcomes, sent) = write(
         vec![create("a"), create("b"), create("c")],
         vec![status(
@@ -83,7 +77,7 @@ fn a_partial_answer_gives_each_row_its_outcome() {
 }
 
 #[test]
-fn a_lost_record_is_gone_and_the_others_are_written() {
+fn missing_record_is_gone_and_others_are_written() {
     let (outcomes, _) = write(
         vec![update("1"), update("2")],
         vec![status(
@@ -96,14 +90,14 @@ fn a_lost_record_is_gone_and_the_others_are_written() {
 }
 
 #[test]
-fn a_merged_away_record_answers_as_its_survivor() {
+fn merged_away_record_answers_as_its_survivor() {
     let answer = ok(r#"{"results":[{"id":"9","properties":{}},{"id":"2","properties":{}}]}"#);
     let (outcomes, _) = write(vec![update("1"), update("2")], vec![answer]);
     assert_eq!(short(&outcomes), ["updated 9", "updated 2"]);
 }
 
 #[test]
-fn a_refused_batch_is_halved_until_the_culprit_is_alone() {
+fn refused_batch_is_halved_until_the_culprit_is_alone() {
     let refused = || {
         status(
             400,
@@ -157,7 +151,7 @@ fn rows_that_write_an_unknown_property_are_taken_out_at_once() {
 }
 
 #[test]
-fn a_lost_answer_is_uncertain_and_what_was_not_sent_waits() {
+fn lost_answer_is_uncertain_and_what_was_not_sent_waits() {
     let operations: Vec<Operation> = (0..150).map(|id| update(&id.to_string())).collect();
     let (outcomes, sent) = write(operations, vec![Err(Failure::Timeout)]);
     let outcomes = short(&outcomes);
@@ -166,7 +160,7 @@ fn a_lost_answer_is_uncertain_and_what_was_not_sent_waits() {
 }
 
 #[test]
-fn a_quota_after_the_first_batch_makes_the_rest_wait() {
+fn quota_after_the_first_batch_makes_the_rest_wait() {
     let operations: Vec<Operation> = (0..150).map(|id| update(&id.to_string())).collect();
     let results: Vec<Json> = (0..100).map(|id| json!({ "id": id.to_string() })).collect();
     let (outcomes, _) = write(
@@ -178,7 +172,7 @@ fn a_quota_after_the_first_batch_makes_the_rest_wait() {
 }
 
 #[test]
-fn a_call_that_wrote_nothing_fails_as_a_whole() {
+fn call_that_wrote_nothing_fails_as_a_whole() {
     let request = request(&["email"], vec![update("1")]);
     let fails = |answer| {
         let (outcomes, _) = scripted(vec![answer], |hubspot| hubspot.write(&request));
@@ -199,8 +193,8 @@ fn archived_records_answer_nothing() {
 }
 
 #[test]
-fn a_new_record_gets_its_associations_in_one_more_call() {
-    let cells = vec![Some("x@example.jp".into()), Some(Value::References(names(&["7", "8"])))];
+fn new_record_gets_its_associations_in_one_more_call() {
+    let cells = vec![Some("x@example.jp".into()), Some(Value::References(texts(&["7", "8"])))];
     let request =
         request(&["email", "associations.companies"], vec![Operation { cells, ..create("a") }]);
     let answers = vec![
@@ -214,7 +208,7 @@ fn a_new_record_gets_its_associations_in_one_more_call() {
     let (outcomes, sent) = scripted(answers, |hubspot| hubspot.write(&request));
     let outcomes = outcomes.unwrap();
     let Outcome::Applied(applied) = &outcomes[0] else { panic!() };
-    assert_eq!(applied.after, [None, Some(Value::References(names(&["7", "8"])))]);
+    assert_eq!(applied.after, [None, Some(Value::References(texts(&["7", "8"])))]);
     let types: Vec<i64> = (0..2)
         .map(|n| sent[1].body["inputs"][n]["types"][0]["associationTypeId"].as_i64().unwrap())
         .collect();
@@ -222,8 +216,8 @@ fn a_new_record_gets_its_associations_in_one_more_call() {
 }
 
 #[test]
-fn a_changed_company_is_read_added_and_removed_beside_another() {
-    let cells = vec![None, Some(Value::References(names(&["8"])))];
+fn changed_company_is_read_added_and_removed_beside_another() {
+    let cells = vec![None, Some(Value::References(texts(&["8"])))];
     let operation = Operation { cells, ..update("1") };
     let goes = format!("{} associations.companies 7", operation.intent);
     let mut request = request(&["email", "associations.companies"], vec![operation]);
@@ -238,7 +232,7 @@ fn a_changed_company_is_read_added_and_removed_beside_another() {
     let (outcomes, sent) = scripted(answers, |hubspot| hubspot.write(&request));
     let outcomes = outcomes.unwrap();
     let Outcome::Applied(applied) = &outcomes[0] else { panic!() };
-    assert_eq!(applied.after, [None, Some(Value::References(names(&["8", "9"])))]);
+    assert_eq!(applied.after, [None, Some(Value::References(texts(&["8", "9"])))]);
     assert_eq!(
         sent[2].body,
         json!({ "inputs": [{ "from": { "id": "1" }, "to": [{ "id": "7" }] }] })
@@ -246,8 +240,8 @@ fn a_changed_company_is_read_added_and_removed_beside_another() {
 }
 
 #[test]
-fn a_refused_association_of_an_old_record_is_a_rejection() {
-    let cells = vec![None, Some(Value::References(names(&["8"])))];
+fn refused_association_of_an_old_record_is_a_rejection() {
+    let cells = vec![None, Some(Value::References(texts(&["8"])))];
     let request =
         request(&["email", "associations.companies"], vec![Operation { cells, ..update("1") }]);
     let answers = vec![
@@ -262,7 +256,7 @@ fn a_refused_association_of_an_old_record_is_a_rejection() {
 }
 
 #[test]
-fn a_row_in_conflict_with_its_batch_is_sent_again_alone() {
+fn row_in_conflict_with_its_batch_is_sent_again_alone() {
     let conflict = |row: &str, existing: &str| {
         format!(
             r#"{{"category":"CONFLICT","message":"Contact already exists.",
@@ -279,7 +273,7 @@ fn a_row_in_conflict_with_its_batch_is_sent_again_alone() {
 }
 
 #[test]
-fn an_answer_that_cannot_be_read_is_uncertain() {
+fn answer_that_cannot_be_read_is_uncertain() {
     let (outcomes, _) = write(vec![update("1")], vec![ok("<html>")]);
     assert_eq!(short(&outcomes), ["uncertain"]);
 }

@@ -1,5 +1,5 @@
 //! sObject Collections: 200 rows in a call, results in the order of the rows, HTTP 200 even where
-//! all of them fail (apis/salesforce.md 5).
+//! all of them fail (`API.md`, S-collection-2).
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,21 @@ use renkei_sdk::{Action, Applied, Operation, Outcome, Value, WriteRequest};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Call, Sent, Verb};
+use super::call::{CallOutcome, WriteCall, WriteVerb};
 use crate::Salesforce;
-use crate::client::parse;
-use crate::error::{Fault, of_answer, of_row};
-use crate::ingest::{is_lost, uncertain};
+use crate::client::{parse, send_write};
+use crate::error::{ApiError, CallFailure, row_outcome};
 use crate::value::Written;
 
-/// A row of a collection. `attributes` comes first or Salesforce refuses the row.
-pub(super) struct Record<'a> {
+/// A row of a collection, with its `attributes` first (S-collection-3).
+pub(super) struct CollectionRecord<'a> {
     pub(super) object: &'a str,
     /// The field that names the row, and its value.
     pub(super) key: Option<(&'a str, &'a str)>,
     pub(super) fields: Vec<(&'a str, &'a Value)>,
 }
 
-impl Serialize for Record<'_> {
+impl Serialize for CollectionRecord<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         let mut map = out.serialize_map(None)?;
         map.serialize_entry("attributes", &BTreeMap::from([("type", self.object)]))?;
@@ -43,10 +42,10 @@ impl Serialize for Record<'_> {
 #[serde(rename_all = "camelCase")]
 struct Collection<'a> {
     all_or_none: bool,
-    records: Vec<Record<'a>>,
+    records: Vec<CollectionRecord<'a>>,
 }
 
-/// What the API says of one row.
+/// The result of one row.
 #[derive(Debug, Deserialize)]
 pub(super) struct RowResult {
     pub(super) id: Option<String>,
@@ -54,71 +53,72 @@ pub(super) struct RowResult {
     #[serde(default)]
     pub(super) created: bool,
     #[serde(default)]
-    errors: Vec<Fault>,
+    errors: Vec<ApiError>,
 }
 
 impl Salesforce {
     /// Sends one collection.
-    pub(super) fn send_collection(&self, request: &WriteRequest, call: &Call) -> Sent {
-        let why = match self.http_request(request, call).send() {
-            Ok(answer) if answer.is_success() => match parse(&answer.body) {
+    pub(super) fn send_collection(&self, request: &WriteRequest, call: &WriteCall) -> CallOutcome {
+        let why = match send_write(&self.make_request(request, call)) {
+            Ok(answer) => match parse(&answer.body) {
                 Ok(results) => {
                     let mut outcomes = BTreeMap::new();
-                    settle(request, call, results, &mut outcomes);
-                    return Sent::Written { outcomes, declined: Vec::new() };
+                    assign_results(request, call, results, &mut outcomes);
+                    return CallOutcome::Written { outcomes, declined: Vec::new() };
                 }
                 Err(_) => "the answer cannot be read".to_owned(),
             },
-            Ok(answer) if matches!(answer.status, 500 | 502 | 504) => {
-                format!("answer {}", answer.status)
-            }
-            Ok(answer) => return Sent::Refused(of_answer(&answer)),
-            Err(failure) if is_lost(&failure) => format!("no answer: {failure}"),
-            Err(failure) => return Sent::Refused(failure.into()),
+            Err(CallFailure::Unknown(why)) => why,
+            Err(CallFailure::Refused(error)) => return CallOutcome::Refused(error),
         };
-        let outcomes = call.rows.iter().map(|row| (*row, uncertain(&why))).collect();
-        Sent::Written { outcomes, declined: Vec::new() }
+        let outcomes =
+            call.rows.iter().map(|row| (*row, Outcome::Uncertain(why.clone()))).collect();
+        CallOutcome::Written { outcomes, declined: Vec::new() }
     }
 
-    fn http_request(&self, request: &WriteRequest, call: &Call) -> Request {
+    fn make_request(&self, request: &WriteRequest, call: &WriteCall) -> Request {
         let path = format!("{}/composite/sobjects", self.config.root);
         let operations = call.rows.iter().filter_map(|row| request.operations.get(*row));
-        if call.verb == Verb::Delete {
+        if call.verb == WriteVerb::Delete {
             let ids: Vec<&str> = operations.filter_map(|op| op.id.as_deref()).collect();
             return Request::delete(path).query("ids", &ids.join(",")).query("allOrNone", "false");
         }
-        let records = operations.map(|op| self.record(request, op, &call.verb)).collect();
+        let records = operations.map(|op| self.make_record(request, op, &call.verb)).collect();
         let body = Collection { all_or_none: false, records };
         match &call.verb {
-            Verb::Upsert(key) => {
+            WriteVerb::Upsert(key) => {
                 Request::patch(format!("{path}/{}/{key}", request.object)).json(&body).repeatable()
             }
-            Verb::Update => Request::patch(path).json(&body).repeatable(),
-            Verb::Insert | Verb::Delete => Request::post(path).json(&body),
+            WriteVerb::Update => Request::patch(path).json(&body).repeatable(),
+            WriteVerb::Insert | WriteVerb::Delete => Request::post(path).json(&body),
         }
     }
 
-    fn record<'a>(
+    fn make_record<'a>(
         &'a self,
         request: &'a WriteRequest,
         operation: &'a Operation,
-        verb: &Verb,
-    ) -> Record<'a> {
+        verb: &WriteVerb,
+    ) -> CollectionRecord<'a> {
         let key = match (verb, operation.action) {
-            (Verb::Update, _) => operation.id.as_deref().map(|id| ("Id", id)),
-            (Verb::Upsert(_), Action::Create) => {
+            (WriteVerb::Update, _) => operation.id.as_deref().map(|id| ("Id", id)),
+            (WriteVerb::Upsert(_), Action::Create) => {
                 Some((self.config.stamp_field.as_str(), operation.intent.as_str()))
             }
             _ => None,
         };
-        Record { object: &request.object, key, fields: request.present(operation).collect() }
+        CollectionRecord {
+            object: &request.object,
+            key,
+            fields: request.present(operation).collect(),
+        }
     }
 }
 
 /// Hands the results of a request to the operations it carried.
-pub(super) fn settle(
+pub(super) fn assign_results(
     request: &WriteRequest,
-    call: &Call,
+    call: &WriteCall,
     results: Vec<RowResult>,
     outcomes: &mut BTreeMap<usize, Outcome>,
 ) {
@@ -127,10 +127,10 @@ pub(super) fn settle(
         let id = result.id.or_else(|| operation.id.clone());
         let outcome = match id {
             Some(id) if result.success => {
-                let created = result.created || call.verb == Verb::Insert;
+                let created = result.created || call.verb == WriteVerb::Insert;
                 Outcome::Applied(Applied { created, ..Applied::updated(id) })
             }
-            _ => of_row(operation.action, &result.errors),
+            _ => row_outcome(operation.action, &result.errors),
         };
         outcomes.insert(*row, outcome);
     }

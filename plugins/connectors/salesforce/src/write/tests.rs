@@ -1,8 +1,11 @@
-//! How operations become requests, and results become outcomes.
+//! Operations become requests, and results become outcomes.
 
-use renkei_sdk::{Applied, Attributes};
+use renkei_sdk::{Action, Applied, Attributes, Operation, Value};
 
-use super::collections::{Record, settle};
+use crate::config::Config;
+
+use super::call::WriteVerb;
+use super::collections::{CollectionRecord, assign_results};
 use super::*;
 
 fn config() -> Config {
@@ -10,14 +13,8 @@ fn config() -> Config {
 }
 
 fn operation(action: Action, name: &str, cells: Vec<Option<Value>>) -> Operation {
-    Operation {
-        intent: format!("intent-{name}"),
-        action,
-        id: (action != Action::Create).then(|| name.to_owned()),
-        key: None,
-        if_version: None,
-        cells,
-    }
+    let id = (action != Action::Create).then_some(name);
+    Operation::new(format!("intent-{name}"), action, id, cells)
 }
 
 fn request(operations: Vec<Operation>) -> WriteRequest {
@@ -25,7 +22,7 @@ fn request(operations: Vec<Operation>) -> WriteRequest {
     WriteRequest { object: "Contact".into(), columns, operations, options: Vec::new() }
 }
 
-fn rows(calls: &[Call]) -> Vec<Vec<usize>> {
+fn rows(calls: &[WriteCall]) -> Vec<Vec<usize>> {
     calls.iter().map(|call| call.rows.clone()).collect()
 }
 
@@ -42,7 +39,7 @@ fn rows_of_one_parent_stay_together() {
             .map(|(n, account)| operation(Action::Update, &n.to_string(), of_account(account)))
             .collect(),
     );
-    let calls = plan(&request, None, &config(), &mut BTreeMap::new());
+    let calls = plan_calls(&request, None, &config(), &mut BTreeMap::new());
     assert_eq!(rows(&calls), [[1, 3, 0, 2]]);
 }
 
@@ -50,33 +47,33 @@ fn rows_of_one_parent_stay_together() {
 fn requests_hold_two_hundred_rows_and_no_record_twice() {
     let many = (0..450).map(|n| operation(Action::Create, &n.to_string(), vec![None, None]));
     let calls =
-        plan(&request(many.collect()), Some("Renkei_Id__c"), &config(), &mut BTreeMap::new());
+        plan_calls(&request(many.collect()), Some("Renkei_Id__c"), &config(), &mut BTreeMap::new());
     assert_eq!(calls.iter().map(|call| call.rows.len()).collect::<Vec<_>>(), [200, 200, 50]);
-    assert_eq!(calls[0].verb, Verb::Upsert("Renkei_Id__c".into()));
+    assert_eq!(calls[0].verb, WriteVerb::Upsert("Renkei_Id__c".into()));
 
     let twice = ["x", "y", "x"].map(|id| operation(Action::Update, id, vec![None, None]));
-    let calls = plan(&request(twice.to_vec()), None, &config(), &mut BTreeMap::new());
+    let calls = plan_calls(&request(twice.to_vec()), None, &config(), &mut BTreeMap::new());
     assert_eq!(rows(&calls), [vec![0, 1], vec![2]]);
 }
 
 #[test]
-fn what_cannot_be_sent_is_refused_alone() {
+fn unsendable_operation_is_refused_alone() {
     let mut lost = operation(Action::Update, "x", vec![None, None]);
     lost.id = None;
     let restore = operation(Action::Restore, "y", vec![None, None]);
     let archive = operation(Action::Archive, "z", vec![None, None]);
     let mut outcomes = BTreeMap::new();
-    let calls = plan(&request(vec![lost, restore, archive]), None, &config(), &mut outcomes);
+    let calls = plan_calls(&request(vec![lost, restore, archive]), None, &config(), &mut outcomes);
     assert_eq!(rows(&calls), [[2]]);
     assert!(matches!(outcomes[&0], Outcome::Rejected(_)));
     assert!(matches!(outcomes[&1], Outcome::Rejected(_)));
 }
 
 #[test]
-fn a_record_begins_with_its_attributes_and_key() {
+fn record_begins_with_its_attributes_and_key() {
     let name = Value::Text("山田".into());
     let other = Value::Text("someone else's".into());
-    let record = Record {
+    let record = CollectionRecord {
         object: "Contact",
         key: Some(("Renkei_Id__c", "intent-1")),
         fields: vec![("LastName", &name), ("Renkei_Id__c", &other), ("Phone", &Value::Null)],
@@ -91,7 +88,7 @@ fn a_record_begins_with_its_attributes_and_key() {
 }
 
 #[test]
-fn results_go_to_the_operations_they_are_of() {
+fn results_go_to_their_operations() {
     let request = request(
         ["0031", "0032"].map(|id| operation(Action::Update, id, vec![None, None])).to_vec(),
     );
@@ -99,9 +96,9 @@ fn results_go_to_the_operations_they_are_of() {
         {"success":false,"errors":[{"statusCode":"ENTITY_IS_DELETED","message":"entity is deleted",
                                     "fields":[]}]},
         {"id":"0031","success":true,"errors":[]}]"#;
-    let call = Call { verb: Verb::Update, rows: vec![1, 0], by_job: false };
+    let call = WriteCall { verb: WriteVerb::Update, rows: vec![1, 0], by_job: false };
     let mut outcomes = BTreeMap::new();
-    settle(&request, &call, serde_json::from_str(results).unwrap(), &mut outcomes);
+    assign_results(&request, &call, serde_json::from_str(results).unwrap(), &mut outcomes);
     assert_eq!(outcomes[&1], Outcome::Gone);
     assert_eq!(outcomes[&0], Outcome::Applied(Applied::updated("0031")));
 }

@@ -149,7 +149,7 @@ function send(request, items, outcomes) {
     if (at < 0) nameless.push(record);
     else applied(open.splice(at, 1)[0], record.id, record);
   }
-  // What is left is told apart by its order, if each has its answer.
+  // The rest is told apart by its order, if each has its answer.
   open.forEach((item, at) => {
     if (nameless.length === open.length) applied(item, nameless[at].id, nameless[at]);
     else outcomes[item.index] = { tag: "uncertain", val: "the answer does not mention this record" };
@@ -170,7 +170,7 @@ export function write(request) {
   try {
     while (queue.length > 0) queue.unshift(...send(request, queue.shift(), outcomes));
   } catch (thrown) {
-    // What was done is told; what was not sent waits, with everything if nothing was done.
+    // Outcomes of what was done; the rest waits, and all of it if nothing was done.
     if (!outcomes.some((one) => one?.tag === "applied" || one?.tag === "uncertain")) throw thrown;
     wait = thrown.tag === "retry-after" ? thrown.val : WAIT_MS;
   }

@@ -40,7 +40,7 @@ def header(response, name):
 
 
 def failure(told):
-    """What the host's failure to send means."""
+    """The contract's error for a request that the host did not send."""
     match told:
         case http.Failure_Quota(ms):
             return Err(types.Error_RetryAfter(ms))
@@ -52,7 +52,7 @@ def failure(told):
 
 
 def refusal(response):
-    """What a status that is no success means."""
+    """The contract's error for a status that is no success."""
     try:
         body = json.loads(response.body.decode())
     except ValueError:

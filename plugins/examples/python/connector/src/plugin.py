@@ -24,7 +24,7 @@ def known(object):
 
 
 def answer(work):
-    """What stops a call becomes the contract's error; anything else is a fault and ends the job."""
+    """A failure that stops a call becomes the contract's error; anything else ends the job."""
 
     @wraps(work)
     def guarded(*arguments):

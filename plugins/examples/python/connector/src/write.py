@@ -73,7 +73,7 @@ def existing(refusal):
 
 
 def outcome(verb, refusal):
-    """What a refusal means for one operation."""
+    """The outcome of one operation that is refused."""
     id = existing(refusal)
     if verb in ("create", "upsert") and id:
         return Outcome_Exists(id)
@@ -83,7 +83,7 @@ def outcome(verb, refusal):
 
 
 def plan(request, operation, index):
-    """How an operation is sent, or its outcome at once."""
+    """The request of an operation, or its outcome at once."""
     action, id = operation.action, operation.id
     creates = action == Action.CREATE
     given = zip(request.columns, operation.cells)
@@ -137,7 +137,7 @@ def names(refusal, item):
 
 
 def answers(record, item):
-    """Whether a record is what became of an item."""
+    """True if a record is the answer to an item."""
     if record.get("objectWriteTraceId"):
         return record["objectWriteTraceId"] == str(item.index)
     if item.id_property:
@@ -196,7 +196,7 @@ def send(request, items, outcomes):
         else:
             left.remove(item)
             applied(item, record)
-    # What is left is told apart by its order, if each has its answer.
+    # The rest is told apart by its order, if each has its answer.
     if len(nameless) == len(left):
         for item, record in zip(left, nameless):
             applied(item, record)
@@ -221,7 +221,7 @@ def write(request):
         while queue:
             queue = send(request, queue[0], outcomes) + queue[1:]
     except Err as stopped:
-        # What was done is told; what was not sent waits, with everything if nothing was done.
+        # Outcomes of what was done; the rest waits, and all of it if nothing was done.
         if not any(isinstance(one, (Outcome_Applied, Outcome_Uncertain)) for one in outcomes):
             raise
         if isinstance(stopped.value, Error_RetryAfter):

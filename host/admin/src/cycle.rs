@@ -1,0 +1,181 @@
+//! Reports of a cycle and of a plan: numbers for people and scripts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use renkei_sync::engine::{CycleReport, WriteResult};
+use renkei_sync::model::preview::{CyclePlan, HeldLink};
+use renkei_sync::model::record::Action;
+use renkei_sync::model::state::{OutboxEntry, SweepCounts};
+use serde::Serialize;
+
+use crate::failures::PendingWork;
+use crate::first_sync::FirstSyncReport;
+
+/// The numbers of a cycle.
+#[derive(Debug, Serialize)]
+pub struct CycleSummary {
+    /// Records read.
+    pub read: u64,
+    /// Links that got another record.
+    pub matched: u64,
+    /// New links.
+    pub founded: u64,
+    /// Reviews about records that match several others.
+    pub ambiguous: usize,
+    /// Operations planned.
+    pub planned: u64,
+    /// Operations done.
+    pub writes: u64,
+    /// Records created.
+    pub created: u64,
+    /// Records updated.
+    pub updated: u64,
+    /// Records archived.
+    pub archived: u64,
+    /// Records merged.
+    pub merged: u64,
+    /// Reviews opened.
+    pub questions: u64,
+    /// Conflicts that a rule decided.
+    pub decided: u64,
+    /// The findings of sweeps.
+    pub swept: SweepCounts,
+    /// Systems whose clock is far from the host's, and how far it is ahead, ms.
+    pub clocks: BTreeMap<String, i64>,
+    /// A first sync that awaits a decision.
+    pub first_sync: Option<FirstSyncReport>,
+    /// The database was put back from a backup or a copy.
+    pub restored: Option<RestoredReport>,
+    /// Operations that were refused or whose outcome is not known.
+    pub refused: u64,
+    /// The number of systems that failed.
+    pub failed: usize,
+    /// The failures of systems.
+    pub failures: Vec<SystemFailure>,
+    /// Systems that failed, with the objects where it is about some of them: `hubspot (contacts)`.
+    pub stopped: Vec<String>,
+}
+
+/// The progress of the reading after a restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RestoredReport {
+    /// Everything has been read again.
+    pub read_again: bool,
+}
+
+/// A system that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SystemFailure {
+    /// The system; `transform` where a transform failed.
+    pub system: String,
+    /// The work that failed.
+    pub doing: String,
+    /// The error.
+    pub error: String,
+}
+
+impl From<&CycleReport> for CycleSummary {
+    fn from(report: &CycleReport) -> Self {
+        let failures = report.failures.iter().map(|(system, doing, error)| SystemFailure {
+            system: system.clone(),
+            doing: doing.clone(),
+            error: error.to_string(),
+        });
+        let done = |action| count_done(report, action);
+        Self {
+            read: report.read.values().sum(),
+            matched: report.matched,
+            founded: report.founded,
+            ambiguous: report.ambiguous.len(),
+            planned: report.planned,
+            writes: report.applied(),
+            created: done(Action::Create),
+            updated: done(Action::Update),
+            archived: done(Action::Archive),
+            merged: done(Action::Merge),
+            questions: report.questions,
+            decided: report.decided,
+            swept: report.swept,
+            clocks: report.clocks.clone(),
+            first_sync: report.first_sync.as_ref().map(FirstSyncReport::from),
+            restored: report.restored.map(|read_again| RestoredReport { read_again }),
+            refused: count_refused(report),
+            failed: failed_systems(report).len(),
+            failures: failures.collect(),
+            stopped: stopped_systems(report),
+        }
+    }
+}
+
+/// Counts operations of one kind that were done.
+fn count_done(report: &CycleReport, wanted: Action) -> u64 {
+    let done = report
+        .written
+        .iter()
+        .filter(|((_, _, action, result), _)| *action == wanted && *result == WriteResult::Applied);
+    done.map(|(_, count)| count).sum()
+}
+
+/// Counts operations that were refused or whose outcome is not known.
+fn count_refused(report: &CycleReport) -> u64 {
+    let bad = [WriteResult::Refused, WriteResult::Uncertain];
+    let writes = report.written.iter().filter(|((.., result), _)| bad.contains(result));
+    writes.map(|(_, count)| count).sum()
+}
+
+/// Systems that failed at anything, each once; `transform` where a transform did.
+pub fn failed_systems(report: &CycleReport) -> BTreeSet<&str> {
+    report.failures.iter().map(|(system, ..)| system.as_str()).collect()
+}
+
+/// Systems that failed, with the objects where it is about some of them.
+fn stopped_systems(report: &CycleReport) -> Vec<String> {
+    let name = |system: &str| {
+        let mine = report.stopped.iter().filter(|(name, _)| name == system);
+        let objects: Option<Vec<&str>> = mine.map(|(_, object)| object.as_deref()).collect();
+        match objects.unwrap_or_default().as_slice() {
+            [] => system.to_owned(),
+            objects => format!("{system} ({})", objects.join(", ")),
+        }
+    };
+    failed_systems(report).into_iter().map(name).collect()
+}
+
+/// A plan of which nothing was written.
+#[derive(Debug, Serialize)]
+pub struct PlanReport<'a> {
+    /// Operations in the order in which they would be sent.
+    pub operations: &'a [OutboxEntry],
+    /// Operations beyond the number that is listed.
+    pub omitted: u64,
+    /// Values that are not written, with the reason.
+    pub held: &'a [HeldLink],
+    /// Values that are held back beyond the number that is listed.
+    pub held_omitted: u64,
+    /// The numbers of the cycle that made the plan.
+    pub report: CycleSummary,
+}
+
+impl<'a> PlanReport<'a> {
+    /// The report of a dry run.
+    pub fn new(plan: &'a CyclePlan, report: &CycleReport) -> Self {
+        Self {
+            operations: &plan.operations,
+            omitted: plan.omitted,
+            held: &plan.held,
+            held_omitted: plan.held_omitted,
+            report: CycleSummary::from(report),
+        }
+    }
+}
+
+/// A cycle with the work that is left after it.
+#[derive(Debug, Serialize)]
+pub struct CycleStatus {
+    /// The numbers of the cycle.
+    #[serde(flatten)]
+    pub summary: CycleSummary,
+    /// The work that is left for people.
+    #[serde(flatten)]
+    pub pending: PendingWork,
+}

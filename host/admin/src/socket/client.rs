@@ -1,0 +1,96 @@
+//! The asking side of the control socket.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use tokio::io::BufReader;
+use tokio::net::UnixStream;
+
+use super::wire::{
+    ControlRequest, ControlResponse, RESPONSE_MAX, RequestRefusal, TURN_MAX, receive, send,
+    socket_path,
+};
+use crate::decisions::{Decided, ReviewDecision};
+use crate::error::{FailureKind, RequestError};
+use crate::plugins::{PluginAnswer, PluginReport, PluginRequest, PluginStatus};
+
+/// Asks the owner of the database in `data` to decide; `None` if nobody listens.
+///
+/// # Errors
+/// The decision is refused, or the owner cannot be asked.
+pub async fn request_decision(
+    data: &Path,
+    decision: &ReviewDecision,
+) -> Result<Option<Decided>, RequestError> {
+    match exchange(data, &ControlRequest::Decide(decision.clone())).await? {
+        Some(ControlResponse::Decided(decided)) => Ok(Some(decided)),
+        Some(other) => Err(unexpected(other)),
+        None => Ok(None),
+    }
+}
+
+/// Asks the owner of the plugins of `data` to do this; `None` if nobody listens.
+///
+/// # Errors
+/// The request is refused, or the owner cannot be asked.
+pub async fn request_plugins(
+    data: &Path,
+    request: &PluginRequest,
+) -> Result<Option<PluginStatus>, RequestError> {
+    match exchange(data, &ControlRequest::Plugin(request.clone())).await? {
+        Some(ControlResponse::Plugins(status)) => Ok(Some(status)),
+        Some(other) => Err(unexpected(other)),
+        None => Ok(None),
+    }
+}
+
+/// Lists the plugins of the process that serves them; `None` if nobody listens. It answers at once
+/// unless it has a new file to compile, which is not waited for.
+///
+/// # Errors
+/// The serving process is busy or cannot be asked.
+pub async fn served_plugins(data: &Path) -> Result<Option<Vec<PluginReport>>, RequestError> {
+    let asked = request_plugins(data, &PluginRequest::List);
+    match tokio::time::timeout(TURN_MAX, asked).await {
+        Ok(status) => Ok(status?.and_then(|status| match status.answer {
+            PluginAnswer::Plugins(plugins) => Some(plugins),
+            _ => None,
+        })),
+        Err(_) => Err(RequestError::ServeBusy),
+    }
+}
+
+fn unexpected(response: ControlResponse) -> RequestError {
+    match response {
+        ControlResponse::Refused(RequestRefusal { exit, report }) => {
+            RequestError::Remote { kind: FailureKind::from_exit_code(exit), report }
+        }
+        _ => RequestError::OtherAnswer,
+    }
+}
+
+async fn exchange(
+    data: &Path,
+    request: &ControlRequest,
+) -> Result<Option<ControlResponse>, RequestError> {
+    let path = socket_path(data);
+    let stream = match UnixStream::connect(&path).await {
+        Ok(stream) => stream,
+        Err(source) if source.kind() == ErrorKind::PermissionDenied => {
+            return Err(RequestError::SocketDenied { path, source });
+        }
+        Err(_) => return Ok(None),
+    };
+    let (reading, mut writing) = stream.into_split();
+    let talk = async {
+        send(&mut writing, request).await?;
+        receive(&mut BufReader::new(reading), RESPONSE_MAX).await
+    };
+    match talk.await {
+        Ok(response) => Ok(Some(response)),
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            Err(RequestError::LongAnswer(error))
+        }
+        Err(_) => Err(RequestError::ServeStopped),
+    }
+}

@@ -1,0 +1,223 @@
+//! The failure of a command: an exit code that scripts can branch on, and three parts for people:
+//! what happened, where, and hints for the next step.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use renkei_admin::error::kind_of_plugins;
+use renkei_admin::{ErrorReport, FailureKind, RequestError, text};
+use renkei_runtime::{AdminError, RuntimeError};
+use renkei_store::OpenError;
+
+use crate::config::{ConfigError, SecretError};
+
+/// The failure of a command.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    kind: FailureKind,
+    /// The error with its causes.
+    error: anyhow::Error,
+    /// The file, line or address that it is about.
+    place: Option<String>,
+    /// The next steps, the most likely first.
+    hints: Vec<String>,
+    /// The command's own output says it already.
+    reported: bool,
+}
+
+impl CommandError {
+    /// Wrong usage or configuration; nothing was written.
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self::new(FailureKind::Usage, anyhow::anyhow!("{message}"))
+    }
+
+    /// A system could not be reached or refused the credentials.
+    pub(crate) fn system(error: impl Into<anyhow::Error>) -> Self {
+        Self::new(FailureKind::System, error.into())
+    }
+
+    /// The database could not be opened or written.
+    pub(crate) fn database(error: impl Into<anyhow::Error>) -> Self {
+        Self::new(FailureKind::Database, error.into())
+    }
+
+    /// A plugin is missing, broken or built for another contract.
+    pub(crate) fn plugin(error: impl Into<anyhow::Error>) -> Self {
+        Self::new(FailureKind::Plugin, error.into())
+    }
+
+    /// The first sync awaits a decision.
+    pub(crate) fn first_sync(message: impl fmt::Display) -> Self {
+        Self::new(FailureKind::FirstSync, anyhow::anyhow!("{message}"))
+    }
+
+    fn new(kind: FailureKind, error: anyhow::Error) -> Self {
+        let is_full = |cause: &(dyn std::error::Error + 'static)| {
+            let cause = cause.downcast_ref::<io::Error>();
+            cause.is_some_and(|cause| cause.kind() == io::ErrorKind::StorageFull)
+        };
+        let mut hints = Vec::new();
+        if error.chain().any(is_full) {
+            hints.push(
+                "free some space and run the command again; nothing is half-written".to_owned(),
+            );
+        }
+        Self { kind, error, place: None, hints, reported: false }
+    }
+
+    /// The same failure, for which a plugin is to blame.
+    pub(crate) fn into_plugin(self) -> Self {
+        Self { kind: FailureKind::Plugin, ..self }
+    }
+
+    /// The same failure, about this file, line or address.
+    pub(crate) fn at(self, place: impl fmt::Display) -> Self {
+        Self { place: Some(place.to_string()), ..self }
+    }
+
+    /// The same failure with a next step.
+    pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hints.push(hint.to_string());
+        self
+    }
+
+    /// The same failure, of which nothing more need be printed as JSON: the command has printed
+    /// its result with the failure in it.
+    pub(crate) fn reported(self) -> Self {
+        Self { reported: true, ..self }
+    }
+
+    /// Returns whether the command's own output says it already.
+    pub(crate) fn is_reported(&self) -> bool {
+        self.reported
+    }
+
+    /// Returns whether another process works on the database.
+    pub(crate) fn is_in_use(&self) -> bool {
+        matches!(self.error.downcast_ref(), Some(OpenError::InUse { .. }))
+    }
+
+    /// The exit code that `main` returns.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.kind.exit_code())
+    }
+
+    /// The next steps, the most likely first.
+    pub(crate) fn hints(&self) -> impl Iterator<Item = String> {
+        self.hints.iter().map(|hint| text::message(hint))
+    }
+
+    /// The three parts as JSON has them.
+    pub(crate) fn report(&self) -> ErrorReport {
+        let hint = self.hints().collect::<Vec<_>>();
+        ErrorReport {
+            error: text::message(&self.message()),
+            place: self.place.as_deref().map(text::message),
+            hint: (!hint.is_empty()).then(|| hint.join("\n")),
+        }
+    }
+
+    /// The error with the whole chain of causes. Many errors say their cause themselves; it is not
+    /// said twice.
+    fn message(&self) -> String {
+        let mut text = self.error.to_string();
+        for cause in self.error.chain().skip(1).map(ToString::to_string) {
+            if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Display for CommandError {
+    /// The place and the error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = self.message();
+        let whole = match &self.place {
+            Some(place) => format!("{place}: {message}"),
+            None => message,
+        };
+        f.write_str(&text::message(&whole))
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for CommandError {
+    /// Errors of ours have a kind, a place and a hint; of others nothing is known.
+    fn from(error: E) -> Self {
+        let error = match error.into().downcast::<ConfigError>() {
+            Ok(mistake) => return from_config(&mistake),
+            Err(error) => error,
+        };
+        let (kind, place, hint) = if let Some(error) = error.downcast_ref::<RequestError>() {
+            (error.kind(), error.place(), error.hint())
+        } else if let Some(error) = error.downcast_ref::<SecretError>() {
+            (FailureKind::Usage, None, Some(error.hint()))
+        } else {
+            (kind_of(&error), None, None)
+        };
+        let mut failure = Self::new(kind, error);
+        failure.place = place;
+        failure.hints.extend(hint);
+        failure
+    }
+}
+
+fn from_config(mistake: &ConfigError) -> CommandError {
+    let failure = CommandError::usage(mistake.message()).at(mistake.place());
+    match mistake.next_step() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn kind_of(error: &anyhow::Error) -> FailureKind {
+    if let Some(error) = error.downcast_ref::<AdminError>() {
+        return kind_of_plugins(error);
+    }
+    match error.downcast_ref::<RuntimeError>() {
+        Some(RuntimeError::Cache(_) | RuntimeError::Quotas(_) | RuntimeError::Book(_)) => {
+            FailureKind::Database
+        }
+        Some(_) => FailureKind::Plugin,
+        None => FailureKind::Unexpected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("plugin.wasm: cannot be read: {source}")]
+    struct SaysItsCause {
+        source: io::Error,
+    }
+
+    #[test]
+    fn cause_is_said_once() {
+        let source = io::Error::other("no such file");
+        let error = anyhow::Error::new(SaysItsCause { source }).context("system hubspot");
+        let said = CommandError::plugin(error).to_string();
+        assert_eq!(said, "system hubspot: plugin.wasm: cannot be read: no such file");
+    }
+
+    #[test]
+    fn error_of_a_request_keeps_its_kind_and_hint() {
+        let failure = CommandError::from(RequestError::UnknownReview("ab".to_owned()));
+        assert_eq!(failure.exit_code(), ExitCode::from(2));
+        let report = failure.report();
+        assert_eq!(report.error, "there is no review ab");
+        assert_eq!(report.hint.unwrap(), "`renkei status` lists open reviews");
+    }
+
+    #[test]
+    fn full_disk_has_a_hint_of_its_own() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let failure = CommandError::database(full).at("renkei.db");
+        let report = failure.report();
+        assert_eq!(report.place.as_deref(), Some("renkei.db"));
+        assert!(report.hint.unwrap().starts_with("free some space"));
+    }
+}
