@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::clock::SimClock;
 use crate::faults::Faults;
 use crate::http::{SimAnswer, SimRequest};
-use crate::ledger::CallLedger;
+use crate::ledger::RequestLedger;
 
 /// A vendor's state machine: pure, no I/O, one call at a time.
 pub trait Vendor: Send + 'static {
@@ -64,7 +64,7 @@ pub trait Vendor: Send + 'static {
     fn revoke(&mut self);
 
     /// The counts of its calls.
-    fn ledger(&mut self) -> &mut CallLedger;
+    fn ledger(&mut self) -> &mut RequestLedger;
 
     /// Its switches.
     fn faults(&self) -> &Faults;

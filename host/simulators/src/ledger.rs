@@ -54,7 +54,7 @@ pub struct LedgerCall<'a> {
 
 /// The counts of one simulator since its start or the last reset.
 #[derive(Debug, Default)]
-pub struct CallLedger {
+pub struct RequestLedger {
     kinds: BTreeMap<(&'static str, String), KindCounts>,
     metadata: u64,
     token: u64,
@@ -113,7 +113,7 @@ pub struct KindReport {
     pub minimum: u64,
 }
 
-impl CallLedger {
+impl RequestLedger {
     /// Notes one answered request.
     pub fn note(&mut self, call: LedgerCall<'_>) {
         match call.shape {
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     fn check(calls: &[(CallShape, usize)], made: u64, minimum: u64) {
-        let mut ledger = CallLedger::default();
+        let mut ledger = RequestLedger::default();
         for &(shape, rows) in calls {
             ledger.note(LedgerCall { kind: "k", object: "o", shape, rows, cap: 100 });
         }
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn breaches_are_counted_per_window() {
-        let mut ledger = CallLedger::default();
+        let mut ledger = RequestLedger::default();
         ledger.breach("daily", 3, 10);
         ledger.breach("daily", 3, 20);
         let breaches = ledger.report().breaches;

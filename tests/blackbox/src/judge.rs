@@ -1,4 +1,4 @@
-//! The rules, judged from outside: what people typed against what stands in the two systems, and
+//! The promises, judged from outside: what people typed against what stands in the two systems, and
 //! against what `renkei why` and `renkei status` say.
 
 use std::collections::{BTreeMap, BTreeSet};

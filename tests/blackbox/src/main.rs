@@ -51,7 +51,7 @@ struct Arguments {
     /// The most runs to shorten the first failing history; 0 leaves it as it is.
     #[arg(long, default_value_t = 40, value_name = "N")]
     shrink: u32,
-    /// Print one JSON object: histories, violations by rule, first failing seed.
+    /// Print one JSON object: histories, violations by promise, first failing seed.
     #[arg(long)]
     json: bool,
 }
@@ -149,7 +149,7 @@ fn note(found: &Mutex<Found>, seed: u64, end: anyhow::Result<Option<Violation>>)
     }
 }
 
-/// The shortest history that breaks the same rule, as a story.
+/// The shortest history that breaks the same promise, as a story.
 fn report(
     template: &Template,
     arguments: &Arguments,

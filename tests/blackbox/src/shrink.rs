@@ -1,9 +1,9 @@
-//! Shortening: the fewest steps that still break the same rule.
+//! Shortening: the fewest steps that still break the same promise.
 
 use crate::history::History;
 use crate::judge::Violation;
 
-/// Leaves out ever smaller runs of steps while the rule stays broken, within so many plays.
+/// Leaves out ever smaller runs of steps while the promise stays broken, within so many plays.
 ///
 /// # Errors
 /// The error of `play`.

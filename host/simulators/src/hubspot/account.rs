@@ -18,7 +18,7 @@ use crate::clock::SimClock;
 use crate::control::Origin;
 use crate::faults::{EveryNth, Faults};
 use crate::http::{SimAnswer, SimRequest};
-use crate::ledger::{CallLedger, CallShape, LedgerCall};
+use crate::ledger::{CallShape, LedgerCall, RequestLedger};
 use crate::world::SampleWorld;
 
 /// A list with very many `properties` does not fit a URL (the length is from memory).
@@ -29,7 +29,7 @@ const TARGET_LEN_MAX: usize = 16_384;
 pub struct HubSpot {
     pub(super) clock: SimClock,
     pub(super) faults: Faults,
-    pub(super) ledger: CallLedger,
+    pub(super) ledger: RequestLedger,
     pub(super) auth: HubSpotTokens,
     pub(super) limits: AccountQuotas,
     pub(super) store: HubSpotStore,
@@ -69,7 +69,7 @@ impl HubSpot {
         Self {
             clock,
             faults,
-            ledger: CallLedger::default(),
+            ledger: RequestLedger::default(),
             auth: HubSpotTokens::new(seed),
             limits,
             store,

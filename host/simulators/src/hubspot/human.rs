@@ -18,7 +18,7 @@ use crate::control::{
 };
 use crate::faults::Faults;
 use crate::http::{SimAnswer, SimRequest};
-use crate::ledger::CallLedger;
+use crate::ledger::RequestLedger;
 
 impl Vendor for HubSpot {
     fn handle(&mut self, request: &SimRequest) -> SimAnswer {
@@ -98,7 +98,7 @@ impl Vendor for HubSpot {
         self.auth.revoke();
     }
 
-    fn ledger(&mut self) -> &mut CallLedger {
+    fn ledger(&mut self) -> &mut RequestLedger {
         &mut self.ledger
     }
 

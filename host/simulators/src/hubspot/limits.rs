@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::faults::Faults;
 use crate::http::SimAnswer;
-use crate::ledger::CallLedger;
+use crate::ledger::RequestLedger;
 use crate::quota::{DailyWindow, RollingWindow};
 
 /// A public app has a lower limit per account than a private one.
@@ -121,7 +121,7 @@ impl ExceededWindow {
     /// Notes the breach and makes the 429 answer.
     pub(super) fn answer(
         self,
-        ledger: &mut CallLedger,
+        ledger: &mut RequestLedger,
         now_ms: i64,
         correlation_id: &str,
         faults: &Faults,

@@ -19,7 +19,7 @@ use crate::clock::SimClock;
 use crate::control::{ControlError, NewRecord, Origin, RecordView, RecordViews, Vendor};
 use crate::faults::Faults;
 use crate::http::{SimAnswer, SimRequest};
-use crate::ledger::CallLedger;
+use crate::ledger::RequestLedger;
 
 impl Vendor for Org {
     fn handle(&mut self, request: &SimRequest) -> SimAnswer {
@@ -111,7 +111,7 @@ impl Vendor for Org {
         self.sessions.end_all();
     }
 
-    fn ledger(&mut self) -> &mut CallLedger {
+    fn ledger(&mut self) -> &mut RequestLedger {
         &mut self.ledger
     }
 

@@ -18,7 +18,7 @@ use crate::clock::SimClock;
 use crate::control::Origin;
 use crate::faults::{EveryNth, Faults};
 use crate::http::{SimAnswer, SimRequest};
-use crate::ledger::{CallLedger, CallShape, LedgerCall};
+use crate::ledger::{CallShape, LedgerCall, RequestLedger};
 use crate::quota::RollingWindow;
 use crate::rules::share;
 use crate::simulator::SimOptions;
@@ -41,7 +41,7 @@ pub(crate) struct Org {
     pub(super) jobs: BulkJobs,
     pub(super) clock: SimClock,
     pub(super) faults: Faults,
-    pub(super) ledger: CallLedger,
+    pub(super) ledger: RequestLedger,
     pub(super) tally: CallTally,
     pub(super) pages: EveryNth,
     pub(super) locks: EveryNth,
@@ -124,7 +124,7 @@ impl Org {
             jobs: BulkJobs::default(),
             clock,
             faults: options.faults.clone(),
-            ledger: CallLedger::default(),
+            ledger: RequestLedger::default(),
             tally: CallTally::metadata("none"),
             pages: EveryNth::default(),
             locks: EveryNth::default(),
