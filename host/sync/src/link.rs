@@ -1,4 +1,4 @@
-//! Linking: which records of different systems are the same thing.
+//! Linking: the records of different systems that are the same thing get one link.
 
 pub(crate) mod linker;
 pub mod matching;

@@ -1,4 +1,4 @@
-//! Reading: what changed since the cursor, what a cursor missed, and what a row says of each field.
+//! Reading: changes since the cursor, changes that a cursor missed, and the fields of each row.
 
 pub mod accounts;
 pub mod canonical;

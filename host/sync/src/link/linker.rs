@@ -1,8 +1,9 @@
-//! Linking: every live record belongs to one link, or a person is asked.
+//! Linking: every live record gets one link, or a person is asked.
 //!
-//! Links have followed records that were merged or converted before this ([`crate::link::successors`], called
-//! by [`crate::cycle`]). Records without a link are matched by keys in order. A record that matches
-//! nothing founds a link. A stamp goes before all keys (`stamped`).
+//! Merged and converted records have handed on their links before this
+//! ([`crate::link::successors`], called by [`crate::cycle`]). Records without a link are matched by
+//! keys in order. A record that matches nothing founds a link. A stamp goes before all keys
+//! (`stamped`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,8 +30,8 @@ mod stamped;
 
 pub(crate) use returned::take_back;
 
-/// Links all records of an entity that need it. `current` are the systems that were read up to now.
-/// The places that stay empty for now: a question is open about who belongs there.
+/// Links all unlinked records of an entity. `current` are the systems that were read up to now.
+/// Returns the places that stay empty for now, because a question about their records is open.
 pub(crate) async fn link_records(
     engine: &Engine<'_>,
     tally: &CycleCounters<'_>,
@@ -77,7 +78,7 @@ pub(crate) async fn link_records(
     Ok(pass.contested)
 }
 
-/// Questions that the world has answered meanwhile.
+/// Closes questions that have lost their cause.
 async fn close_stale(
     engine: &Engine<'_>,
     reviews: impl Iterator<Item = Review>,
@@ -90,7 +91,8 @@ async fn close_stale(
     engine.store.commit(Changes { reviews, ..Changes::default() }).await
 }
 
-/// Fetches everything that shares a key with records, by the values of their keys.
+/// Fetches the records that share a match key with records, by the values of their keys, and the
+/// systems in which their links have live records.
 async fn fetch_candidates(
     engine: &Engine<'_>,
     entity: &EntitySpec,
@@ -121,7 +123,7 @@ async fn fetch_candidates(
     Ok(())
 }
 
-/// A link that nothing is known of yet.
+/// A link without records and values.
 fn new_link(entity: &EntitySpec, id: LinkId) -> Link {
     Link {
         id,
@@ -146,14 +148,14 @@ fn replaced(records: Vec<Arc<RecordState>>) -> impl Iterator<Item = RecordState>
 /// A match key's name and all records that it fits.
 type Group = (String, Vec<RecordKey>);
 
-/// What one pass over all records without a link finds out, whatever their chunks.
+/// The findings of one pass over all records without a link, across its chunks.
 #[derive(Debug, Default)]
 struct LinkingPass {
-    /// The groups of records that a question is about, and whether it is a new one.
+    /// The groups of records that a question is about; true for a new question.
     groups: BTreeMap<Group, bool>,
-    /// Questions that are asked or whose answer waits.
+    /// Questions that are open, or whose answer waits.
     stand: BTreeSet<String>,
-    /// See [`MatchContext::bound`].
+    /// The same as [`MatchContext::bound`].
     bound: BTreeSet<RecordKey>,
     contested: ContestedPlaces,
 }
@@ -174,12 +176,12 @@ struct Linker<'a> {
     values: BTreeMap<RecordKey, Vec<(String, String)>>,
     /// Links that existed before.
     joined: BTreeSet<LinkId>,
-    /// Records that a person has put with another one, which keeps its place: in the order in which
+    /// Records that a person has put with another one, which keeps its place, in the order in which
     /// they got their link.
     chosen: Vec<RecordKey>,
     /// Links of records that were made before the database was put back.
     recalled: BTreeSet<LinkId>,
-    /// Records of this chunk whose stamp says where they belong, and which cannot go there yet.
+    /// Records of this chunk whose stamp names a link that they cannot join yet.
     waiting: BTreeSet<RecordKey>,
     asked: BTreeSet<String>,
     pass: LinkingPass,
@@ -235,7 +237,7 @@ impl<'a> Linker<'a> {
         Ok(())
     }
 
-    /// Everything that shares a key with the chunk.
+    /// Fetches the records that share a key with the chunk.
     async fn learn(
         &mut self,
         values: &BTreeMap<RecordKey, Vec<(String, String)>>,
@@ -269,7 +271,7 @@ impl<'a> Linker<'a> {
                 self.matched += u64::from(!others.is_empty());
                 self.founded += 1;
             }
-            // The reading that failed has told why.
+            // The reading that failed has journalled the reason.
             MatchVerdict::Held => {}
             MatchVerdict::Ambiguous { key, records } => {
                 self.ask_about_matches(record, &key, records).await?
@@ -278,8 +280,8 @@ impl<'a> Linker<'a> {
         Ok(())
     }
 
-    /// Whether these may found a link now: what was not read yet may be the same thing
-    /// (RULES.md P13), and so may what a create made that nobody answered.
+    /// True if these records may found a link now. A record that was not read yet may be the same
+    /// thing (RULES.md P13), and so may a record of a create without an answer.
     fn may_found(&self, record: &RecordKey, others: &[RecordKey]) -> bool {
         let waits = |one: &RecordKey| self.is_behind(&one.system) || self.unanswered.withholds(one);
         !others.iter().chain([record]).any(waits)

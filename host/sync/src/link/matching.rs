@@ -1,8 +1,8 @@
-//! Whether a record without a link is the same thing as another (rules E1, E2).
+//! Matching: the verdict that a record without a link is the same thing as another, or is not.
 //!
-//! Pure. The records that share a key are one thing only if at most one link is among them, and no
+//! Pure. Records that share a key are one thing only if at most one link is among them, and no
 //! system has two of those without a link, or one beside the link's own. Records of one link are
-//! one thing already. Anything else is ambiguous and goes to a person: never a pick.
+//! one thing already. Any other group is ambiguous and goes to a person, without a pick.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::model::state::{LinkId, RecordKey};
 use crate::read::keys::HELD;
 use crate::store::port::Candidate;
 
-/// What is known while records are linked.
+/// The records and links that matching compares with.
 #[derive(Debug, Default)]
 pub struct MatchContext {
     /// Live records by key name and value.
@@ -20,7 +20,7 @@ pub struct MatchContext {
     pub occupied: BTreeSet<(LinkId, String)>,
     /// Records that got a link since the candidates were fetched.
     pub linked: BTreeMap<RecordKey, LinkId>,
-    /// Records that a person put with another one that has no link yet: they go where it goes.
+    /// Records that a person put with another one that has no link yet; they follow that one.
     pub bound: BTreeSet<RecordKey>,
 }
 
@@ -30,13 +30,13 @@ impl MatchContext {
         self.linked.get(&candidate.record).copied().or(candidate.link)
     }
 
-    /// Whether a candidate stands for nothing of its own.
+    /// True if a candidate follows another record and has no link yet.
     fn is_bound(&self, candidate: &Candidate) -> bool {
         self.bound.contains(&candidate.record) && self.link_of(candidate).is_none()
     }
 }
 
-/// What to do with a record.
+/// The verdict about a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MatchVerdict {
     /// It joins this link, with these others that have none yet.
@@ -55,7 +55,7 @@ pub enum MatchVerdict {
         /// The match key's name, if one matched.
         key: Option<String>,
     },
-    /// A key could not be made, so nobody can say: it waits.
+    /// A key could not be made, so the record waits.
     Held,
     /// A person must decide.
     Ambiguous {
@@ -66,7 +66,8 @@ pub enum MatchVerdict {
     },
 }
 
-/// Tries the keys in order. `values` are the record's own: key name and value.
+/// Tries the keys in order until one finds a counterpart. `values` are the record's own: key name
+/// and value.
 pub fn judge(
     keys: &[MatchKey],
     record: &RecordKey,
@@ -85,7 +86,7 @@ pub fn judge(
     MatchVerdict::Found { others: Vec::new(), key: None }
 }
 
-/// The verdict of one key, or nothing when it finds nobody.
+/// The verdict of one key; `None` where it finds no counterpart.
 fn judge_key(
     key: &MatchKey,
     record: &RecordKey,
@@ -97,7 +98,8 @@ fn judge_key(
     let others: Vec<&Candidate> = all
         .iter()
         .filter(|other| other.record != *record && !known.is_bound(other))
-        // Where a key may repeat, a thing that has a record in this system is another thing.
+        // A key that may repeat does not match a link that has a record in this system: that is
+        // another thing.
         .filter(|other| key.unique || !known.link_of(other).is_some_and(is_taken))
         .collect();
     if others.is_empty() {
@@ -133,8 +135,8 @@ fn judge_key(
     }
 }
 
-/// Whether a record and others without a link have each a system for themselves, also beside what
-/// the link has.
+/// True if a record and others without a link are each alone in their system, also beside the
+/// records of the link.
 fn have_room(
     record: &RecordKey,
     free: &[&RecordKey],

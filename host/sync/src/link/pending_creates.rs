@@ -1,8 +1,8 @@
-//! Records that may be what an unanswered create made: nothing is founded on them, one that a match
-//! key brings to that create's link is weighed against what was sent, and those that went before
-//! they were read are remembered, until it is known what became of the create (SYNC.md 3.6).
-//! Otherwise the same thing would be made again in the other systems, or an edit of it be lost.
-//! And records that a person is asked about, which may be what a link lacks.
+//! Records that an unanswered create may have made. No link is founded on them. One that a match
+//! key brings to the create's link is weighed against the cells that were sent. One that went
+//! before it was read is remembered until the create is decided. Without this the same thing would
+//! be made again in the other systems, or an edit of it would be lost (RULES.md V1, P1). Questions
+//! about such creates stand here too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,15 +17,16 @@ use crate::model::value::Cell;
 use crate::read::sent::sent_cells;
 use crate::store::port::{OutboxQuery, ReviewFilter, ReviewQuery, Store, StoreError};
 
-/// Records looked at at once.
+/// Records fetched at once.
 const ROWS: usize = 1000;
 
-/// The creates of an entity that nobody answered, and what waits for them.
+/// The creates of an entity without an answer, and the records that wait for them.
 pub(crate) struct UnansweredCreates<'a> {
     entity: &'a EntitySpec,
-    /// With what was sent, in canonical form; nothing if a transform failed on it.
+    /// The creates with the cells that were sent, in canonical form; without cells if a transform
+    /// failed on them.
     creates: Vec<(OutboxEntry, Vec<Cell>)>,
-    /// Records without a link that may be what one of them made.
+    /// Records without a link that one of the creates may have made.
     withheld: BTreeSet<RecordKey>,
 }
 
@@ -62,17 +63,18 @@ impl<'a> UnansweredCreates<'a> {
         }
     }
 
-    /// Whether no link may be founded on a record.
+    /// True if no link may be founded on a record.
     pub(crate) fn withholds(&self, record: &RecordKey) -> bool {
         self.withheld.contains(record)
     }
 
-    /// Whether a record may not join a link: what was sent to its place is not known.
+    /// True if a record may not join a link yet, because the cells that were sent to its place are
+    /// not known.
     pub(crate) fn blocks(&self, record: &RecordKey, link: LinkId) -> bool {
         self.create_of(record, link).is_some_and(|(_, cells)| cells.is_empty())
     }
 
-    /// A record joins its link: what people changed in it since it was made becomes an edit.
+    /// Weighs a record that joins its link against the create: changes since then become edits.
     pub(crate) fn weigh(&self, record: &mut RecordState, link: LinkId) {
         if let Some((entry, cells)) = self.create_of(&record.key, link) {
             weigh(self.entity, entry, cells, record);
@@ -80,14 +82,14 @@ impl<'a> UnansweredCreates<'a> {
     }
 
     fn create_of(&self, record: &RecordKey, link: LinkId) -> Option<&(OutboxEntry, Vec<Cell>)> {
-        // A link has one place in a system: what was made as one object may be another by now, as
-        // a Lead that was converted is a Contact.
+        // A link has one place in a system: the object of the create may be another by now, as a
+        // converted Lead is a Contact.
         self.creates.iter().find(|(entry, _)| entry.link == link && entry.system == record.system)
     }
 }
 
-/// Whether a record may be what a create made. Once a person is asked, only what the question names
-/// and what agrees on everything: a system shows what it made before that.
+/// True if a create may have made a record. Once a person is asked, only the records of the
+/// question count, and those that agree on all cells: a system shows the record before that.
 fn may_be(
     entity: &EntitySpec,
     entry: &OutboxEntry,
@@ -107,7 +109,8 @@ fn may_be(
     }
 }
 
-/// What each create sent; if a transform fails, nothing is known of that and all may be it.
+/// The cells that each create sent. If a transform fails, they are not known, and every record may
+/// be the one.
 async fn with_cells(
     engine: &Engine<'_>,
     tally: &CycleCounters<'_>,
@@ -131,7 +134,7 @@ async fn with_cells(
     known
 }
 
-/// Creates without an answer: of an entity, or of one of its members.
+/// Creates without an answer, of an entity or of one of its members.
 pub(crate) async fn unanswered_creates(
     store: &dyn Store,
     entity: &str,

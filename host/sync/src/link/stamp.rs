@@ -1,4 +1,4 @@
-//! The intent of a create, which its record carries as a stamp, and what can be read from it.
+//! The intent of a create, which its record carries as a stamp, and the facts in it.
 //!
 //! A database that was put back from a backup has forgotten records that it made, and counts again.
 //! So the intent holds an epoch that no two openings share (RULES.md P1), and names the record that
@@ -7,7 +7,7 @@
 //! ```text
 //! installation epoch - link - version - member [- origin's place - origin's id]
 //! ```
-//! Places are told by the account that a system is, so that a stamp means nothing in another one.
+//! A place is named by the account of its system, so that a stamp means nothing in another account.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ const EPOCH: usize = 12;
 /// Hexadecimal digits that tell a member.
 const PLACE: usize = 4;
 
-/// What an intent of a create says.
+/// The facts in an intent of a create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CreateStamp {
     installation: String,
@@ -56,7 +56,7 @@ impl CreateStamp {
     }
 }
 
-/// What a store remembers of the creates of these stamps, in order.
+/// The store's memory of the creates of these stamps, in order.
 ///
 /// # Errors
 /// The store failed.
@@ -87,12 +87,12 @@ pub(crate) async fn recall(
     Ok(stamps.iter().map(memory).collect())
 }
 
-/// Whether a store remembers the create of a stamp.
+/// The memory that a store has of the create of a stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StampMemory {
-    /// It does.
+    /// This store planned the create and remembers it.
     Known,
-    /// It made it, and has forgotten that since.
+    /// This installation made the create and has forgotten it since.
     Forgotten,
     /// Another installation made it.
     Foreign,
@@ -128,7 +128,7 @@ impl<'a> MemberPlaces<'a> {
         found.map(|(place, _)| place.as_str()).unwrap_or_default()
     }
 
-    /// The record that a stamp names, if it is of one of these places.
+    /// The record that a stamp names; `None` if its place is none of these.
     pub(crate) fn origin(&self, stamp: &CreateStamp) -> Option<RecordKey> {
         let (place, id) = stamp.origin.as_ref()?;
         let mut found = self.members.iter().filter(|(known, _)| known == place);
@@ -142,7 +142,7 @@ impl<'a> MemberPlaces<'a> {
         }
     }
 
-    /// The intent of a create for a link with these records.
+    /// The intent of a create. It names the origin if all fits into 80 characters.
     pub(crate) fn intent(
         &self,
         store: &dyn Store,
@@ -178,7 +178,7 @@ fn short(parts: &[&str], digits: usize) -> String {
     text
 }
 
-/// An id in lower case, as systems that compare without case keep it. Nothing where it holds more
+/// An id in lower case, as systems that compare without case keep it. `None` where it holds more
 /// than letters and digits.
 fn encode(id: &str) -> Option<String> {
     let mut text = String::with_capacity(id.len());

@@ -1,9 +1,9 @@
-//! Records that were merged or converted hand their link to their successor (SYNC.md 3.8).
+//! Records that were merged or converted hand their link to their successor (RULES.md P7, V12).
 //!
 //! A successor without a link takes the whole place of its predecessor, base values included, so
-//! that what the merge changed shows as an edit; of an update that nobody answered it takes what
-//! was sent. Two links that meet become one; a record whose place in it is taken is kept as
-//! surplus, and a person is asked. The alias stays for ever.
+//! that the merge's changes show as edits. Of an unanswered update it takes the cells that were
+//! sent. Two links that meet become one. A record whose place in it is taken becomes surplus, and a
+//! person is asked. The alias stays until the record comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,7 +24,8 @@ use crate::plan::merge::consent;
 use crate::read::sent::sent_cells;
 use crate::store::port::{Changes, OutboxQuery, Store, StoreError};
 
-/// Lets links follow all moved records of an entity whose successors are known.
+/// Moves the links of all merged and converted records of an entity to their successors, where
+/// these are known.
 pub(crate) async fn follow_moves(
     engine: &Engine<'_>,
     tally: &CycleCounters<'_>,
@@ -72,7 +73,7 @@ async fn winners_first(
     Ok(moved)
 }
 
-/// How many values of a record its successor does not have.
+/// The number of values of a record that its successor does not have.
 fn lost_values(record: &RecordState, heir: &RecordState) -> usize {
     let fields = record.fields.iter().zip(&heir.fields);
     let lost = fields.filter(|(old, new)| {
@@ -108,12 +109,12 @@ async fn follow(
     let mut moving =
         Succession { entity, now_ms, changes: Changes::default(), unanswered, stays: None };
     if !heir.status.is_gone() || heir.link.is_none() && !heir.was_read() {
-        // What could not be read of it, its successor shows or not.
+        // The reading of the successor shows what could not be read of the record.
         record.failures.clear();
     }
     match heir.link {
         Some(_) if heir.status.is_gone() => moving.give_up(record),
-        // One that nobody ever read takes the place, so that a person is asked about it.
+        // A successor that was never read takes the place, so that a person is asked about it.
         None if heir.status.is_gone() && (heir.was_read() || record.status.is_aside()) => {
             moving.give_up(record);
         }
@@ -134,8 +135,8 @@ async fn follow(
     Ok(Some(moving.changes))
 }
 
-/// The updates of a record that nobody answered, with what was sent in canonical form; nothing if a
-/// transform fails on them, so that the move waits.
+/// The updates of a record without an answer, with the cells that were sent in canonical form.
+/// `None` if a transform fails on them; then the move waits.
 async fn updates_of(
     engine: &Engine<'_>,
     tally: &CycleCounters<'_>,
@@ -167,7 +168,7 @@ async fn updates_of(
     }
 }
 
-/// The record that has the place of another one's system in a link, if that is not the other one.
+/// The record that has the place of another one's system in a link, except that other one.
 fn in_place<'a>(view: &'a LinkView, beside: &RecordState) -> Option<&'a Arc<RecordState>> {
     let here = |other: &&Arc<RecordState>| {
         other.key.system == beside.key.system && other.key != beside.key
@@ -179,14 +180,14 @@ struct Succession<'a> {
     entity: &'a EntitySpec,
     now_ms: i64,
     changes: Changes,
-    /// Updates of the record that nobody answered, with what was sent.
+    /// Updates of the record without an answer, with the cells that were sent.
     unanswered: Vec<(OutboxEntry, Vec<Cell>)>,
     /// The link that stays, where it changes.
     stays: Option<Link>,
 }
 
 impl Succession<'_> {
-    /// The successor is gone too: for the link that is a deletion, unless it stood aside.
+    /// Counts a gone successor as a deletion for the link, unless the record was surplus.
     fn give_up(&mut self, mut record: RecordState) {
         record.status =
             if record.status.is_aside() { RecordStatus::Replaced } else { RecordStatus::Deleted };
@@ -194,9 +195,9 @@ impl Succession<'_> {
         self.changes.records.push(record);
     }
 
-    /// The successor has the link already; as a surplus record it becomes the active one, because
-    /// its system says that it is what is left of both. What it holds is weighed then, as that of
-    /// any record that is new in its place (`RULES.md` P7).
+    /// Leaves the link to a successor that has it already. A surplus successor becomes the active
+    /// record, because its system merged both into it. Its values are weighed then, as those of any
+    /// record that is new in its place (`RULES.md` P7).
     fn leave(&mut self, mut record: RecordState, mut heir: RecordState, view: &LinkView) {
         let link = view.link.id;
         if heir.status == RecordStatus::Surplus
@@ -213,8 +214,8 @@ impl Succession<'_> {
         self.changes.dirty.push(link);
     }
 
-    /// The successor takes over link and base values, and the place that the record had: also the
-    /// one beside the active record.
+    /// Gives the successor the link, the base values and the place of the record, also a surplus
+    /// one.
     fn inherit(&mut self, mut record: RecordState, mut heir: RecordState, view: &LinkView) {
         let link = view.link.id;
         let is_converted = record.key.object != heir.key.object;
@@ -245,7 +246,7 @@ impl Succession<'_> {
         self.changes.dirty.push(link);
     }
 
-    /// Two links become one: the successor's.
+    /// Unites two links: the successor's goes on.
     fn unite(
         &mut self,
         mut record: RecordState,
@@ -268,8 +269,8 @@ impl Succession<'_> {
         }
         Self::let_go(&mut record);
         self.changes.records.push(record);
-        // These are about records that are in the other link now. All others are over
-        // (RULES.md V20): what still differs there is asked there.
+        // These are about records that are in the other link now. All others are over; the
+        // remaining differences are asked about there (RULES.md V20).
         let goes_on = |one: &&Review| {
             matches!(one.matter, ReviewSubject::Surplus { .. } | ReviewSubject::Missing { .. })
         };
@@ -278,7 +279,7 @@ impl Succession<'_> {
         self.changes.reviews.extend(moved);
         let mut from = Link::clone(&left.link);
         from.status = LinkStatus::MergedInto(to);
-        // Planned once more, which closes what was asked and what failed there.
+        // One more plan closes the questions and failures of this link.
         self.changes.dirty.push(from.id);
         self.changes.waits.push((from.id, Vec::new()));
         self.add_journal_entry(to, heir.key.clone(), Reason::LinksUnited(from.id));
@@ -287,8 +288,8 @@ impl Succession<'_> {
         self.changes.dirty.push(to);
     }
 
-    /// A record comes into the link that stays. Where its system has another one there, also one
-    /// that has just gone, it stands aside: what it holds is weighed once it has the place.
+    /// Brings a record into the link that goes on. Where its system has another one there, also one
+    /// that has just gone, it becomes surplus: its values are weighed once it has the place.
     fn join(&mut self, other: &mut RecordState, view: &LinkView, because: &RecordKey) {
         if other.status.is_aside() {
             other.fields.iter_mut().for_each(FieldState::stand_aside);
@@ -308,7 +309,7 @@ impl Succession<'_> {
         }
     }
 
-    /// An opt-out of the link that ends counts in the one that stays.
+    /// Carries an opt-out of the ending link into the one that goes on (RULES.md P5).
     fn join_consent(&mut self, left: &LinkView, right: &LinkView) {
         self.change(right, |entity, link| {
             let mut joins = false;
@@ -323,15 +324,15 @@ impl Succession<'_> {
         });
     }
 
-    /// Changes the link that stays; it is kept if anything was.
+    /// Changes the link that goes on, and keeps it if anything changed.
     fn change(&mut self, view: &LinkView, change: impl FnOnce(&EntitySpec, &mut Link) -> bool) {
         let mut link = self.stays.take().unwrap_or_else(|| Link::clone(&view.link));
         let (known, changed) = (link != *view.link, change(self.entity, &mut link));
         self.stays = (known || changed).then_some(link);
     }
 
-    /// Keeps a record beside the active one of its system; `because` is the record whose merge made
-    /// it so, where that was in another system.
+    /// Makes a record surplus beside the active one of its system and asks about it. `because` is
+    /// the record whose merge made it so, where that was in another system.
     fn set_aside(
         &mut self,
         record: &mut RecordState,
@@ -357,8 +358,8 @@ impl Succession<'_> {
         self.change(view, |entity, link| consent::carry(entity, link, record));
     }
 
-    /// What a record became that stood aside stands aside; a person who is asked about the one is
-    /// asked about the other.
+    /// Makes the successor of a surplus record surplus. A person who is asked about the record is
+    /// asked about the successor.
     fn stay_aside(
         &mut self,
         heir: &mut RecordState,
@@ -375,7 +376,7 @@ impl Succession<'_> {
         }
     }
 
-    /// The record has left its link; what it was merged or converted into stands there.
+    /// Takes the record out of its link; its successor stands there.
     fn let_go(record: &mut RecordState) {
         record.link = None;
         if let RecordStatus::SurplusInto(heir) = &record.status {
@@ -386,31 +387,32 @@ impl Succession<'_> {
         }
     }
 
-    /// Base values of a record for its successor, where that has none of its own.
+    /// Passes the base values of a record to its successor, where that has none of its own.
     fn pass_bases(&self, record: &RecordState, heir: &mut RecordState) {
         let was_read = heir.was_read();
         let fields = self.entity.fields.iter();
         for ((new, old), field) in heir.fields.iter_mut().zip(&record.fields).zip(fields) {
-            // A record that lacks its predecessor's opt-out is no person who takes it back.
+            // A record that lacks its predecessor's opt-out does not take it back.
             let lost = consent::is_opt_out(&field.winner, &old.base) && new.seen != old.base;
             if old.is_filler(&field.kind, &new.seen) {
                 new.filler.clone_from(&old.filler);
                 new.seen = Some(Value::Null);
             }
-            // What was nobody's edit in the one is none in the other.
+            // A value that was nobody's edit in the record is none in its successor.
             new.preset |= old.preset && new.seen.is_some() && new.seen == old.seen;
             if new.base.is_none() && !lost {
                 new.base.clone_from(&old.base);
                 new.agreed.clone_from(&old.agreed);
                 new.bereft.clone_from(&old.bereft);
             } else if !was_read {
-                // One that nobody ever read lacks nothing: it took over what its predecessor had.
+                // A successor that was never read lacks nothing: it has taken over its
+                // predecessor's values.
                 new.agreed.clone_from(&old.agreed);
             }
         }
     }
 
-    /// What was sent to a record without an answer: its successor shows what became of that.
+    /// Passes unanswered updates of a record to its successor, whose reading shows their outcome.
     fn pass_sent(&mut self, heir: &mut RecordState) {
         for (entry, sent) in std::mem::take(&mut self.unanswered) {
             let reason = settle_unanswered_update(self.entity, &entry, &sent, heir, true);
@@ -426,7 +428,7 @@ impl Succession<'_> {
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }
 
-    /// What others may have waited for.
+    /// The events that other links may wait for.
     fn awaited(&self) -> Vec<Awaited> {
         let linked = self.changes.records.iter().filter(|record| record.link.is_some());
         linked

@@ -1,5 +1,5 @@
-//! A database belongs to accounts: a system that is another one, or the one of a system that was
-//! renamed, is not opened (RULES.md V4).
+//! The accounts that a database belongs to. A system with another account, or a new name for the
+//! account of a renamed system, is not opened (RULES.md V4).
 //!
 //! The account's id is kept at the first use. It is asked for once by each process and again when
 //! another generation of the plugin serves, before anything is read or written. A system whose
@@ -15,12 +15,12 @@ use crate::model::spec::Spec;
 use crate::ports::{Connector, Systems};
 use crate::store::port::{Changes, Store, StoreError};
 
-/// The systems whose account was looked at since the process began.
+/// The systems whose accounts this process has compared, with the plugin's digest.
 #[derive(Debug, Default)]
 pub struct VerifiedAccounts(Mutex<BTreeMap<String, String>>);
 
 impl VerifiedAccounts {
-    /// Whether a system is known to be the account that the store belongs to.
+    /// True if this process has compared the system's account with the store's.
     pub fn has(&self, system: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(system)
     }
@@ -31,8 +31,8 @@ impl VerifiedAccounts {
         known.get(system).is_some_and(|digest| *digest == generation.digest)
     }
 
-    /// Compares the account that a system of this specification says it is with the one that the
-    /// store belongs to, and keeps it at the first use.
+    /// Compares the account that a system reports with the one that the store belongs to, and keeps
+    /// it at the first use. An empty id is taken as it is.
     ///
     /// # Errors
     /// [`PluginError::OtherAccount`], [`PluginError::RenamedAccount`]; [`PluginError::Host`] where
@@ -88,11 +88,11 @@ impl VerifiedAccounts {
 pub struct OwnAccounts<'a> {
     /// The configured systems.
     pub systems: &'a dyn Systems,
-    /// What is kept in step with them.
+    /// The mapping of these systems.
     pub spec: &'a Spec,
-    /// What the accounts belong to.
+    /// The store that belongs to the accounts.
     pub store: &'a dyn Store,
-    /// What was looked at before.
+    /// The accounts that were compared before.
     pub verified: &'a VerifiedAccounts,
 }
 

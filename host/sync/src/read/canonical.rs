@@ -1,10 +1,10 @@
-//! What a field holds, and when two values are the same (`RULES.md` V9).
+//! The values of a field, and their comparison (`RULES.md` V9).
 //!
-//! A value travels as it was read, to the code point: [`fit`] only makes sure that it is one of the
-//! field's kind, and gives numbers and days their one form. [`is_same`] compares what every CRM
-//! agrees on: trimmed Unicode NFC text, mail addresses in any case, lists as sets, the primary one
-//! of a single reference. Anything cleverer (phone numbers, company names) is a match key's
-//! transform and never written.
+//! A value travels as it was read, to the code point: [`fit`] only checks that it is one of the
+//! field's kind, and gives numbers and days their one form. [`is_same`] compares by the rules that
+//! every CRM shares: trimmed Unicode NFC text, mail addresses in any case, lists as sets, the
+//! primary one of a single reference. Cleverer comparisons (phone numbers, company names) are a
+//! match key's transform and never written.
 
 use jiff::tz::TimeZone;
 use unicode_normalization::UnicodeNormalization;
@@ -61,7 +61,7 @@ fn fit_value(kind: &FieldKind, value: Value) -> Result<Value, UnfitValue> {
     }
 }
 
-/// Whether two cells of a field say the same.
+/// True if two cells of a field are the same value.
 pub fn is_same(kind: &FieldKind, one: &Cell, other: &Cell) -> bool {
     if one == other {
         return true;
@@ -77,8 +77,8 @@ pub fn is_same(kind: &FieldKind, one: &Cell, other: &Cell) -> bool {
     }
 }
 
-/// Whether somebody has changed a cell: what was typed counts to the code point, but not the order
-/// of a list, nor what stands beside the primary one of a single reference.
+/// True if somebody has changed a cell. Typed text counts to the code point; the order of a list
+/// does not, nor do ids beside the primary one of a single reference.
 pub fn is_changed(kind: &FieldKind, before: &Cell, after: &Cell) -> bool {
     match kind {
         FieldKind::Choices | FieldKind::Reference { .. } => !is_same(kind, before, after),
@@ -100,7 +100,7 @@ fn lower(text: &str) -> impl Iterator<Item = char> {
     text.nfc().flat_map(char::to_lowercase)
 }
 
-/// A cell in the form that all cells that are the same have: what match keys are made of.
+/// A cell in the one form of all cells that are the same. Match keys are made of it.
 pub fn comparable(kind: &FieldKind, cell: &Cell) -> Cell {
     match (kind, cell) {
         (FieldKind::Mail, Some(Value::Text(text))) => {
@@ -198,7 +198,7 @@ fn references(value: Value) -> Result<Value, UnfitValue> {
     Ok(if is_empty { Value::Null } else { Value::References(ids) })
 }
 
-/// The id that a single reference holds; none where there is no primary one.
+/// The primary id of a single reference; `None` without a primary one.
 pub fn primary(value: &Value) -> Option<&str> {
     match value {
         Value::References(ids) => ids.first().map(SmolStr::as_str).filter(|id| !id.is_empty()),

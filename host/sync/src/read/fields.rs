@@ -14,39 +14,40 @@ use crate::read::transforms::TransformCalls;
 /// One row as the fields hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowReading {
-    /// In the order of the entity's fields; absent where the row says nothing usable.
+    /// One cell per field, in the order of the entity's fields; absent where the row has no usable
+    /// value.
     pub cells: Vec<Cell>,
     /// Columns that mappings with a complement must keep.
     pub raw: Vec<(String, Cell)>,
-    /// Fields whose value could not be used, and why.
+    /// Fields with an unusable value, and the reason.
     pub problems: Vec<(FieldIndex, Reason)>,
     /// Fields that are read from a column of which the row has no cell, with the column.
     pub absent: Vec<(FieldIndex, String)>,
-    /// A transform failed at it, which may do better later.
+    /// A transform failed at the row, or a time zone was unknown; a later reading may succeed.
     pub again: bool,
 }
 
 impl RowReading {
-    /// A field's value could not be used: whatever was known of it does not count any more.
+    /// Notes that a field's value is unusable; its stored value does not count any more.
     pub(crate) fn fail(&mut self, field: FieldIndex, reason: Reason) {
         self.problems.push((field, reason));
     }
 }
 
-/// What rows are.
+/// The origin of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowsKind {
-    /// What a system answered: a field of which one column has no cell was not read.
+    /// A system's answer: a field of which one column has no cell was not read.
     Answered,
-    /// What a write carried: a column without a cell was left alone.
+    /// The cells of a write: a column without a cell was left alone.
     Carried,
 }
 
-/// Reads the rows of a batch, in order. `known` are the same records as known before, if they are.
-/// A field that stands in several columns is read from all of them or not at all.
+/// Reads the rows of a batch, in order. `known` holds the stored record of each row, where there is
+/// one. A field that stands in several columns is read from all of them or not at all.
 ///
 /// # Errors
-/// What a transform says.
+/// A transform failed as a whole.
 pub async fn read_rows(
     transforms: &TransformCalls<'_>,
     entity: &EntitySpec,
@@ -103,7 +104,7 @@ fn pick(row: &Row, places: &[Option<usize>]) -> Vec<Cell> {
     places.iter().map(cell).collect()
 }
 
-/// Calls a transform for the rows that have anything to say.
+/// Calls a transform for the rows with at least one cell.
 async fn read_lens(
     transforms: &TransformCalls<'_>,
     (entity, member, group): (&EntitySpec, &MemberSpec, &MappingGroup),

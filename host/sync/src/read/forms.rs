@@ -1,22 +1,22 @@
-//! Forms of a value: what a system makes of what it was sent, and still means the same.
+//! Forms of a value: other spellings that a system gives to a written value with the same meaning.
 //!
 //! A number at another scale or rounded, a text cut, trimmed, re-cased or in another width, the
 //! digits of a phone number, `no` for an empty checkbox. A form that is read after a write is the
-//! system's own and no edit (RULES.md V8). Pure; what was written comes first.
+//! system's own and no edit (RULES.md V8). Pure; the written value is always the first argument.
 
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::model::spec::FieldKind;
 use crate::model::value::{SmolStr, Value};
 
-/// A cut text keeps at least so many characters, so that a short value is no form of a long one.
+/// Characters that a cut text keeps at least, so that a short value is no form of a long one.
 const CUT_MIN: usize = 3;
-/// A phone number has at least so many digits.
+/// Digits that a phone number has at least.
 const DIGITS_MIN: usize = 6;
 /// Digits that a number of 64 bits keeps in any case.
 const EXACT_DIGITS: usize = 15;
 
-/// Whether `read` is a form of `written`.
+/// True if `read` is a form of `written`.
 pub fn is_form_of(kind: &FieldKind, written: &Value, read: &Value) -> bool {
     if written == read {
         return true;
@@ -57,7 +57,7 @@ fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 
-/// Case, width and white space do not count.
+/// Text without differences of case, width and white space.
 fn fold(text: &str) -> String {
     let wide: String = text.nfkc().flat_map(char::to_lowercase).collect();
     wide.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -67,7 +67,7 @@ fn is_cut(written: &str, read: &str) -> bool {
     read.chars().count() >= CUT_MIN && written.starts_with(read)
 }
 
-/// The same digits, a country code or a leading zero aside.
+/// True if the digits are the same, apart from a country code or a leading zero.
 fn is_same_phone(written: &str, read: &str) -> bool {
     let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
     let (written, read) = (digits(written), digits(read));
@@ -78,8 +78,8 @@ fn is_same_phone(written: &str, read: &str) -> bool {
     short.len() >= DIGITS_MIN && long.ends_with(&short) && long.len() - short.len() <= 4
 }
 
-/// Whether `read` is `written` at another scale, rounded or cut to its places, or as exact as a
-/// number of 64 bits is.
+/// True if `read` is `written` at another scale, rounded or cut to its places, or as exact as a
+/// number of 64 bits.
 fn is_rounded(written: &str, read: &str) -> bool {
     let (Some(written), Some(read)) = (Number::parse(written), Number::parse(read)) else {
         return false;
@@ -111,7 +111,7 @@ impl Number {
         Some(Self { value, places: i32::try_from(fraction.len()).ok()? })
     }
 
-    /// The whole number at so many places.
+    /// The whole number at this many places.
     fn at(&self, places: i32) -> Option<i128> {
         let power = u32::try_from(places - self.places).ok()?;
         self.value.checked_mul(10_i128.checked_pow(power)?)

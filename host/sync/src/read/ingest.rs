@@ -1,8 +1,8 @@
-//! Taking in what a connector reports: rows and tombstones become record states.
+//! Ingestion: the rows and tombstones of a connector become record states.
 //!
-//! Nothing is dropped by who made the change and nothing is inferred from absence (SYNC.md 3.4,
-//! 3.8). A repeated row or tombstone changes nothing. A link is marked dirty only when a field or
-//! the status of one of its records moved.
+//! No row is dropped for the person or plugin that made its change, and absence proves nothing. A
+//! repeated row or tombstone changes nothing. A link is marked dirty only when a field or the
+//! status of one of its records changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,10 +28,10 @@ mod record;
 mod strays;
 pub(crate) mod unread;
 
-/// Stamps of one system may be cut to whole seconds here and not there.
+/// The coarsest resolution of a system's stamps, ms: some are cut to whole seconds.
 const STAMP_MS: i64 = 1000;
 
-/// Why a page could not be taken in.
+/// A failure to take in a page.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum IngestError {
     /// The store failed.
@@ -42,7 +42,7 @@ pub(crate) enum IngestError {
     Plugin(#[from] PluginError),
 }
 
-/// Where records come from.
+/// The stream that records come from, with everything that reading them needs.
 #[derive(Clone, Copy)]
 pub(crate) struct IngestSource<'a> {
     pub(crate) store: &'a dyn Store,
@@ -80,7 +80,7 @@ impl<'a> IngestSource<'a> {
         }
     }
 
-    /// Reads records again and takes in what the system says of them.
+    /// Reads records again by their ids and commits their changes.
     pub(crate) async fn read_again(
         &self,
         connector: &dyn Connector,
@@ -98,13 +98,13 @@ impl<'a> IngestSource<'a> {
         Ok(())
     }
 
-    /// What a page of records changes that were asked for by their ids.
+    /// The changes of a page of records that were read by their ids.
     pub(crate) async fn absorb(&self, page: &Page) -> Result<Changes, IngestError> {
         Ok(self.absorb_page(page, true).await?.0)
     }
 
-    /// What a page of a scan changes, without its cursor, and the ids of records that are to be
-    /// read by their ids at once.
+    /// The changes of a scan's page, without its cursor, and the ids of records to be read by their
+    /// ids at once.
     pub(crate) async fn absorb_scan(
         &self,
         page: &Page,
@@ -128,7 +128,7 @@ impl<'a> IngestSource<'a> {
         let doubts: BTreeMap<RecordKey, Doubt> =
             self.store.doubts(&keys).await?.into_iter().collect();
         let mut changes = Changes::default();
-        // What is on the page as a row is there, whatever an older tombstone says.
+        // A record with a row on the page is there, whatever an older tombstone says.
         let there: BTreeSet<&String> = page.batch.rows.iter().map(|row| &row.id).collect();
         let look = ReadingContext {
             now_ms: self.now_ms,
@@ -160,7 +160,7 @@ impl<'a> IngestSource<'a> {
         Ok((changes, again))
     }
 
-    /// Takes in the rows of a page; the ids of those that may be older than our own write.
+    /// Takes in the rows of a page; returns the ids of rows that may be older than our own write.
     async fn take_rows(
         &self,
         (page, look): (&Page, ReadingContext),
@@ -212,11 +212,11 @@ impl<'a> IngestSource<'a> {
                 continue;
             }
             let has_moved = moved(before, &after);
-            // What was refused there waits, or is tried again (RULES.md V13).
+            // A refused write there waits, or is tried again (RULES.md V13).
             if has_moved || before.failures != after.failures {
                 changes.dirty.extend(after.link);
             }
-            // A key may have failed last time.
+            // The last reading may have failed to make a key.
             if has_moved || after.link.is_none() {
                 fresh.push(after.clone());
             }
@@ -232,7 +232,7 @@ impl<'a> IngestSource<'a> {
         Ok(again)
     }
 
-    /// The doubt that is left about a record once a row of it was weighed.
+    /// The doubt about a record that remains once a row of it was weighed.
     fn left_in_doubt(
         &self,
         (row, reading, before): (&Row, &RowReading, Option<&RecordState>),
@@ -247,8 +247,8 @@ impl<'a> IngestSource<'a> {
         unread::left((left, doubt), reading, before, row, self.now_ms)
     }
 
-    /// What follows from records that are new or have moved: links that wait for one that is back,
-    /// and match keys.
+    /// Adds the effects of new and changed records: links that wait for a record that is back, and
+    /// match keys.
     async fn wake(
         &self,
         fresh: &[RecordState],
@@ -271,7 +271,7 @@ impl<'a> IngestSource<'a> {
         Ok(())
     }
 
-    /// Records whose match key cannot be made, told once.
+    /// Journals records whose match key cannot be made, once per stamp.
     fn tell_keyless(
         &self,
         failed: Vec<(RecordKey, Reason)>,
@@ -294,8 +294,8 @@ impl<'a> IngestSource<'a> {
         }
     }
 
-    /// Takes in a removal; whether it is older than what is known of the record, and may be so by a
-    /// clock that stepped back: then the record is read by its id once readings are current.
+    /// Takes in a removal. True if it is older than the stored state, which a clock that stepped
+    /// back may cause; then the record is read by its id once readings are current.
     fn apply_tombstone(
         &self,
         (tombstone, doubt, look): (&Tombstone, Option<&Doubt>, ReadingContext),
@@ -325,14 +325,14 @@ impl<'a> IngestSource<'a> {
         if record.link.is_none() {
             record.failures.clear();
         }
-        // A row from before the removal is older than what is known.
+        // A row from before the removal is older than the stored state.
         record.modified_ms = record.modified_ms.max(tombstone.at_ms);
         changes.dirty.extend(record.link);
         let is_ours = |heir: &RecordKey| self.entity.member(&heir.system, &heir.object).is_some();
         record.status = match (&record.status, status.successor()) {
             // The link goes on with the active record.
             (RecordStatus::Surplus | RecordStatus::Replaced, None) => RecordStatus::Replaced,
-            // What it became stands aside in its stead.
+            // Its successor becomes surplus in its stead.
             (RecordStatus::Surplus, Some(heir)) if is_ours(heir) => {
                 RecordStatus::SurplusInto(heir.clone())
             }
@@ -365,7 +365,7 @@ impl<'a> IngestSource<'a> {
         }
     }
 
-    /// Values that cannot be used are told once, when the record is new or has changed.
+    /// Journals unusable values once, when the record is new or has changed.
     fn add_unusable_values(
         &self,
         row: &Row,
@@ -404,7 +404,7 @@ impl<'a> IngestSource<'a> {
     }
 }
 
-/// Whether anything moved that a plan looks at.
+/// True if anything changed that a plan reads: the status or a field.
 pub(crate) fn moved(before: &RecordState, after: &RecordState) -> bool {
     before.status != after.status
         || before.fields.len() != after.fields.len()

@@ -1,8 +1,8 @@
-//! Match keys of records: compare-only values that are kept apart from what is shown and written.
+//! Match keys of records: compare-only values, stored apart from the fields and never written.
 //!
-//! A key that a transform fails at is kept as an empty value, which no made key has: the record is
-//! not linked by anything less sure until the key can be made ([`HELD`]). So is a key of which the
-//! system did not answer a part that nobody knows.
+//! A key at which a transform fails is stored as an empty value, which no made key has ([`HELD`]).
+//! Until it can be made, no less sure key links the record. The same holds for a key with a part
+//! that the system did not answer and that was not known before.
 
 use crate::model::plugin::PluginError;
 use crate::model::reason::Reason;
@@ -22,11 +22,11 @@ pub const HELD: &str = "";
 /// A record with the names and values of its match keys.
 pub type RecordKeys = (RecordKey, Vec<(String, String)>);
 
-/// The match keys of these records, and which could not be made. A key with a missing part is left
-/// out.
+/// The match keys of these records, and the keys that could not be made, with the reason. A key
+/// with an empty part is left out.
 ///
 /// # Errors
-/// What a transform says.
+/// A transform failed as a whole.
 pub async fn match_keys(
     transforms: &TransformCalls<'_>,
     entity: &EntitySpec,
@@ -74,7 +74,7 @@ pub async fn match_keys(
     Ok((found, failed))
 }
 
-/// What a record has of a key.
+/// The parts of a key in a record.
 enum Parts {
     /// All of it, ready to be compared.
     Known(Vec<Cell>),
@@ -89,7 +89,7 @@ fn parts_of(entity: &EntitySpec, key: &MatchKey, record: &RecordState) -> Parts 
     for index in &key.fields {
         let field = entity.fields.get(index.0).zip(record.fields.get(index.0));
         let Some((field, state)) = field else { return Parts::Lacking };
-        // What stands still is what was known of it.
+        // A stopped field counts with its base.
         let cell = if state.is_still() { &state.base } else { &state.seen };
         match cell {
             Some(value) if !value.is_null() => parts.push(comparable(&field.kind, cell)),

@@ -1,4 +1,4 @@
-//! Reading what changed: every stream page by page, each page with its cursor in one commit.
+//! Reading of changes: every stream page by page, each page with its cursor in one commit.
 
 use std::collections::BTreeSet;
 
@@ -19,17 +19,17 @@ use crate::store::port::{Changes, StoreError};
 mod anew;
 mod due;
 
-/// How far a system's clock may be from the host's before it is told, ms.
+/// The distance of a system's clock from the host's that is reported, ms.
 const CLOCK_MS: i64 = 600_000;
 
-/// What was read of the streams.
+/// The result of reading the streams.
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
-    /// Streams of which everything was read just now.
+    /// Streams with a backfill that this cycle read.
     pub(crate) backfilled: BTreeSet<Stream>,
-    /// Streams of which a scan was begun just now and read to its end.
+    /// Streams of which a scan began in this cycle and was read to its end.
     pub(crate) current: BTreeSet<Stream>,
-    /// What an admin does not let a connector do.
+    /// Writes that an admin denied to a connector.
     pub(crate) denied: DeniedPermissions,
 }
 
@@ -84,33 +84,33 @@ async fn observe_system(
     Ok(observed)
 }
 
-/// What the host does not let a connector do to the object of a member. Without the right to read
-/// nothing is written anyway, and reading says so.
+/// The actions on the member's object that the host denies to the connector. Without the permission
+/// to read, nothing is written anyway, and reading reports it.
 fn denied(connector: &dyn Connector, member: &MemberSpec) -> DeniedPermissions {
     let place = |action| (member.system.clone(), member.object.clone(), action);
     let refusal = |action| Some((place(action), connector.refuses(&member.object, action)?));
     Action::ALL.into_iter().filter_map(refusal).collect()
 }
 
-/// A connector that cannot go on from its cursor with other columns says so, or stops.
+/// True if the error means that the connector cannot go on from its cursor with other columns.
 fn cannot_go_on(error: &PluginError) -> bool {
     use PluginError::{Broken, Invalid, Unsupported};
     matches!(error, Broken { .. } | Invalid { .. } | Unsupported { .. })
 }
 
-/// What reading one stream has taken of a cycle.
+/// The share of a cycle that reading one stream has taken.
 struct Spent {
     pages: u32,
     began_ms: i64,
 }
 
-/// A page, or why there is none, and when it was asked for.
+/// A page, or the error, with the host's time of the request.
 struct Asked {
     page: Result<Page, PluginError>,
     at_ms: i64,
 }
 
-/// A page of a scan and where the scan stands after it.
+/// A page of a scan, with the cursor after it.
 struct Scanned<'a> {
     page: &'a Page,
     at_ms: i64,
@@ -119,7 +119,7 @@ struct Scanned<'a> {
     is_first: bool,
 }
 
-/// What is to be read because of a page that was kept.
+/// Records to read because of a page that was kept.
 struct Kept {
     successors: Vec<RecordKey>,
     again: Vec<String>,
@@ -135,8 +135,8 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads to the end of what there is; whether that was a backfill. The end of a scan that an
-    /// earlier cycle began says nothing of what came since, so another one follows (RULES.md P13).
+    /// Reads the stream to its end; true if that was a backfill. A scan that an earlier cycle began
+    /// misses later changes, so another one follows it (RULES.md P13).
     async fn run(&self) -> Result<bool, IngestError> {
         let kept = self.engine.store.cursor(&self.stream()).await?;
         let is_first = kept.is_none();
@@ -158,13 +158,13 @@ impl Reader<'_> {
         Ok(self.scan(&mut cursor, is_first, &mut spent).await? || backfilled)
     }
 
-    /// Another mapping is read from its beginning. What came since the last cursor is read first: a
-    /// backfill shows nothing that was deleted (RULES.md V13).
+    /// Reads the changes since the last cursor and starts the stream anew under another mapping. A
+    /// backfill shows no deletions, so the changes come first (RULES.md V13).
     async fn leave(&self, kept: Cursor, spent: &mut Spent) -> Result<Cursor, IngestError> {
-        // The end of a scan that was cut off says nothing of what came since.
+        // A scan that was cut off ends before the present, so another one follows it.
         let scans = if kept.more { 2 } else { 1 };
         let mut left = Cursor { digest: stopped::left(&kept.digest), ..kept };
-        // Kept at once: if the first call fails, the mapping must still count as another one.
+        // Kept at once: if the first call fails, the next cycle still sees another mapping.
         self.keep_cursor(&left).await?;
         for _ in 0..if left.backfilled { scans } else { 0 } {
             match self.scan(&mut left, false, spent).await {
@@ -186,7 +186,7 @@ impl Reader<'_> {
         self.engine.store.commit(Changes { cursors, ..Changes::default() }).await
     }
 
-    /// Reads one scan to its end; whether that was a backfill.
+    /// Reads one scan to its end; true if that was a backfill.
     async fn scan(
         &self,
         cursor: &mut Cursor,
@@ -219,12 +219,13 @@ impl Reader<'_> {
             let next = async {
                 if reads_ahead { Some(self.request_page(cursor, None).await) } else { None }
             };
-            // Asked for before anything is kept, so that tests over a store that never waits see
-            // the order that a slow one has.
+            // The request comes before anything is kept, so that tests over a store that never
+            // waits see the order of a slow one.
             let (next, kept) = futures::join!(next, self.keep(scanned));
-            // What was read ahead of a page that could not be kept is dropped here.
+            // A page that was read ahead of a page that could not be kept is dropped here.
             let Kept { successors, again } = kept?;
-            // What is read by its id now is newer than what was read ahead, which is read again.
+            // A record that is read by its id now is newer than the page that was read ahead, which
+            // is read again.
             ahead = next.filter(|_| successors.is_empty() && again.is_empty());
             self.report_page(&page);
             self.fetch(successors).await?;
@@ -247,7 +248,7 @@ impl Reader<'_> {
         Asked { page, at_ms }
     }
 
-    /// Whether the next page is read while this one is kept (RULES.md Q4): not after the last one,
+    /// True if the next page is read while this one is kept (RULES.md Q4): not after the last one,
     /// not before a pause that the page asks for, and not where the scan is to be cut off.
     fn reads_ahead(&self, page: &Page, is_backfill: bool, spent: &Spent) -> bool {
         let Spent { pages, began_ms } = *spent;
@@ -258,7 +259,7 @@ impl Reader<'_> {
     /// Takes in a page and keeps it with its cursor, in one commit.
     async fn keep(&self, scanned: Scanned<'_>) -> Result<Kept, IngestError> {
         let Scanned { page, at_ms, cursor, is_backfill, is_first } = scanned;
-        // It shows what was there when it was asked for, however long it has waited.
+        // The page shows the state at the time of its request, however long it has waited.
         let source = IngestSource { now_ms: at_ms, ..self.source() };
         let (mut changes, again) = source.absorb_scan(page).await?;
         if is_backfill && !is_first {
@@ -273,7 +274,7 @@ impl Reader<'_> {
         Ok(Kept { successors, again })
     }
 
-    /// The links of a page: under another mapping they are planned anew though no value has moved.
+    /// The links of a page's records, which another mapping plans anew though no value has changed.
     async fn links_of(&self, page: &Page) -> Result<Vec<LinkId>, IngestError> {
         let source = self.source();
         let keys = page.batch.rows.iter().map(|row| source.key(&row.id));
@@ -281,8 +282,8 @@ impl Reader<'_> {
         Ok(known.into_iter().filter_map(|record| record.link).collect())
     }
 
-    /// A scan that does not end does not keep the cycle from its end: what was read is kept, and
-    /// the next cycle goes on there (RULES.md R21).
+    /// An error once the scan has taken its share of the cycle. The pages that were read are kept,
+    /// and the next cycle goes on there (RULES.md R21).
     fn cut_off(&self, is_backfill: bool, spent: &Spent) -> Option<PluginError> {
         let options = &self.engine.options;
         let Spent { pages, began_ms } = *spent;
@@ -302,8 +303,8 @@ impl Reader<'_> {
         Some(PluginError::Host { plugin: self.connector.generation().clone(), reason })
     }
 
-    /// The first backfill has seen everything. A later one has not seen what was deleted while no
-    /// cursor was followed, so a sweep is due after it.
+    /// The sweep's state after a backfill. The first backfill has seen everything. A later one
+    /// misses deletions from the time without a cursor, so a sweep is due after it.
     async fn sweep_after_backfill(&self) -> Result<Sweep, IngestError> {
         let known = self.engine.store.sweep(&self.stream()).await?;
         Ok(match known {
@@ -312,7 +313,7 @@ impl Reader<'_> {
         })
     }
 
-    /// How many records of the stream are known to be there.
+    /// The number of live records of the stream; `None` for zero.
     pub(crate) async fn known_rows(&self) -> Result<Option<u64>, IngestError> {
         let rows = self.engine.store.count_live(&self.entity.name, &self.stream()).await?;
         Ok((rows > 0).then_some(rows))
@@ -359,7 +360,7 @@ impl Reader<'_> {
         });
     }
 
-    /// Reads records that took over from others and were not read yet.
+    /// Reads successors of merged and converted records that were not read yet.
     pub(crate) async fn fetch(&self, successors: Vec<RecordKey>) -> Result<(), IngestError> {
         let known = self.engine.store.records(&successors).await?;
         let unknown = |key: &&RecordKey| !known.iter().any(|record| record.key == **key);
@@ -376,7 +377,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A page may ask for a pause before the next call.
+    /// Sleeps for the pause that a page asks for.
     async fn wait(&self, page: &Page) {
         if let Some(ms) = wait_ms(page) {
             self.engine.clock.sleep_ms(u64::try_from(ms).unwrap_or_default()).await;
@@ -391,8 +392,8 @@ fn wait_ms(page: &Page) -> Option<i64> {
     }
 }
 
-/// A record that took over from another one and went before it was ever read: as its system says,
-/// or out of sight where the system says nothing. The link must know of it.
+/// A successor that went before it was ever read: removed where the system says so, else missing.
+/// Its link must know it (RULES.md V12).
 fn gone_unseen(source: &IngestSource<'_>, key: &RecordKey, page: &Page) -> Option<RecordState> {
     if page.batch.rows.iter().any(|row| row.id == key.id) {
         return None;
@@ -403,7 +404,8 @@ fn gone_unseen(source: &IngestSource<'_>, key: &RecordKey, page: &Page) -> Optio
     Some(RecordState { status, modified_ms, ..source.blank(&key.id) })
 }
 
-/// What the connector may want to know of a scan beforehand (`connector.wit`, page-request).
+/// The facts about a scan that a connector gets with each page request (`connector.wit`,
+/// page-request).
 pub(crate) fn options(now_ms: i64, expected_rows: Option<u64>) -> Attributes {
     let rows = expected_rows.and_then(|rows| i64::try_from(rows).ok());
     let rows = rows.map(|rows| ("expected-rows".to_owned(), Value::Integer(rows)));
@@ -411,7 +413,7 @@ pub(crate) fn options(now_ms: i64, expected_rows: Option<u64>) -> Attributes {
     rows.into_iter().chain([now]).collect()
 }
 
-/// Records that took over from records which this page reports as moved.
+/// The successors of the records that this page reports as merged or converted.
 pub(crate) fn successors(changes: &Changes) -> Vec<RecordKey> {
     let moved = changes.records.iter().filter_map(|record| record.status.successor());
     let mut keys: Vec<RecordKey> = moved.cloned().collect();

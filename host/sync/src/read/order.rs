@@ -1,9 +1,9 @@
-//! The order of observations of one record, and what a reading says after a write of ours.
+//! The order of observations of one record, and the verdict about a row after a write of ours.
 //!
-//! A reading may be older than what is known: indexes lag behind writes, pages are made before they
-//! arrive. Taken as it comes it would bring an old value back over the edit that replaced it. So a
-//! row that is older than the newest known order of its record is no observation, and after a write
-//! each written field of a row is one of: confirmed, a form of what was written, what stood there
+//! A reading may be older than the stored state: indexes lag behind writes, pages are made before
+//! they arrive. Taken as it comes, it would bring an old value back over the edit that replaced it.
+//! So a row that is older than the newest known order of its record is no observation. After a
+//! write each written field of a row is confirmed, a form of the written value, the value from
 //! before, or an edit (RULES.md V1, V8). Pure.
 
 use std::cmp::Ordering;
@@ -17,45 +17,46 @@ use crate::model::value::{Cell, Value};
 use crate::read::canonical::{is_changed, is_same};
 use crate::read::forms::is_form_of;
 
-/// Writes of one value that were answered and not found there before it counts as refused.
+/// Answered writes of one value that no reading shows before the value counts as refused.
 pub(crate) const TRIES_MAX: u32 = 3;
-/// Stamps of one system may be cut to whole seconds here and not there.
+/// A second, ms: a system may cut some of its stamps to whole seconds.
 const SECOND_MS: i64 = 1000;
-/// The longest lag that a page may claim, ms: no value is ignored for ever.
+/// The longest lag that a page may claim, ms, so that no value is ignored for ever.
 const LAG_MS_MAX: i64 = 3_600_000;
 
-/// How a row was read.
+/// The circumstances in which a row was read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReadingContext {
     /// The host's clock, ms.
     pub(crate) now_ms: i64,
-    /// How old the row may be, ms.
+    /// The age that the row may have, ms.
     pub(crate) lag_ms: i64,
-    /// By its id, and not in a scan.
+    /// The row was read by its id, not in a scan.
     pub(crate) by_id: bool,
-    /// Right after our own write.
+    /// The row was read right after our own write.
     pub(crate) read_back: bool,
 }
 
 impl ReadingContext {
-    /// Nothing older can be shown than what stands there: it is read by its id, and what was known
-    /// is older than readings may be.
+    /// True if the row shows the present state for certain: it was read by its id, and the stored
+    /// state is older than the lag of a reading.
     pub(crate) fn is_final(self, doubt: Option<&Doubt>) -> bool {
         let since_ms = doubt.map_or(self.now_ms, |doubt| doubt.since_ms);
         self.by_id && since_ms.saturating_add(self.lag_ms) <= self.now_ms
     }
 }
 
-/// What a row says of its record.
+/// The verdict about a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RowVerdict {
-    /// Nothing: it may be older than what is known. `ask` wants the record read by its id at once.
+    /// The row may be older than the stored state and counts for nothing. `ask` wants the record
+    /// read by its id at once.
     Nothing { ask: bool },
-    /// What stands there: there is nothing to be weighed.
+    /// The row counts as it is: no write of ours is in doubt.
     Plain,
-    /// What stood there before our archive: that did not happen, and is due again.
+    /// The record stands there as before our archive, which did not happen and is due again.
     There,
-    /// What each field of the record is worth, in the order of the entity's fields.
+    /// One verdict per field, in the order of the entity's fields.
     Fields(Vec<FieldVerdict>),
 }
 
@@ -71,22 +72,22 @@ impl RowVerdict {
         matches!(self, Self::Fields(fates) if fates.contains(&FieldVerdict::Open))
     }
 
-    /// Whether the record is to be read by its id at once.
+    /// True if the record is to be read by its id at once.
     pub(crate) fn asks(&self) -> bool {
         matches!(self, Self::Nothing { ask: true }) || self.is_open()
     }
 }
 
-/// What one field of a row says.
+/// The verdict about one field of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FieldVerdict {
-    /// What stands there, whoever made it: another value than known is an edit.
+    /// A value of any origin: another value than the stored one is an edit.
     Plain,
-    /// What our write put there.
+    /// The value that our write set.
     Confirmed,
-    /// The system's own form of what our write put there.
+    /// The system's own form of the value that our write set.
     Form,
-    /// What the system put there when our write made the record.
+    /// The value that the system set when our write made the record.
     Default,
     /// Our write of this field did not happen: it is due again.
     Missed,
@@ -96,7 +97,7 @@ pub(crate) enum FieldVerdict {
     Open,
 }
 
-/// How a row stands to the newest that is known of its record.
+/// The order of a row relative to the newest known order of its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     Older,
@@ -105,7 +106,7 @@ enum Order {
     Unknown,
 }
 
-/// Whether a stamp of modification is older than another of the same record.
+/// True if a stamp of modification is older than another one of the same record.
 pub(crate) fn is_older(stamp_ms: Option<i64>, known_ms: Option<i64>) -> bool {
     matches!((stamp_ms, known_ms), (Some(now), Some(known)) if compare(now, known).is_lt())
 }
@@ -119,7 +120,7 @@ fn compare(stamp_ms: i64, known_ms: i64) -> Ordering {
     stamp_ms.cmp(&known_ms)
 }
 
-/// Weighs a row of a known record.
+/// The verdict about a row of a known record.
 pub(crate) fn weigh(
     entity: &EntitySpec,
     record: &RecordState,
@@ -133,7 +134,7 @@ pub(crate) fn weigh(
     if (order == Order::Older || is_gone && order != Order::Newer) && !is_final {
         return RowVerdict::Nothing { ask: false };
     }
-    // A version that is neither known nor from before: somebody brought the record back since.
+    // A version that is neither known nor from before: somebody restored the record.
     let is_other = order == Order::Unknown && row.version.is_some() && record.version.is_some();
     let is_archived =
         record.status == RecordStatus::Withdrawn && order != Order::Newer && !is_other;
@@ -169,7 +170,7 @@ fn order_of(record: &RecordState, doubt: Option<&Doubt>, row: &Row) -> Order {
     }
 }
 
-/// A row of a record that a write of ours has changed.
+/// A row of a record with an unconfirmed write.
 struct WrittenRow<'a> {
     entity: &'a EntitySpec,
     record: &'a RecordState,
@@ -183,26 +184,27 @@ struct WrittenRow<'a> {
 }
 
 impl WrittenRow<'_> {
-    /// The very version that the write made, or what was read right after it made the record.
+    /// True if the row has the version that the write made, or was read right after the write made
+    /// the record.
     fn is_of_write(&self) -> bool {
         self.is_named() || !self.doubt.confirmed && self.look.read_back && self.doubt.created
     }
 
-    /// The very version that the answer to the write named.
+    /// True if the row has the version that the answer to the write named.
     fn is_named(&self) -> bool {
         let doubt = self.doubt;
         !doubt.confirmed && doubt.version.is_some() && self.row.version == doubt.version
     }
 
-    /// Stamps of whole seconds: somebody may have edited within that of the write, under the same
-    /// version, and an edit must not pass for a form.
+    /// True if the row's stamp is of whole seconds. Somebody may have edited within that second,
+    /// under the same version, and an edit must not pass for a form.
     fn is_coarse(&self) -> bool {
         let is_whole = |ms: i64| ms.rem_euclid(SECOND_MS) == 0;
         !self.look.read_back && self.row.modified_ms.is_some_and(is_whole)
     }
 
-    /// Another's doing after the write: by its time, or by a version that is neither the write's
-    /// nor one from before it, whose check came right before the write.
+    /// True if the row is from after the write: by its time, or by a version that is neither the
+    /// write's nor one from before it. The check of that version came right before the write.
     fn is_after_write(&self) -> bool {
         let is_other = self.doubt.version.is_some() && self.row.version.is_some();
         match self.order {
@@ -218,7 +220,7 @@ impl WrittenRow<'_> {
         self.is_of_write() || self.is_after_write()
     }
 
-    /// The record was changed since what was known before the write.
+    /// True if the record changed since its state before the write.
     fn has_moved(&self) -> bool {
         match self.order {
             Order::Older => false,
@@ -247,10 +249,10 @@ impl WrittenRow<'_> {
         let is_same = |value: &Value| is_same(&field.kind, &Some(value.clone()), &now);
         let is_form = is_form_of(&field.kind, seen, cell) || is_same(seen);
         let is_before = before.contains(cell) || !is_form && before.iter().any(is_same);
-        // What refers to other records is often written, and read, in calls of its own.
+        // References are often written, and read, in calls of their own.
         let is_plain = !matches!(field.kind, FieldKind::Reference { .. });
         match is_before {
-            // What differs from what was confirmed is an edit, if it is not older than that.
+            // A difference from a confirmed value is an edit, if the row is not older than that.
             true if self.doubt.confirmed
                 && !self.is_final
                 && !self.is_after_write()
@@ -285,12 +287,13 @@ impl WrittenRow<'_> {
         }
     }
 
-    /// The field was empty before our write because there was no record.
+    /// True if the field was empty before our write because there was no record.
     fn is_made(&self, field: &FieldSpec) -> bool {
         self.doubt.created && !self.doubt.before.contains_key(&field.name)
     }
 
-    /// A field that our write has set, and what stood there before.
+    /// The value that our write set in a field, with the values from before; `None` where no write
+    /// is pending.
     fn pending(&self, position: usize) -> Option<(&Value, &[Value])> {
         let name = &self.entity.fields.get(position)?.name;
         let state = self.record.fields.get(position)?;
@@ -299,15 +302,15 @@ impl WrittenRow<'_> {
         Some((seen, before)).filter(|_| !before.contains(seen))
     }
 
-    /// Whether no other write of ours came after the one that set this field.
+    /// True if no other write of ours came after the one that set this field.
     fn is_of_last_write(&self, position: usize) -> bool {
         let writes = &self.doubt.writes;
         let name = self.entity.fields.get(position).map(|field| &field.name);
         name.and_then(|name| writes.get(name)) == writes.values().max()
     }
 
-    /// A later version holds what stood there before the write. Another field that holds what the
-    /// same write put there proves that it happened.
+    /// The verdict about a later version that holds the value from before the write. Another field
+    /// that holds the value of the same write proves that the write happened.
     fn taken_back(&self, position: usize) -> FieldVerdict {
         let write =
             |position: usize| self.doubt.writes.get(&self.entity.fields.get(position)?.name);
@@ -328,7 +331,7 @@ impl WrittenRow<'_> {
     }
 }
 
-/// Takes over what a field of a row says. `span` is when an edit came about.
+/// Changes a field's state by its verdict. `span` is the time of an edit.
 pub(crate) fn apply(
     state: &mut FieldState,
     kind: &FieldKind,
@@ -375,7 +378,7 @@ pub(crate) fn apply(
     }
 }
 
-/// What is left of a doubt after a row was weighed.
+/// The doubt that remains after a row was weighed; `None` ends it.
 pub(crate) fn left_of(
     doubt: Option<&Doubt>,
     weighed: &RowVerdict,
@@ -414,17 +417,17 @@ pub(crate) fn left_of(
     if is_ordered || doubt.due_ms <= look.now_ms || !doubt.written {
         return None;
     }
-    // Rows of the index may still be old, and nothing but the values tells.
+    // Rows of the index may still be old, and only their values show it.
     let version = row.version.clone().or_else(|| doubt.version.clone());
     Some(Doubt { confirmed: true, stale: false, version, ..doubt.clone() })
 }
 
-/// How old the rows of a page may be, ms: what it says, or else a cautious guess.
+/// The age that the rows of a page may have, ms: the page's own fact, or [`LAG_MS`].
 pub(crate) fn lag_of(page: &Page) -> i64 {
     said_lag(page).unwrap_or(LAG_MS)
 }
 
-/// How old the rows of a page may be, ms, where it says so.
+/// The age that the rows of a page may have, ms, by its fact `lag-ms`.
 pub(crate) fn said_lag(page: &Page) -> Option<i64> {
     let lag = page.facts.iter().find(|(code, _)| code == "lag-ms");
     match lag {

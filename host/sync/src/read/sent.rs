@@ -19,11 +19,11 @@ pub(crate) fn columns_of(batch: &[OutboxEntry]) -> Vec<String> {
     columns
 }
 
-/// What operations sent, as their member reads it: per operation, in the order of the entity's
-/// fields.
+/// The cells that operations sent, as their member reads them: per operation, in the order of the
+/// entity's fields.
 ///
 /// # Errors
-/// What a transform says.
+/// A transform failed.
 pub(crate) async fn sent_cells(
     transforms: &TransformCalls<'_>,
     entity: &EntitySpec,
@@ -45,7 +45,7 @@ pub(crate) async fn sent_cells(
     Ok(readings.into_iter().map(|reading| reading.cells).collect())
 }
 
-/// What an operation writes to a column.
+/// The cell that an operation writes to a column; `None` where it leaves the column alone.
 pub(crate) fn sent(entry: &OutboxEntry, column: &str) -> Cell {
     let write = entry.columns.iter().find(|write| write.column == column);
     write.and_then(|write| write.cell.clone())

@@ -1,10 +1,10 @@
-//! Sweeps: a budgeted look at every id and version that finds what cursors missed (SYNC.md 3.7).
+//! Sweeps: budgeted passes over every id and version that find what cursors missed.
 //!
-//! A record whose version is another than the known one, or that is unknown, is read again. Nothing
-//! is inferred from absence: a known record that a completed listing leaves out is asked for by its
-//! id, and only a tombstone says that it is gone. One that is neither answered nor buried becomes
-//! [`RecordStatus::Missing`]: it is left alone and a person is asked (SYNC.md 3.8). Sweeps run at the end
-//! of a cycle, a few pages per system, and go on in the next one; every page is a commit.
+//! A record with an unknown id or another version than the stored one is read again. Absence proves
+//! nothing: a known record that a completed listing leaves out is asked for by its id, and only a
+//! tombstone says that it is gone. One that is neither answered nor reported as gone becomes
+//! [`RecordStatus::Missing`]: it is left alone and a person is asked (RULES.md V12). Sweeps run at
+//! the end of a cycle, a few pages per system, and go on in the next one; every page is a commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,11 +26,12 @@ use crate::store::port::{Changes, Restored, StoreError};
 
 /// Records asked for by id in one call.
 const ASKED_MAX: usize = 500;
-/// A change younger than this may still come by the cursor, ms: vendors' searches lag behind, and
-/// people go on working between two reads.
+/// The age from which a change should have come by the cursor, ms. A younger one may still come:
+/// vendors' searches lag behind, and people go on working between two reads.
 const LAG_MS: i64 = 600_000;
 
-/// Goes on with the sweeps that are due. `backfilled` streams were read as a whole in this cycle.
+/// Goes on with the sweeps that are due, except of `backfilled` streams, which were read as a whole
+/// in this cycle.
 pub(crate) async fn sweep(
     cycle: &CycleState<'_>,
     backfilled: &BTreeSet<Stream>,
@@ -40,8 +41,9 @@ pub(crate) async fn sweep(
     futures::future::try_join_all(sweeps).await.map(drop)
 }
 
-/// Reads everything again where the database was put back from a backup or a copy: nothing is
-/// planned before (RULES.md P14). Whether there is nothing left of that.
+/// Reads everything again where the database was put back from a backup or a copy; nothing is
+/// planned before (RULES.md P14). Returns true once everything was read again, or nothing had to
+/// be.
 pub(crate) async fn read_again(cycle: &CycleState<'_>) -> Result<bool, CycleError> {
     let engine = cycle.engine;
     let Some(since_ms) = engine.store.restored_ms().await? else { return Ok(true) };
@@ -56,7 +58,8 @@ pub(crate) async fn read_again(cycle: &CycleState<'_>) -> Result<bool, CycleErro
     Ok(read_again)
 }
 
-/// One round of each stream, begun since then and read to its end, with no regard to the budget.
+/// Sweeps each stream once from its beginning, without the page budget. Returns true once each has
+/// a completed round that began after `since_ms`.
 async fn read_system_again(
     cycle: &CycleState<'_>,
     since_ms: i64,
@@ -181,7 +184,7 @@ impl Sweeper<'_> {
         self.reader.engine.clock.now_ms()
     }
 
-    /// One page of ids and versions; whether to go on in this cycle.
+    /// Reads one page of ids and versions; true if the sweep goes on in this cycle.
     async fn scan(&mut self, position: Option<Vec<u8>>) -> Result<bool, IngestError> {
         let expected = match (&position, self.sweep.last) {
             (None, Some((_, last))) => Some(last.rows),
@@ -220,11 +223,12 @@ impl Sweeper<'_> {
             false => SweepStage::Asking(None),
         };
         self.keep(Sweep { stage, ..self.sweep.clone() }, changes, counts).await?;
-        // Whoever asks for a pause is asked again in the next cycle.
+        // A page that asks for a pause ends the sweep in this cycle.
         Ok(!page.facts.iter().any(|(code, wait)| code == "wait-ms" && *wait != Value::Integer(0)))
     }
 
-    /// Reads again what the page shows to be other than known; how much of it was missed.
+    /// Reads the rows again that differ from the stored records; returns the number of missed
+    /// changes.
     async fn compare(&self, page: &Page) -> Result<u64, IngestError> {
         let gone = Page { removed: page.removed.clone(), ..Page::default() };
         let mut missed = self.ingest_page(&gone).await?;
@@ -258,8 +262,8 @@ impl Sweeper<'_> {
         Ok(records.into_iter().map(|record| (record.key.id.clone(), record)).collect())
     }
 
-    /// Takes in rows and tombstones; how many of them say something that the cursor should have
-    /// said.
+    /// Takes in rows and tombstones; returns the number of changes that the cursor should have
+    /// brought.
     async fn ingest_page(&self, page: &Page) -> Result<u64, IngestError> {
         let changes = self.reader.source().absorb(page).await?;
         if changes.is_empty() {
@@ -280,7 +284,7 @@ impl Sweeper<'_> {
         Ok(missed)
     }
 
-    /// Asks for known records that were not listed; whether to go on in this cycle.
+    /// Asks for known records that were not listed; true if the sweep goes on in this cycle.
     async fn ask_unseen_ids(&mut self, after: Option<String>) -> Result<bool, IngestError> {
         let (store, round) = (self.reader.engine.store, self.sweep.round);
         let keys = store.unswept(&self.stream, round, after.as_deref(), ASKED_MAX).await?;
@@ -308,8 +312,8 @@ impl Sweeper<'_> {
         Ok(true)
     }
 
-    /// Many records do not vanish at once: then a right was lost or the connector errs, and nothing
-    /// is concluded. The guard against many deletions says what is many.
+    /// An error if more records are missing than the limit of deletions allows. So many do not
+    /// vanish at once: a permission was lost or the connector errs, and nothing is concluded.
     fn blindness(&self, missing: u64) -> Option<PluginError> {
         let missing = self.sweep.counts.missing + missing;
         let known = self.sweep.counts.rows + missing;
@@ -330,8 +334,8 @@ impl Sweeper<'_> {
         })
     }
 
-    /// Live records that are out of sight stand still, and a person is asked. Surplus ones are
-    /// only aliases: there is nothing to stop.
+    /// Marks live records as missing, and asks a person about each. Surplus ones are only aliases
+    /// and stay as they are.
     async fn miss(&self, keys: &[RecordKey]) -> Result<Changes, StoreError> {
         let store = self.reader.engine.store;
         let mut changes = Changes::default();
@@ -363,7 +367,7 @@ impl Sweeper<'_> {
         Ok(changes)
     }
 
-    /// Commits how far the sweep has come, with what it found on the way.
+    /// Commits the progress of the sweep with the changes that it found.
     async fn keep(
         &mut self,
         sweep: Sweep,

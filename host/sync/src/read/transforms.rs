@@ -1,10 +1,10 @@
-//! Calling a transform plugin as a lens between a member's columns and an entity's fields.
+//! Calls of transform plugins, between a member's columns and an entity's fields.
 //!
-//! Which way the plugin's `forward` goes is the mapping's choice ([`Orientation`]); here there are
-//! only two directions, towards the entity and towards the member. The other side's present values
-//! go along as the complement (SYNC.md 3.5). A row that a function fails at does not take the
-//! others along: a failing batch is halved until the row stands alone. When all rows fail, or too
-//! many in one cycle, that is a failure of the function and told once.
+//! The mapping chooses the direction of the plugin's `forward` ([`Orientation`]). Here there are
+//! two directions, towards the entity and towards the member. The other side's present values go
+//! along as the complement. A row at which a function fails does not fail the others: a failing
+//! batch is halved until the row stands alone. When all rows fail, or too many in one cycle, the
+//! function counts as failed, once.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,24 +16,23 @@ use crate::model::spec::{Orientation, TransformRef, TransformUse};
 use crate::model::value::Cell;
 use crate::ports::{TransformCall, Transforms, Way};
 
-/// Rows of one call: enough for the call itself to cost nothing, few enough for the memory and the
-/// bytes that a transform may use. Rows stand for themselves, so where they are cut is of no
-/// consequence.
+/// Rows of one call: enough for the call itself to cost nothing, few enough for a transform's
+/// limits of memory and bytes. Each row is converted by itself, so the cuts have no effect.
 const CALL_ROWS: usize = 1_000;
 
 /// Rows of cells.
 pub type CellRows = Vec<Vec<Cell>>;
 
-/// One answer per row: its cells, or why there are none.
+/// One answer per row: its cells, or the reason for having none.
 pub type TransformAnswers = Vec<Result<Vec<Cell>, Reason>>;
 
-/// Rows that one function may fail at in a cycle before it counts as failed itself.
+/// Rows of one function that may fail in a cycle before the function counts as failed.
 const FAILING_ROWS_MAX: u32 = 100;
 
 /// The loaded transforms, for one cycle.
 pub struct TransformCalls<'a> {
     transforms: &'a dyn Transforms,
-    /// Rows that each function failed at in this cycle, by plugin and function.
+    /// Failed rows of each function in this cycle, by plugin and function.
     failed: Mutex<BTreeMap<(String, String), u32>>,
 }
 
@@ -47,7 +46,7 @@ struct Call<'a> {
 }
 
 impl<'a> TransformCalls<'a> {
-    /// For a new cycle.
+    /// Calls for one new cycle.
     pub fn new(transforms: &'a dyn Transforms) -> Self {
         Self { transforms, failed: Mutex::default() }
     }
@@ -57,10 +56,10 @@ impl<'a> TransformCalls<'a> {
         self.transforms
     }
 
-    /// From columns to fields.
+    /// Converts columns to fields.
     ///
     /// # Errors
-    /// What the plugin says, when it does not fail at single rows only.
+    /// An error of the plugin that is not about single rows.
     pub async fn to_fields(
         &self,
         lens: &TransformUse,
@@ -71,10 +70,10 @@ impl<'a> TransformCalls<'a> {
         self.run(Call { function: &lens.function, way, input, old }).await
     }
 
-    /// From fields to columns.
+    /// Converts fields to columns.
     ///
     /// # Errors
-    /// What the plugin says, when it does not fail at single rows only.
+    /// An error of the plugin that is not about single rows.
     pub async fn to_columns(
         &self,
         lens: &TransformUse,
@@ -91,7 +90,7 @@ impl<'a> TransformCalls<'a> {
     /// Runs a function forward, without a complement.
     ///
     /// # Errors
-    /// What the plugin says, when it does not fail at single rows only.
+    /// An error of the plugin that is not about single rows.
     pub async fn forward(
         &self,
         function: &TransformRef,
@@ -122,7 +121,7 @@ impl<'a> TransformCalls<'a> {
         if !is_about_rows(&error) {
             return Err(error);
         }
-        // One row alone does not tell whether the row or the function is to blame.
+        // One row alone does not tell whether the row or the function is at fault.
         if rows == 1 {
             self.once(call, start, 0).await?;
         }
@@ -133,7 +132,7 @@ impl<'a> TransformCalls<'a> {
         }
     }
 
-    /// Asks again with halves of what failed, the first rows first.
+    /// Repeats a failed call with its halves, the first rows first.
     async fn halve(
         &self,
         call: &Call<'_>,
@@ -165,7 +164,7 @@ impl<'a> TransformCalls<'a> {
         }
     }
 
-    /// Counts a failing row; whether there are too many.
+    /// Counts a failing row; true once there are too many.
     fn gives_up(&self, function: &TransformRef) -> bool {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let of = (function.plugin.clone(), function.function.clone());
@@ -200,7 +199,7 @@ fn towards_fields(orientation: Orientation) -> Way {
     }
 }
 
-/// Whether another choice of rows could fare better.
+/// True if a call with other rows could succeed.
 fn is_about_rows(error: &PluginError) -> bool {
     matches!(error, PluginError::Invalid { .. } | PluginError::Broken { .. })
 }

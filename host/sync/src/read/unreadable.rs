@@ -1,9 +1,9 @@
-//! A cell that cannot be read is a failure of that cell: its field counts as not read, it is kept
-//! with its record for people, and the rest of the record goes on (RULES.md V10, V17).
+//! Unreadable cells: the field counts as not read, the failure stays with its record for people,
+//! and the rest of the record goes on (RULES.md V10, V17).
 //!
 //! A connector, or the host on its behalf, leaves such a cell absent and names it in a fact of the
-//! page, so that it is not taken for a column that nobody may read. One that is absent without a
-//! word was not answered ([`NOT_ANSWERED`]).
+//! page, so that it does not pass for a column without permission to read. A cell that is absent
+//! without such a fact was not answered ([`NOT_ANSWERED`]).
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(crate) const NOT_ANSWERED: &str = "not-answered";
 /// Characters of a value that a failure shows.
 const SHOWN_MAX: usize = 200;
 
-/// The cells of a page that cannot be read: by record, column and code.
+/// The unreadable cells that a page names: column and code, by record id.
 pub(crate) fn named(facts: &Attributes) -> BTreeMap<&str, Vec<(&str, &str)>> {
     let mut cells: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     for (code, value) in facts {
@@ -35,7 +35,7 @@ pub(crate) fn named(facts: &Attributes) -> BTreeMap<&str, Vec<(&str, &str)>> {
     cells
 }
 
-/// Adds the named cells of a row to what could not be read of it.
+/// Marks the fields of a row's named cells as failed.
 pub(crate) fn add(member: &MemberSpec, reading: &mut RowReading, cells: &[(&str, &str)]) {
     for (column, _) in cells {
         let groups = member.groups.iter();
@@ -47,7 +47,8 @@ pub(crate) fn add(member: &MemberSpec, reading: &mut RowReading, cells: &[(&str,
     }
 }
 
-/// What a reading of a row fails at, each failure as it was told before if nothing has changed.
+/// The failures of a row. One that was known before keeps its first time, and stays as it is if its
+/// problems are the same.
 pub(crate) fn failures(
     blank: &Failure,
     (page, row, cells): (&Page, &Row, &[(&str, &str)]),
@@ -87,13 +88,13 @@ pub(crate) fn failures(
     problems.map(failure).collect()
 }
 
-/// Whether a system did not answer this field of a record when it was read last.
+/// True if the last reading of a record left this field unanswered.
 pub(crate) fn was_not_answered(failures: &[Failure], field: &str) -> bool {
     let mut mine = failures.iter().filter(|failure| failure.field.as_deref() == Some(field));
     mine.any(|failure| failure.problems.iter().any(|problem| problem.code == NOT_ANSWERED))
 }
 
-/// The value that stands there, cut to a length that people read.
+/// The value in the row, cut to [`SHOWN_MAX`] characters; `None` where the cell is absent.
 fn shown(page: &Page, row: &Row, column: &str) -> Option<String> {
     let index = page.batch.columns.iter().position(|name| name == column)?;
     let cell = row.cells.get(index)?;

@@ -1,8 +1,9 @@
-//! Records that a match key cannot tell apart: what a person is asked, and what the answer does.
+//! Records that a match key cannot tell apart: the question to a person, and the effect of the
+//! answer.
 //!
-//! An answer is carried out whole, or the question goes on with what is left (`RULES.md` V15). A
-//! record that a person puts with another one goes where that one goes: the two are one thing for
-//! the match keys. So what else shares the key is matched with the two, or asked about.
+//! An answer is carried out whole, or the question goes on with the records that are left
+//! (`RULES.md` V15). A record that a person puts with another one follows it: the two are one thing
+//! for the match keys. Other records with the key are matched with the two, or asked about.
 
 use super::Linker;
 use crate::link::matching::{MatchVerdict, judge};
@@ -12,8 +13,8 @@ use crate::model::state::{JournalEntry, LinkId, RecordKey, Review, ReviewChoice,
 use crate::store::port::StoreError;
 
 impl Linker<'_> {
-    /// Asks a person, or does what the person has chosen. A group is asked about once, for the
-    /// first of its records that has no link: the answer may settle the others.
+    /// Asks a person, or carries out the answer. A group has one question, for the first of its
+    /// records without a link; the answer may decide about the others.
     pub(super) async fn ask_about_matches(
         &mut self,
         record: &RecordKey,
@@ -38,8 +39,8 @@ impl Linker<'_> {
         }
     }
 
-    /// A person has put a record with another one, whose link it gets. It waits where that one has
-    /// none yet.
+    /// Gives a record the link of another one, as a person has chosen. It waits where that one has
+    /// no link yet.
     async fn put_with(
         &mut self,
         record: &RecordKey,
@@ -61,7 +62,7 @@ impl Linker<'_> {
         Ok(())
     }
 
-    /// Links a record that others wait for, as its match keys say.
+    /// Links a record that others wait for by its match keys.
     async fn bring(&mut self, record: &RecordKey) -> Result<(), StoreError> {
         let own: Vec<(String, String)> = self
             .engine
@@ -84,7 +85,8 @@ impl Linker<'_> {
         }
     }
 
-    /// A question is open: its records wait, and nothing is made where one of them may belong.
+    /// Opens a question or keeps it open. Its records wait, and no record is made in a place that
+    /// one of them may have.
     async fn stand_still(
         &mut self,
         record: &RecordKey,
@@ -118,8 +120,8 @@ impl Linker<'_> {
         Ok(())
     }
 
-    /// The links of a group get no record where one of the group may be theirs, unless a person has
-    /// set the link apart from this very group.
+    /// Notes the places of a group's links that a record of the group may have. A link that a
+    /// person has set apart from this very group keeps its places free.
     async fn note_contested_places(
         &mut self,
         key: &str,

@@ -1,6 +1,6 @@
-//! What follows from linking a chunk: records with their links, links that ended reopened, waiters
-//! woken. A record whose place in its link is taken stands aside: a person is asked about it, and
-//! its opt-out counts (`RULES.md` P5, V15).
+//! The changes of one linked chunk: records with their links, links that had ended reopened,
+//! waiting links woken. A record whose place in its link is taken becomes surplus: a person is
+//! asked about it, and its opt-out counts (`RULES.md` P5, V15).
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ impl Linker<'_> {
     pub(super) async fn finish(mut self) -> Result<Changes, StoreError> {
         let store = self.engine.store;
         let joined: Vec<LinkId> = self.joined.iter().copied().collect();
-        // Whose place is whose: the first one keeps it.
+        // The first record of a system keeps the place.
         let mut places = BTreeMap::new();
         for (link, record) in store.members(&joined).await? {
             places.entry((link, record.system.clone())).or_insert(record);
@@ -57,20 +57,20 @@ impl Linker<'_> {
         Ok(self.changes)
     }
 
-    /// Gives a record its link.
+    /// Gives a record its link, without agreements.
     fn give_link(&self, record: &mut RecordState, link: LinkId) {
         record.link = Some(link);
-        // What it agreed on with an earlier link, the new one does not know.
+        // The new link does not know the agreements with an earlier link.
         for state in &mut record.fields {
             (state.base, state.agreed, state.bereft) = (None, None, None);
         }
-        // What it says is done.
+        // The stamp has done its work.
         let stamp = self.entity.member(&record.key.system, &record.key.object);
         let stamp = stamp.and_then(|(_, member)| member.stamp.as_ref());
         record.raw.retain(|(column, _)| Some(column) != stamp);
     }
 
-    /// Another record has its place in the link.
+    /// Makes a record surplus beside the active one, and asks about it.
     fn set_aside(&mut self, record: &mut RecordState, active: RecordKey, mut link: Link) -> Link {
         record.status = RecordStatus::Surplus;
         consent::carry(self.entity, &mut link, record);
@@ -83,7 +83,7 @@ impl Linker<'_> {
         link
     }
 
-    /// Marks what waits for the records of this chunk.
+    /// Marks the links that wait for the records of this chunk.
     async fn wake(&mut self, keys: Vec<RecordKey>) -> Result<(), StoreError> {
         let mut awaited: Vec<Awaited> = keys.into_iter().map(Awaited::Linked).collect();
         awaited.extend(self.known.linked.iter().map(|(record, link)| Awaited::Member {

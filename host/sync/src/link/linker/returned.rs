@@ -1,10 +1,10 @@
-//! Records that came back: a person restored what was deleted or merged, so the thing is wanted
-//! again and its link goes on (RULES.md V2, P7).
+//! Records that came back: a person restored a deleted or merged record, so its link goes on
+//! (RULES.md V2, P7).
 //!
-//! A record that was deleted takes its place in the link that it had last, also where that has
-//! ended, unless its match key belongs to another link now. Where another record of its system has
-//! the place, it is kept as surplus, and a person is asked. A record that was merged gets a link
-//! with the records that became surplus because of its merge: the merge was undone.
+//! A deleted record takes its place in its last link, also where that has ended, unless its match
+//! key belongs to another link now. Where another record of its system has the place, it becomes
+//! surplus, and a person is asked. A merged record gets a link with the records that became surplus
+//! by its merge: the merge was undone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
 use crate::store::port::{Changes, ReviewQuery, StoreError};
 
-/// Says of all records of an entity that came back where they belong.
+/// Gives all records of an entity that came back their places.
 pub(crate) async fn take_back(engine: &Engine<'_>, entity: &EntitySpec) -> Result<(), StoreError> {
     let mut after: Option<RecordKey> = None;
     loop {
@@ -48,12 +48,12 @@ struct Returns<'a> {
     next: LinkId,
     known: MatchContext,
     values: BTreeMap<RecordKey, Vec<(String, String)>>,
-    /// What the ids of merged records stood for.
+    /// The records that the ids of merged records stood for.
     aliases: BTreeMap<RecordKey, RecordKey>,
     /// The links that the records had last.
     homes: BTreeMap<RecordKey, LinkId>,
     views: BTreeMap<LinkId, LinkView>,
-    /// The active record of a place, where it came back in this chunk.
+    /// The active record of a place that came back in this chunk.
     taken: BTreeMap<(LinkId, String), RecordKey>,
     changes: Changes,
 }
@@ -104,14 +104,14 @@ impl<'a> Returns<'a> {
         {
             return Ok(());
         }
-        // It is matched anew.
+        // Its match keys find its link.
         record.status = RecordStatus::Live;
         record.link = None;
         self.changes.records.push(record);
         Ok(())
     }
 
-    /// Whether the record's match keys find other links, and not the one that it had.
+    /// True if the record's match keys find other links than its last one.
     fn elsewhere(&self, record: &RecordKey, home: Option<LinkId>) -> bool {
         let own = self.values.get(record).map(Vec::as_slice).unwrap_or_default();
         match judge(&self.entity.match_keys, record, own, &self.known) {
@@ -126,7 +126,7 @@ impl<'a> Returns<'a> {
         }
     }
 
-    /// The link that it had goes on.
+    /// Continues the last link of a record with it, as active or surplus.
     fn go_on(&mut self, mut record: RecordState, view: &LinkView) {
         let link = view.link.id;
         let place = (link, record.key.system.clone());
@@ -168,8 +168,8 @@ impl<'a> Returns<'a> {
         self.changes.records.push(record);
     }
 
-    /// A merge was undone: what became surplus because of it belongs to the record again. Whether
-    /// there is anything.
+    /// Undoes a merge: the records that became surplus by it get a link with this record again.
+    /// Returns false where there are none.
     async fn part(
         &mut self,
         record: &mut RecordState,
@@ -209,7 +209,7 @@ impl<'a> Returns<'a> {
             let is_first = systems.insert(other.key.system.clone());
             other.status = if is_first { RecordStatus::Live } else { RecordStatus::Surplus };
             self.drop_stamp(&mut other);
-            // What it agreed on with an earlier link, the new one does not know.
+            // The new link does not know the agreements with an earlier link.
             for state in &mut other.fields {
                 (state.base, state.agreed, state.bereft) = (None, None, None);
             }
@@ -219,7 +219,7 @@ impl<'a> Returns<'a> {
         Ok(true)
     }
 
-    /// What the stamp says is done.
+    /// Drops the stamp, which has done its work.
     fn drop_stamp(&self, record: &mut RecordState) {
         let member = self.entity.member(&record.key.system, &record.key.object);
         let stamp = member.and_then(|(_, member)| member.stamp.as_ref());
@@ -231,7 +231,7 @@ impl<'a> Returns<'a> {
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }
 
-    /// The changes, with what waits for these records.
+    /// The changes, with the links that wait for these records.
     async fn finish(mut self) -> Result<Changes, StoreError> {
         let linked = self.changes.records.iter().filter(|record| record.status.is_there());
         let awaited: Vec<Awaited> = linked

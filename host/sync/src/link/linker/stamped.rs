@@ -1,10 +1,10 @@
-//! Records whose stamp this database has forgotten, or that another installation made: the stamp
-//! names the record that they were made from, and both belong to one link (RULES.md P2).
+//! Records with a stamp of a forgotten create, or of another installation. The stamp names the
+//! record that they were made from, and both belong to one link (RULES.md P2).
 //!
-//! A database that remembers a record has it in a link, so this concerns those that came after the
-//! backup from which a database was put back, and records that came back. A copy never founds a
-//! link by itself while its original may still show; where the original is gone, a person is asked,
-//! because a new one would undo a deletion.
+//! A database that remembers a record has it in a link. So this concerns records from after the
+//! backup that a database was put back from, and records that came back. A copy founds no link by
+//! itself while its original may still show. Where the original is gone, a person is asked, because
+//! a new original would undo a deletion.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ struct Stamped {
 }
 
 impl Linker<'_> {
-    /// Links the records of a chunk that say themselves where they belong.
+    /// Links the records of a chunk to the originals that their stamps name.
     pub(super) async fn follow_stamps(&mut self, chunk: &[RecordState]) -> Result<(), StoreError> {
         let stamped = self.stamped(chunk).await?;
         if stamped.is_empty() {
@@ -48,7 +48,7 @@ impl Linker<'_> {
                 None if memory == StampMemory::Known => {}
                 None => {
                     self.waiting.insert(record.clone());
-                    // It may still show.
+                    // The original may still show.
                     if !self.is_behind(&origin.system) {
                         let mut records = vec![record.clone(), origin];
                         records.sort_unstable();
@@ -85,8 +85,8 @@ impl Linker<'_> {
             .collect())
     }
 
-    /// What is known of the originals, under the keys that the stamps name, through all merges and
-    /// conversions; also what they share keys with, and where their links have records.
+    /// The stored originals, by the keys that the stamps name, through all merges and conversions.
+    /// Fetches their match candidates and the places of their links, too.
     async fn origins(
         &mut self,
         stamped: &[Stamped],
@@ -117,7 +117,7 @@ impl Linker<'_> {
             .collect())
     }
 
-    /// The record belongs to the link of its original, which gets one first where it has none.
+    /// Gives the record the link of its original, which gets one first where it has none.
     async fn join_origin(
         &mut self,
         record: &RecordKey,
@@ -138,7 +138,7 @@ impl Linker<'_> {
             let (others, key) = (Vec::new(), STAMP.to_owned());
             return self.follow(record, MatchVerdict::Join { link, others, key }).await;
         }
-        // Another record stands there: a person looks.
+        // Another record has the place: a person is asked.
         let members = self.engine.store.members(&[link]).await?;
         let there = members.into_iter().map(|(_, member)| member);
         let there: Vec<RecordKey> = there.filter(|member| member.system == record.system).collect();

@@ -1,4 +1,4 @@
-//! Matching: never a pick among several.
+//! Matching: a group that could be several things is never picked from.
 
 use super::*;
 

@@ -33,8 +33,8 @@ pub struct FieldState {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tries: u32,
     /// The system set the present `seen` when our create made the record: nobody's edit
-    /// (RULES.md P4). Without `seen` the field is stopped: it is not mapped now, and `base` is its state from
-    /// before.
+    /// (RULES.md P4). Without `seen` the field is stopped: it is not mapped now, and `base` is its
+    /// state from before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub preset: bool,
     /// Ids that a reference named and names no more, until a plan has taken that into account.

@@ -83,7 +83,7 @@ impl RecordStatus {
 /// A record as last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordState {
-    /// The record's name.
+    /// The record's system, object and id.
     pub key: RecordKey,
     /// The entity's name.
     pub entity: String,

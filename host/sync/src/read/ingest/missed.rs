@@ -1,4 +1,4 @@
-//! Writes that were answered and did not happen (RULES.md R26).
+//! Answered writes that did not happen (RULES.md R26).
 
 use std::sync::Arc;
 
@@ -11,8 +11,9 @@ use crate::read::order::{self, FieldVerdict, RowVerdict};
 use crate::store::port::{Changes, StoreError};
 
 impl IngestSource<'_> {
-    /// Tells of writes that were answered and did not happen; one that was repeated often enough
-    /// counts as refused, so that a person sees it and it is not repeated for ever.
+    /// Journals the answered writes that did not happen. One that was repeated more than
+    /// [`order::TRIES_MAX`] times counts as refused, so that a person sees it and it is not
+    /// repeated for ever.
     pub(crate) fn missed(
         &self,
         record: &mut RecordState,
@@ -25,7 +26,7 @@ impl IngestSource<'_> {
         }
         let RowVerdict::Fields(fates) = weighed else { return Vec::new() };
         let mut refused = Vec::new();
-        // What is taken back as often as it is written is not kept either, whoever does it.
+        // A value that is taken back after each write counts as not kept, too.
         let is_missed =
             |fate: &FieldVerdict| matches!(fate, FieldVerdict::Missed | FieldVerdict::Unsure);
         let missed = fates.iter().enumerate().filter(|(_, fate)| is_missed(fate));
@@ -54,7 +55,7 @@ impl IngestSource<'_> {
         refused
     }
 
-    /// An archive that was answered and did not happen: its link goes on.
+    /// Journals an archive that was answered and did not happen. Its link goes on.
     fn unarchived(
         &self,
         record: &RecordState,
@@ -69,7 +70,7 @@ impl IngestSource<'_> {
         Some((record.link?, digest.map(failure)))
     }
 
-    /// Keeps what counts as refused with its links; one that had ended goes on.
+    /// Stores refusals with their links, and reopens links that had ended.
     pub(super) async fn keep_missed(
         &self,
         missed: Vec<(LinkId, Option<Failure>)>,

@@ -1,4 +1,4 @@
-//! One record as a row says: its fields, and what of it could not be read.
+//! One record as a row shows it: its fields, and its unreadable cells.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use crate::read::order::{self, RowVerdict};
 use crate::read::unreadable;
 
 impl IngestSource<'_> {
-    /// The record as this row says. One without a place in a link keeps its stamp, which may
-    /// say where it belongs.
+    /// The record after this row. A record without a place in a link keeps its stamp, which may
+    /// name its link.
     pub(crate) fn update(
         &self,
         row: &Row,
@@ -26,7 +26,7 @@ impl IngestSource<'_> {
         if record.status == RecordStatus::Missing || *weighed == RowVerdict::There {
             record.status = RecordStatus::Live;
         } else if !record.status.is_there() {
-            // The linking step says where it belongs now.
+            // The linking step decides its place.
             record.status = RecordStatus::Returned;
         }
         let last_ms = record.modified_ms;
@@ -35,7 +35,7 @@ impl IngestSource<'_> {
         let states = record.fields.iter_mut().zip(&self.entity.fields).enumerate();
         for ((position, (state, field)), mut cell) in states.zip(cells) {
             if state.is_filler(&field.kind, &cell) {
-                // What we put there for want of a value is none (`RULES.md` V6).
+                // A default that the record was made with is no value (`RULES.md` V6).
                 cell = Some(Value::Null);
             } else if cell.is_some() {
                 state.filler = None;
@@ -68,14 +68,14 @@ impl IngestSource<'_> {
         record
     }
 
-    /// What this row fails at.
+    /// The failures of this row.
     pub(super) fn failures(
         &self,
         place: (&Page, &Row, &[(&str, &str)]),
         reading: &RowReading,
         before: Option<&RecordState>,
     ) -> Vec<Failure> {
-        // Of a surplus record nothing is read but whether it is there.
+        // A surplus record is only read for its presence.
         let is_aside = before.is_some_and(|record| record.status == RecordStatus::Surplus);
         if reading.problems.is_empty() || is_aside {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! Deleted records that were never read and may be what an unanswered create made.
+//! Deleted records that were never read and that an unanswered create may have made.
 
 use super::IngestSource;
 use crate::link::pending_creates::unanswered_creates;
@@ -7,8 +7,8 @@ use crate::model::state::{OutboxEntry, RecordState, SKEW_MS};
 use crate::store::port::StoreError;
 
 impl IngestSource<'_> {
-    /// Tombstones of records that were never read, as records, where one of them may be what an
-    /// unanswered create made.
+    /// Records for the tombstones of records that were never read, where an unanswered create may
+    /// have made one of them. Empty without such a create.
     pub(super) async fn strays(
         &self,
         unknown: &[&Tombstone],

@@ -1,13 +1,12 @@
-//! Cells that were asked for and not answered: what they would say is not known, so nothing is
-//! taken from them, nothing is written over them, and the record is read again until they are
-//! answered (RULES.md V13).
+//! Cells without an answer: nothing is taken from them, nothing is written over them, and the
+//! record is read again until they are answered (RULES.md V13).
 
 use crate::model::reason::Reason;
 use crate::model::record::Row;
 use crate::model::state::{Doubt, RecordState};
 use crate::read::fields::RowReading;
 
-/// Whether a row shows a record as it was read before.
+/// True if a row shows the version, or else the stamp, that is stored.
 pub(crate) fn is_as_known(before: &RecordState, row: &Row) -> bool {
     let same = before.version.is_some() && before.version == row.version;
     same || (before.version.is_none()
@@ -15,8 +14,8 @@ pub(crate) fn is_as_known(before: &RecordState, row: &Row) -> bool {
         && before.modified_ms == row.modified_ms)
 }
 
-/// Fields that were not answered are failures of this row. What is known of the very same row is
-/// known without them.
+/// Adds fields without an answer to the row's failures. A field that was read in the same version
+/// is known and does not fail.
 pub(crate) fn note(reading: &mut RowReading, before: Option<&RecordState>, row: &Row) {
     let known = before.filter(|before| {
         before.version.is_some() && before.version == row.version && before.status.is_there()
@@ -30,7 +29,8 @@ pub(crate) fn note(reading: &mut RowReading, before: Option<&RecordState>, row: 
     }
 }
 
-/// What is left of a doubt after this row was taken in: of what is left otherwise, and of what was.
+/// The doubt that remains after this row was taken in. `doubts` are the one that the order of
+/// readings leaves, and the one from before.
 pub(crate) fn left(
     doubts: (Option<Doubt>, Option<&Doubt>),
     reading: &RowReading,

@@ -1,25 +1,25 @@
-//! A mapping under which values mean something else: what was known of these fields is forgotten
-//! before anything is read, so that no value of another column passes for an edit by a person
-//! (RULES.md V13).
+//! Mappings under which values have another meaning. The stored state of these fields is forgotten
+//! before anything is read, so that no value of another column passes for an edit (RULES.md V13).
 
 use super::Reader;
 use crate::model::spec::{makes_more, stopped};
 use crate::model::state::{Cursor, FieldState, RecordState};
 use crate::store::port::{Changes, StoreError};
 
-/// Records that are changed in one commit.
+/// Records changed in one commit.
 const CHUNK: usize = 1_000;
 
 impl Reader<'_> {
-    /// The cursor with what values mean now. What it was made under stays in its digest, so that
-    /// another mapping is still noticed; where a field means something else, it is another one.
+    /// The cursor with the present meanings. Its digest stays, so that another mapping is still
+    /// noticed; it is marked as left where a field has another meaning.
     pub(super) async fn meet_anew(&self, kept: Cursor) -> Result<Cursor, StoreError> {
         let meanings = self.member.meanings(self.entity);
         let other = kept.other(&meanings);
         let fields = self.entity.fields.iter().enumerate();
         let fields = fields.filter(|(_, field)| other.contains(&field.name.as_str()));
         let fields: Vec<usize> = fields.map(|(position, _)| position).collect();
-        // Whichever member it is: the new one has no cursor yet, and may have one from long ago.
+        // The entity is planned whichever member makes more: a new member has no cursor, or an old
+        // one.
         let makes_more = makes_more(&kept.meanings, &meanings);
         let mut cursor = kept;
         if !fields.is_empty() {
@@ -31,7 +31,7 @@ impl Reader<'_> {
             let entity = self.entity.name.clone();
             let changes = Changes {
                 cursors: vec![(self.stream(), cursor.clone())],
-                // What has no record there shows in no reading.
+                // A link without a record there shows in no reading.
                 dirty_entities: makes_more.then_some(entity).into_iter().collect(),
                 ..Changes::default()
             };
@@ -40,7 +40,7 @@ impl Reader<'_> {
         Ok(cursor)
     }
 
-    /// Forgets what is known of these fields in every record of the stream.
+    /// Forgets the stored state of these fields in every record of the stream.
     async fn forget(&self, fields: &[usize]) -> Result<(), StoreError> {
         let store = self.engine.store;
         let mut after: Option<String> = None;
@@ -58,7 +58,7 @@ impl Reader<'_> {
     }
 }
 
-/// The record without what is known of these fields; nothing where nothing is.
+/// The record without the state of these fields; `None` where nothing changes.
 fn forgetting(mut record: RecordState, fields: &[usize]) -> Option<RecordState> {
     let mut is_other = false;
     for position in fields {

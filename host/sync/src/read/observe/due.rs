@@ -1,5 +1,5 @@
-//! Records that are read by their ids because a reading of them may be old, or lacked a cell: those
-//! of a page at once, and those whose time has come, found by the store's index (RULES.md V1, V13).
+//! Readings by id of records in doubt: those of a page at once, and those that are due, found by
+//! the store's index (RULES.md V1, V13).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::store::port::Changes;
 const DUE_MAX: usize = 1_000;
 
 impl Reader<'_> {
-    /// Reads records by their ids that a page has shown perhaps as they were.
+    /// Reads records by their ids whose rows on a page may be older than our write.
     pub(super) async fn read_again(&self, ids: &[String]) -> Result<(), IngestError> {
         for ids in ids.chunks(DUE_MAX) {
             let (changes, _) = self.absorb_by_id(ids).await?;
@@ -21,8 +21,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Reads what has been in doubt for as long as readings may be old. What a scan has confirmed
-    /// meanwhile costs no call.
+    /// Reads the records whose doubts are due. A doubt that a scan confirmed meanwhile costs no
+    /// call.
     pub(super) async fn read_due(&self) -> Result<(), IngestError> {
         let now_ms = self.engine.clock.now_ms();
         loop {
@@ -39,7 +39,7 @@ impl Reader<'_> {
                 false => self.absorb_by_id(&ids).await?,
             };
             postpone(&mut changes, asked, &answered, now_ms);
-            // A column that is still not answered is not asked of all others in the same cycle.
+            // A column without an answer is not asked of further records in the same cycle.
             let is_unread = |left: &Option<Doubt>| left.as_ref().is_some_and(|left| left.unread);
             let is_in_vain = all_unread && changes.doubts.iter().all(|(_, left)| is_unread(left));
             changes.doubts.extend(over.into_iter().map(|(key, _)| (key, None)));
@@ -50,7 +50,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What is read by these ids, and which of them were answered.
+    /// The changes of a reading by these ids, and the ids that were answered.
     async fn absorb_by_id(
         &self,
         ids: &[String],
@@ -70,9 +70,9 @@ impl Reader<'_> {
     }
 }
 
-/// What was read and is in doubt all the same is read again when readings are that old. What is
-/// neither answered nor reported as gone may come into sight again, as it was before our write: it
-/// stays in doubt, and the next sweep asks for it.
+/// Puts off the doubts that remain: of an answered record by the lag of a reading, of any other by
+/// a day. A record that is neither answered nor reported as gone may show its state from before our
+/// write later, so it stays in doubt, and the next sweep asks for it.
 fn postpone(
     changes: &mut Changes,
     asked: Vec<(RecordKey, Doubt)>,

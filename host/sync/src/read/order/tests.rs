@@ -1,4 +1,4 @@
-//! Every branch of what a row says after a write.
+//! The verdict about a row after a write, one test per branch.
 
 use super::*;
 use crate::model::spec::{
