@@ -1,11 +1,11 @@
 //! The way out of one job: a request names a slot and a path, and the host does everything else.
 //!
-//! What the host knows of the caller comes from the job, never from the guest's arguments.
+//! The host learns from the job who calls, never from the guest's arguments (`SECURITY.md` E3).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use renkei_package::ConnectorManifest;
+use renkei_package::{ConnectorManifest, Permission};
 use renkei_sync::model::plugin::Generation;
 use renkei_sync::ports::Clock;
 
@@ -15,7 +15,7 @@ use crate::http::{HttpRequest, HttpResponse, SendError};
 use crate::limits::{IN_FLIGHT_MAX, QUOTA_WAIT_MAX_MS};
 use crate::policy;
 use crate::quota::QuotaClaim;
-use crate::refusal::Refusal;
+use crate::refusal::EgressRefusal;
 use crate::send::{self, RequestRun};
 use crate::slot::{ConfiguredSlot, find_slot};
 use crate::system_egress::SystemEgress;
@@ -30,8 +30,8 @@ pub struct JobEgress {
     slots: BTreeMap<String, ConfiguredSlot>,
     refusals_left: u32,
     audit: EgressAudit,
-    /// The permissions that the admin took away, such as `slot:primary`.
-    denied: BTreeSet<String>,
+    /// The permissions that the admin denied.
+    denied: BTreeSet<Permission>,
     /// The evidence about the requests of this call.
     evidence: CallEvidence,
     /// An attempt of a request of this call broke off before another was made.
@@ -78,7 +78,7 @@ impl JobEgress {
 
     /// The same way out for a job that lacks the permissions in `denied`: a request that fails for
     /// want of one is not the guest's fault.
-    pub fn without(self, denied: &BTreeSet<String>) -> Self {
+    pub fn without(self, denied: &BTreeSet<Permission>) -> Self {
         Self { denied: denied.clone(), ..self }
     }
 
@@ -130,7 +130,7 @@ impl JobEgress {
             .iter()
             .find(|name| !self.manifest.quotas.iter().any(|quota| quota.name == **name));
         if let Some(name) = unknown {
-            return Err(Refusal::Quota(name.clone()).into());
+            return Err(EgressRefusal::Quota(name.clone()).into());
         }
         let own = slot.credentials.header_name();
         let headers = policy::headers(&request.headers, own)?;

@@ -10,9 +10,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use renkei_sync::model::record::Attributes;
 
-/// The slot that the configuration's base URL and credentials belong to.
-pub const PRIMARY_SLOT: &str = "primary";
-
 /// One account of a CRM.
 #[derive(Debug, Clone)]
 pub struct SystemConfig {
@@ -39,7 +36,7 @@ impl SystemConfig {
     }
 }
 
-/// How requests are authenticated.
+/// The way in which requests are authenticated.
 #[derive(Debug, Clone)]
 pub enum SystemAuth {
     /// Not at all.

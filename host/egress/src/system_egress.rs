@@ -1,4 +1,4 @@
-//! What all jobs of one system share on the way out: the HTTP client, quotas, credentials and
+//! The way out of one system, which all its jobs share: the HTTP client, quotas, credentials,
 //! counters, and the pause that the system asked for.
 //!
 //! A system asks for a pause in two ways. Where the manifest's quota statuses carry `Retry-After`,
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use renkei_package::PRIMARY_SLOT;
 use renkei_sync::ports::Clock;
 use url::Url;
 
@@ -22,7 +23,7 @@ use crate::http::SendError;
 use crate::limits::QUOTA_WAIT_MAX_MS;
 use crate::quota::{QuotaClaim, QuotaGate};
 use crate::resolver::NetworkOverrides;
-use crate::system::{PRIMARY_SLOT, SystemAuth, SystemConfig, TokenStore};
+use crate::system::{SystemAuth, SystemConfig, TokenStore};
 use crate::traffic::{Traffic, TrafficCounters};
 
 /// The way out of one system, shared by all its jobs.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use renkei_runtime::{AdminError, Answer, PluginReport, Runtime, StopCount};
+use renkei_runtime::{AdminError, PluginAnswer, PluginReport, Runtime, StopCount};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{
@@ -49,8 +49,8 @@ enum Asked<D, P> {
     Plugin(P),
 }
 
-type Wanted = Asked<Decision, renkei_runtime::Request>;
-type Wish<'a> = Asked<&'a Decision, &'a renkei_runtime::Request>;
+type Wanted = Asked<Decision, renkei_runtime::PluginRequest>;
+type Wish<'a> = Asked<&'a Decision, &'a renkei_runtime::PluginRequest>;
 
 /// What is answered.
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ enum Reply {
 pub(crate) struct Told {
     /// What came of the request.
     #[serde(flatten)]
-    pub(crate) answer: Answer,
+    pub(crate) answer: PluginAnswer,
     /// What was stopped or refused since that process began.
     #[serde(default)]
     pub(crate) stops: Vec<Stop>,
@@ -82,7 +82,7 @@ pub(crate) struct Stop {
     /// The file of the plugin folder that was refused; empty for what a plugin did.
     #[serde(default)]
     pub(crate) file: String,
-    /// The cap's name, or another of [`renkei_runtime::Cause`].
+    /// The cap's name, or another of [`renkei_runtime::CountedCause`].
     pub(crate) cause: String,
     /// How often, at least 1.
     pub(crate) times: u64,
@@ -105,7 +105,10 @@ impl Reply {
 #[async_trait]
 pub(crate) trait Plugins: Send + Sync + 'static {
     /// Does it.
-    async fn admin(&self, request: renkei_runtime::Request) -> Result<Answer, AdminError>;
+    async fn admin(
+        &self,
+        request: renkei_runtime::PluginRequest,
+    ) -> Result<PluginAnswer, AdminError>;
 
     /// What was stopped or refused so far.
     fn stops(&self) -> Vec<StopCount>;
@@ -113,7 +116,10 @@ pub(crate) trait Plugins: Send + Sync + 'static {
 
 #[async_trait]
 impl Plugins for Runtime {
-    async fn admin(&self, request: renkei_runtime::Request) -> Result<Answer, AdminError> {
+    async fn admin(
+        &self,
+        request: renkei_runtime::PluginRequest,
+    ) -> Result<PluginAnswer, AdminError> {
         self.admin(request).await
     }
 
@@ -271,8 +277,8 @@ async fn talk(
 }
 
 /// One line on who wants a change. What comes of it has lines of its own, written by the runtime.
-fn audit(actor: Option<String>, request: &renkei_runtime::Request) {
-    use renkei_runtime::Request as Wanted;
+fn audit(actor: Option<String>, request: &renkei_runtime::PluginRequest) {
+    use renkei_runtime::PluginRequest as Wanted;
     let (asked, plugin) = match request {
         Wanted::List => return,
         Wanted::Grants { allow, deny, .. } if allow.is_empty() && deny.is_empty() => return,
@@ -306,7 +312,7 @@ pub(crate) async fn ask(data: &Path, decision: &Decision) -> Result<Option<Decid
 /// Asks the process that has the plugins of `data` to do this; `None` if nobody listens.
 pub(crate) async fn ask_plugins(
     data: &Path,
-    request: &renkei_runtime::Request,
+    request: &renkei_runtime::PluginRequest,
 ) -> Result<Option<Told>, Failure> {
     match exchange(data, &Wish::Plugin(request)).await? {
         Some(Reply::Plugins(told)) => Ok(Some(told)),
@@ -318,10 +324,10 @@ pub(crate) async fn ask_plugins(
 /// The plugins of the process that has them; `None` if nobody listens. It answers at once unless it
 /// has a new file to compile, which is not waited for.
 pub(crate) async fn served_plugins(data: &Path) -> Result<Option<Vec<PluginReport>>, Failure> {
-    let asked = ask_plugins(data, &renkei_runtime::Request::List);
+    let asked = ask_plugins(data, &renkei_runtime::PluginRequest::List);
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(told) => Ok(told?.and_then(|told| match told.answer {
-            Answer::Plugins(plugins) => Some(plugins),
+            PluginAnswer::Plugins(plugins) => Some(plugins),
             _ => None,
         })),
         Err(_) => Err(Failure::store(anyhow::anyhow!(

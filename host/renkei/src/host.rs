@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use renkei_runtime::{Compiler, NoTokens, Options, PausedSystem, PluginFile, Runtime};
+use renkei_runtime::{Compiler, NoTokens, PausedSystem, PluginFile, Runtime, RuntimeOptions};
 use renkei_store::SqliteStore;
 use renkei_sync::model::plugin::{Account, PluginError, Schema};
 use renkei_sync::model::spec::days::time_zone;
@@ -58,7 +58,7 @@ impl Host {
         let secrets = Secrets::open(dir).map_err(Failure::usage)?;
         let systems = config.systems(&secrets).map_err(Failure::usage)?;
         let clock = Arc::new(clock);
-        let mut options = Options::new(
+        let mut options = RuntimeOptions::new(
             config.plugins.clone(),
             cache(&config),
             systems,
@@ -71,7 +71,7 @@ impl Host {
             Patience::Long => options.hasty = true,
         }
         options.home.clone_from(&config.data);
-        options.passive = access != Access::Keep;
+        options.read_only = access != Access::Keep;
         // Not a copy, whatever the access: the systems count the calls of all commands together.
         options.quotas = Some(quotas(&config));
         let runtime = Runtime::start(options).await.map_err(Failure::runtime)?;
@@ -253,12 +253,12 @@ pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, 
     let clock = Arc::new(SystemClock::program());
     let cache = cache(&config);
     let (home, plugins) = (config.data.clone(), config.plugins.clone());
-    let mut options = Options::new(plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
+    let mut options = RuntimeOptions::new(plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
     contain(&mut options, &config)?;
     options.home = home;
     options.quotas = Some(quotas(&config));
     options.unopened_systems = config.plugins_of_systems();
-    options.passive = access != Access::Keep;
+    options.read_only = access != Access::Keep;
     options.watch = false;
     Runtime::start(options).await.map_err(Failure::runtime)
 }
@@ -282,7 +282,7 @@ fn ready(dir: &Path) -> Result<Config, Failure> {
 }
 
 /// What plugins may use, and their compiling in a process of its own.
-fn contain(options: &mut Options, config: &Config) -> Result<(), Failure> {
+fn contain(options: &mut RuntimeOptions, config: &Config) -> Result<(), Failure> {
     config.limits.set(options);
     options.compiler = Compiler::this_program()?;
     Ok(())

@@ -28,23 +28,25 @@ mod sandbox;
 mod tests;
 
 pub use lifecycle::admin::{
-    AdminError, Answer, GrantsReport, GrantsWaiting, PluginReport, Request,
+    AdminError, GrantsReport, GrantsWaiting, PluginAnswer, PluginReport, PluginRequest,
 };
 pub use lifecycle::event::ReloadEvent;
-pub use lifecycle::plugin_state::BookError;
-pub use lifecycle::preview::{Example, FieldChange, Preview, PreviewFailures, PreviewVersion};
-pub use lifecycle::view::{KnownVersion, PluginFile, Waiting};
+pub use lifecycle::plugin_state::PluginStateError;
+pub use lifecycle::preview::{
+    FieldChange, Preview, PreviewExample, PreviewFailures, PreviewVersion,
+};
+pub use lifecycle::view::{KnownVersion, PluginFile, WaitingVersion};
 pub use renkei_egress::{
     NoTokens, PausedSystem, RefusalCounts, RefusalReason, SystemAuth, SystemConfig, TokenStore,
     TokenStoreError, Traffic, paused_systems,
 };
-pub use runtime::{Options, Runtime, RuntimeError};
+pub use runtime::{Runtime, RuntimeError, RuntimeOptions};
 pub use sandbox::compiler::{
-    COMPILER_ARGUMENT, CompileLimits, Compiler, ReadError, compile_as_child, read_package,
+    COMPILER_ARGUMENT, CompileLimits, Compiler, PackageReadError, compile_as_child, read_package,
 };
 pub use sandbox::engine::{EngineError, Pooling};
 pub use sandbox::instance_permits::InstanceCounts;
 pub use sandbox::limits::{
-    Cap, Cause, KNOBS, Knob, LimitChanges, LimitReached, LimitRefused, Limits, StopCause,
-    StopCount, TICK_MS,
+    Cap, CountedCause, GuestLimits, LIMIT_KEYS, LimitChanges, LimitKey, LimitReached, LimitRefused,
+    StopCause, StopCount, TICK_MS,
 };

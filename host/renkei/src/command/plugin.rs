@@ -11,7 +11,7 @@ use std::path::Path;
 use renkei_package::{
     BuildOptions, BuildProgress, Built, Manifest, Package, PluginTemplate, SourceLanguage,
 };
-use renkei_runtime::{CompileLimits, Compiler, Request};
+use renkei_runtime::{CompileLimits, Compiler, PluginRequest};
 use serde_json::{Value, json};
 
 use crate::cli::{PluginCommand, PluginKind, PluginLanguage};
@@ -33,18 +33,18 @@ pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), F
             preview::run(&dir.dir, file, id.clone(), *show_values, output).await
         }
         PluginCommand::Reload { plugin, dir } => {
-            admin::change(&dir.dir, Request::Reload(plugin.clone()), output).await
+            admin::change(&dir.dir, PluginRequest::Reload(plugin.clone()), output).await
         }
         PluginCommand::Rollback { id, dir } => {
-            admin::change(&dir.dir, Request::RollBack(id.clone()), output).await
+            admin::change(&dir.dir, PluginRequest::RollBack(id.clone()), output).await
         }
         PluginCommand::Hold { id, off, dir } => {
-            let request = Request::Hold { id: id.clone(), on: !off };
+            let request = PluginRequest::Hold { id: id.clone(), on: !off };
             admin::change(&dir.dir, request, output).await
         }
         PluginCommand::Grants { id, allow, deny, dir } => {
             let (id, allow, deny) = (id.clone(), allow.clone(), deny.clone());
-            admin::grants(&dir.dir, Request::Grants { id, allow, deny }, output).await
+            admin::grants(&dir.dir, PluginRequest::Grants { id, allow, deny }, output).await
         }
     }
 }

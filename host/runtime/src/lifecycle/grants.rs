@@ -1,203 +1,40 @@
-//! What a plugin asks for and what it is given (TRUST.md 2.5; issue 3, "Egress").
+//! The permissions that a plugin asks for, and those that it was given.
 //!
-//! A manifest only asks. Each thing is one word: `slot:primary`,
-//! `host:primary:https://api.example.com`, `method:primary:GET`, `path:primary:/crm/v3`,
-//! `secret:client_secret`, `read:contacts`, `write:contacts:create`. `read:*` and `write:*` are the
-//! objects that a manifest does not list, as an org's own (`RULES.md V18`); one of them can be
-//! taken away by its name. Whatever decides where a slot's credentials go is a word of that slot:
-//! `base:primary:https://api.example.com` (what paths are appended to), `auth:primary:bearer` (a
-//! way to authenticate), `token:primary:form:/oauth/token` (how and where tokens are had),
-//! `token-base:primary:instance_url` (the field of the token answer that replaces the base). So a
-//! change of any of them is something new.
+//! A manifest only asks. The first version of a plugin is given what it asks for; a later version
+//! that asks for more waits until an admin allows it. What an admin denies is cut out of the
+//! manifest before the plugin serves, so that nothing below need know of it.
 //!
-//! The first version of a plugin is given what it asks; a later one that asks for more waits until
-//! an admin allows it. What an admin takes away is cut out of the manifest before the plugin
-//! serves, so that nothing below need know of it.
+//! The state file keeps the texts of permissions, and not permissions: a text that an older
+//! Renkei wrote may be none any more, and then it allows nothing.
 
 use std::collections::BTreeSet;
 
-use renkei_package::{
-    AllowedOrigin, AuthMethod, Connection, ConnectorManifest, Manifest, ManifestKind, Method,
-    ObjectAction,
-};
+use renkei_package::{Manifest, Permission};
 
-use super::plugin_state::Page;
-use renkei_egress::PRIMARY_SLOT;
+use crate::lifecycle::plugin_state::PluginState;
 
-/// What a manifest asks for; a transform asks for nothing.
-pub(crate) fn asked(manifest: &Manifest) -> BTreeSet<String> {
-    let ManifestKind::Connector(connector) = &manifest.kind else { return BTreeSet::new() };
-    let mut asked = BTreeSet::new();
-    for connection in &connector.connections {
-        let of = &connection.slot;
-        asked.insert(slot(of));
-        asked.extend(connection.allow.iter().map(|origin| host(of, origin)));
-        asked.extend(connection.methods.iter().map(|by| method(of, *by)));
-        asked.extend(connection.paths.iter().map(|below| path(of, below)));
-        asked.extend(connection.auth.iter().map(|way| auth(of, *way)));
-        asked.extend(connection.base_url.iter().map(|url| base(of, url)));
-        asked.extend(token(connection));
-        asked.extend(connection.base_url_field.iter().map(|field| token_base(of, field)));
-    }
-    asked.extend([READ_OTHERS.to_owned(), WRITE_OTHERS.to_owned()]);
-    for object in &connector.objects {
-        asked.insert(read(&object.name));
-        asked.extend(object.actions.iter().map(|action| write(&object.name, *action)));
-    }
-    asked.extend(connector.secrets.iter().map(|secret| format!("secret:{}", secret.name)));
-    asked
+/// The texts that are asked for and were neither allowed nor denied. Nothing before the first
+/// version.
+pub(crate) fn undecided(asked: &BTreeSet<String>, plugin_state: &PluginState) -> Vec<String> {
+    let Some(allowed) = &plugin_state.allowed else { return Vec::new() };
+    let is_decided =
+        |text: &&String| allowed.contains(*text) || plugin_state.denied.contains(*text);
+    asked.iter().filter(|text| !is_decided(text)).cloned().collect()
 }
 
-/// What is asked and was neither allowed nor taken away. Nothing before the first version.
-pub(crate) fn wider(asked: &BTreeSet<String>, page: &Page) -> Vec<String> {
-    let Some(allowed) = &page.allowed else { return Vec::new() };
-    let known = |word: &&String| allowed.contains(*word) || page.denied.contains(*word);
-    asked.iter().filter(|word| !known(word)).cloned().collect()
-}
-
-/// The manifest without what was taken away.
-pub(crate) fn narrow(manifest: &Manifest, denied: &BTreeSet<String>) -> Manifest {
-    let mut manifest = manifest.clone();
-    if let ManifestKind::Connector(connector) = &mut manifest.kind {
-        cut(connector, |word| !denied.contains(word));
-    }
-    manifest
-}
-
-fn cut(connector: &mut ConnectorManifest, may: impl Fn(&str) -> bool) {
-    connector.connections.retain_mut(|connection| {
-        narrow_connection(connection, &may);
-        // The configuration can give the base of `primary` alone; without one there is no slot.
-        let based = connection.base_url.is_some() || connection.slot == PRIMARY_SLOT;
-        based && may(&slot(&connection.slot))
-    });
-    connector.objects.retain(|object| may(&read(&object.name)));
-    for object in &mut connector.objects {
-        let name = &object.name;
-        object.actions.retain(|action| may(&write(name, *action)));
-    }
-    connector.secrets.retain(|secret| may(&format!("secret:{}", secret.name)));
-}
-
-fn narrow_connection(connection: &mut Connection, may: impl Fn(&str) -> bool) {
-    if token(connection).is_some_and(|word| !may(&word)) {
-        connection.token_path = None;
-    }
-    let slot = &connection.slot;
-    connection.allow.retain(|origin| may(&host(slot, origin)));
-    connection.methods.retain(|by| may(&method(slot, *by)));
-    connection.paths.retain(|below| may(&path(slot, below)));
-    connection.auth.retain(|way| may(&auth(slot, *way)));
-    connection.base_url.take_if(|url| !may(&base(slot, url)));
-    connection.base_url_field.take_if(|field| !may(&token_base(slot, field)));
-}
-
-fn slot(slot: &str) -> String {
-    format!("slot:{slot}")
-}
-
-fn host(slot: &str, origin: &AllowedOrigin) -> String {
-    format!("host:{slot}:{origin}")
-}
-
-fn auth(slot: &str, way: AuthMethod) -> String {
-    format!("auth:{slot}:{}", way.as_str())
-}
-
-fn base(slot: &str, url: &str) -> String {
-    format!("base:{slot}:{url}")
-}
-
-/// Style and path are one thing: what is sent, and where.
-fn token(connection: &Connection) -> Option<String> {
-    let Connection { slot, token_style, .. } = connection;
-    let path = connection.token_path.as_ref()?;
-    Some(format!("token:{slot}:{}:{path}", token_style.as_str()))
-}
-
-fn token_base(slot: &str, field: &str) -> String {
-    format!("token-base:{slot}:{field}")
-}
-
-fn method(slot: &str, method: Method) -> String {
-    format!("method:{slot}:{}", method.as_str())
-}
-
-fn path(slot: &str, below: &str) -> String {
-    format!("path:{slot}:{below}")
-}
-
-/// Reading the objects that the manifest does not list.
-const READ_OTHERS: &str = "read:*";
-/// Every action on the objects that the manifest does not list.
-const WRITE_OTHERS: &str = "write:*";
-
-/// The words of which each must be left to read this object.
-pub(crate) fn to_read(manifest: &Manifest, object: &str) -> Vec<String> {
-    let others = (!lists(manifest, object)).then(|| READ_OTHERS.to_owned());
-    [read(object)].into_iter().chain(others).collect()
-}
-
-/// The words of which each must be left to do this to a record of this object, besides reading it.
-pub(crate) fn to_write(manifest: &Manifest, object: &str, action: ObjectAction) -> Vec<String> {
-    let others = (!lists(manifest, object)).then(|| WRITE_OTHERS.to_owned());
-    [write(object, action)].into_iter().chain(others).collect()
-}
-
-/// Whether an admin can take this away although the manifest does not ask for it: reading, or an
-/// action on, an object that the manifest does not list.
-pub(crate) fn is_of_another_object(manifest: &Manifest, word: &str) -> bool {
-    let object = match word.split(':').collect::<Vec<_>>()[..] {
-        ["read", object] => object,
-        ["write", object, action] if ACTIONS.iter().any(|known| name(*known) == action) => object,
-        _ => return false,
-    };
-    let is_connector = matches!(manifest.kind, ManifestKind::Connector(_));
-    is_connector && !object.is_empty() && object != "*" && !lists(manifest, object)
-}
-
-fn lists(manifest: &Manifest, object: &str) -> bool {
-    let ManifestKind::Connector(connector) = &manifest.kind else { return false };
-    connector.objects.iter().any(|listed| listed.name == object)
-}
-
-const ACTIONS: [ObjectAction; 6] = [
-    ObjectAction::Create,
-    ObjectAction::Update,
-    ObjectAction::Upsert,
-    ObjectAction::Archive,
-    ObjectAction::Restore,
-    ObjectAction::Merge,
-];
-
-fn name(action: ObjectAction) -> &'static str {
-    match action {
-        ObjectAction::Create => "create",
-        ObjectAction::Update => "update",
-        ObjectAction::Upsert => "upsert",
-        ObjectAction::Archive => "archive",
-        ObjectAction::Restore => "restore",
-        ObjectAction::Merge => "merge",
-    }
-}
-
-/// The word for reading an object.
-fn read(object: &str) -> String {
-    format!("read:{object}")
-}
-
-/// The word for an action on an object.
-fn write(object: &str, action: ObjectAction) -> String {
-    format!("write:{object}:{}", name(action))
+/// True for the permission to read, or to write to, an object that the manifest does not list: an
+/// admin can deny it although the manifest does not ask for it by name.
+pub(crate) fn is_of_unlisted_object(manifest: &Manifest, text: &str) -> bool {
+    text.parse().is_ok_and(|permission: Permission| manifest.covers_unlisted(&permission))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use renkei_fixtures::{Fixture, plugin, plugin_with};
-    use renkei_package::Package;
+    use renkei_package::{ConnectorManifest, ManifestKind, PRIMARY_SLOT, Package};
 
-    use super::super::decide::{Wait, may_serve};
+    use super::super::decide::{WaitReason, may_serve};
 
     fn manifest(fixture: Fixture) -> Manifest {
         Package::read("x.wasm", plugin(fixture)).unwrap().manifest
@@ -205,6 +42,14 @@ mod tests {
 
     fn words(words: &[&str]) -> BTreeSet<String> {
         words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    fn asked(manifest: &Manifest) -> BTreeSet<String> {
+        manifest.permissions().iter().map(ToString::to_string).collect()
+    }
+
+    fn narrow(manifest: &Manifest, denied: &[&str]) -> Manifest {
+        manifest.without(&denied.iter().map(|text| text.parse().unwrap()).collect())
     }
 
     /// The courier with a change of its manifest in TOML.
@@ -253,28 +98,28 @@ mod tests {
     #[test]
     fn more_than_was_decided_waits() {
         let all = words(&ASKED);
-        let page = |allowed: Option<&[&str]>, denied: &[&str]| Page {
+        let plugin_state = |allowed: Option<&[&str]>, denied: &[&str]| PluginState {
             allowed: allowed.map(words),
             denied: words(denied),
-            ..Page::default()
+            ..PluginState::default()
         };
-        for (page, expected) in [
-            (page(None, &[]), vec![]),
-            (page(Some(&ASKED), &[]), vec![]),
-            (page(Some(&ASKED[1..]), &[]), vec![ASKED[0]]),
-            (page(Some(&ASKED[1..]), &ASKED[..1]), vec![]),
-            (page(Some(&[]), &ASKED[2..]), vec![ASKED[0], ASKED[1]]),
+        for (plugin_state, expected) in [
+            (plugin_state(None, &[]), vec![]),
+            (plugin_state(Some(&ASKED), &[]), vec![]),
+            (plugin_state(Some(&ASKED[1..]), &[]), vec![ASKED[0]]),
+            (plugin_state(Some(&ASKED[1..]), &ASKED[..1]), vec![]),
+            (plugin_state(Some(&[]), &ASKED[2..]), vec![ASKED[0], ASKED[1]]),
         ] {
-            assert_eq!(wider(&all, &page), expected, "{page:?}");
+            assert_eq!(undecided(&all, &plugin_state), expected, "{plugin_state:?}");
         }
     }
 
     #[test]
-    fn what_is_taken_away_is_not_in_the_manifest() {
+    fn denied_permission_is_cut_out_of_the_manifest() {
         let manifest = manifest(Fixture::Courier);
         // What a manifest does not list is not in it either way; calls look at the words.
         for word in ASKED.into_iter().filter(|word| !word.ends_with('*')) {
-            let left = asked(&narrow(&manifest, &words(&[word])));
+            let left = asked(&narrow(&manifest, &[word]));
             assert!(!left.contains(word), "{word}");
             let with_it = match word {
                 "slot:primary" => 17,
@@ -290,7 +135,7 @@ mod tests {
 
     fn with_status(manifest: String) -> String {
         let slot = format!(
-            "[[connection]]\nslot = \"status-page\"\nbase_url = \"{STATUS}\"\n\
+            "[[connection]]\nslot = \"status-plugin_state\"\nbase_url = \"{STATUS}\"\n\
              allow = [\"{STATUS}\"]\nauth = [\"bearer\"]\n"
         );
         manifest.replacen("[[quota]]", &format!("{slot}[[quota]]"), 1)
@@ -298,11 +143,14 @@ mod tests {
 
     /// The words that version 2 waits for.
     fn awaited(allowed: BTreeSet<String>, two: &Manifest) -> Vec<String> {
-        let page =
-            Page { allowed: Some(allowed), serving: Some("one".to_owned()), ..Page::default() };
-        match may_serve(&page, "two", &asked(two)) {
+        let plugin_state = PluginState {
+            allowed: Some(allowed),
+            serving: Some("one".to_owned()),
+            ..PluginState::default()
+        };
+        match may_serve(&plugin_state, "two", &asked(two)) {
             Ok(()) => Vec::new(),
-            Err(Wait::Asks(more)) => more,
+            Err(WaitReason::Asks(more)) => more,
             Err(other) => panic!("{other:?}"),
         }
     }
@@ -328,7 +176,7 @@ mod tests {
             (
                 "[[quota]]",
                 "token_path = \"/t\"\nmethods = [\"GET\"]\n[[quota]]",
-                &["token:status-page:form:/t"],
+                &["token:status-plugin_state:form:/t"],
             ),
         ];
         for (from, to, more) in cases {
@@ -368,9 +216,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_denied_cannot_be_done() {
+    fn denied_permission_cannot_be_used() {
         let one = changed(with_status);
-        let without = |word: &str| narrow(&one, &words(&[word]));
+        let without = |word: &str| narrow(&one, &[word]);
         let denied = without("token:primary:form:/token");
         assert_eq!(connector(&denied).connections[0].token_path, None);
         let denied = without("token-base:primary:instance_url");
@@ -378,22 +226,22 @@ mod tests {
         let denied = without("base:primary:https://api.example.com");
         let slots = &connector(&denied).connections;
         assert_eq!((slots.len(), &slots[0].base_url), (2, &None), "the configuration can give it");
-        let denied = without(&format!("base:status-page:{STATUS}"));
+        let denied = without(&format!("base:status-plugin_state:{STATUS}"));
         let slots = &connector(&denied).connections;
         assert_eq!((slots.len(), slots[0].slot.as_str()), (1, PRIMARY_SLOT));
     }
 
     #[test]
-    fn words_of_a_book_that_knew_no_slots_allow_nothing() {
+    fn permissions_of_a_state_that_knew_no_slots_allow_nothing() {
         let old = words(&["slot:primary", "host:https://api.example.com", "read:things"]);
-        let page = Page {
+        let plugin_state = PluginState {
             allowed: Some(old.clone()),
             denied: words(&["host:https://*.pods.example.com"]),
             serving: Some("one".to_owned()),
-            ..Page::default()
+            ..PluginState::default()
         };
         let one = changed(|manifest| manifest);
-        assert_eq!(may_serve(&page, "one", &asked(&one)), Ok(()), "what serves goes on");
+        assert_eq!(may_serve(&plugin_state, "one", &asked(&one)), Ok(()), "what serves goes on");
         let more = awaited(old, &one);
         assert!(more.iter().any(|word| word == "host:primary:https://api.example.com"), "{more:?}");
     }

@@ -1,9 +1,9 @@
-//! Cases 13 to 23: processor, memory, and answers that are no values.
+//! Processor, memory, and answers that are no values (`SECURITY.md` S6 to S8, S11).
 
 use tokio::time::Instant;
 
 use renkei_fixtures::{Fixture, Guest, OK, plugin};
-use renkei_runtime::{Limits, Pooling};
+use renkei_runtime::{GuestLimits, Pooling};
 use renkei_sync::model::record::{Action, Operation, WriteRequest};
 use renkei_sync::ports::Systems as _;
 
@@ -12,7 +12,7 @@ use crate::stand::{Stand, in_time, page_request};
 const LOOP: &str = "(loop $more (br $more)) (unreachable)";
 
 #[tokio::test]
-async fn case_13_infinite_loop_in_export() {
+async fn infinite_loop_in_an_export_is_stopped() {
     let stand = Stand::with(&Guest::connector("rogue").body("check", LOOP).file()).await;
     let job = stand.job().await;
     let outcome = in_time(stand.beside(job.check())).await;
@@ -23,7 +23,7 @@ async fn case_13_infinite_loop_in_export() {
 }
 
 #[tokio::test]
-async fn case_13_infinite_loop_in_a_transform() {
+async fn infinite_loop_in_a_transform_is_stopped() {
     let stand = Stand::with(&Guest::transform("rogue").body("forward", LOOP).file()).await;
     let outcome = in_time(stand.beside(stand.transform("rogue", 10))).await;
     stand.stopped(outcome, "ran longer than its limit of 60 ms", "run-time");
@@ -31,7 +31,7 @@ async fn case_13_infinite_loop_in_a_transform() {
 }
 
 #[tokio::test]
-async fn case_14_infinite_loop_in_start() {
+async fn infinite_loop_in_start_is_stopped() {
     let rogue = Guest::transform("rogue").items(&format!("(func $s {LOOP}) (start $s)")).file();
     let stand = Stand::empty().await;
     in_time(stand.beside(stand.put("rogue.wasm", &rogue))).await;
@@ -42,7 +42,7 @@ async fn case_14_infinite_loop_in_start() {
 }
 
 #[tokio::test]
-async fn case_15_infinite_loop_in_post_return() {
+async fn infinite_loop_in_post_return_is_stopped() {
     let rogue = Guest::connector("rogue").body("check", OK).after("check", "(loop $l (br $l))");
     let stand = Stand::with(&rogue.file()).await;
     let job = stand.job().await;
@@ -70,7 +70,7 @@ fn with_resource(forward: &str, destructor: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn case_15_infinite_loop_in_a_destructor() {
+async fn infinite_loop_in_a_destructor_is_stopped() {
     let forward = format!("(call $drop (call $new (i32.const 1))) {OK}");
     let stand = Stand::with(&with_resource(&forward, "(loop $l (br $l))")).await;
     assert_eq!(stand.fault("rogue.wasm"), "");
@@ -80,7 +80,7 @@ async fn case_15_infinite_loop_in_a_destructor() {
 }
 
 #[tokio::test]
-async fn case_16_memory_grow_loop() {
+async fn memory_grow_loop_is_stopped() {
     let grow = "(loop $more
         (drop (memory.grow (i32.const 16)))
         (memory.fill (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 1048576))
@@ -96,16 +96,16 @@ async fn case_16_memory_grow_loop() {
 }
 
 /// A bulk operation looks at the clock only before it begins: what is left of the deadline is one
-/// fill of all memory that a guest can have, which the memory limit bounds (TRUST.md 2.3).
+/// fill of all memory that a guest can have, which the memory limit bounds.
 #[tokio::test]
-async fn case_17_bulk_fill_past_the_deadline() {
+async fn bulk_fill_past_the_deadline_is_stopped() {
     let fill = "(loop $more
         (memory.fill (i32.const 0) (i32.const 1) (i32.const 67108864))
         (br $more)) (unreachable)";
     let rogue =
         Guest::connector("rogue").body("check", fill).memory(r#"(memory (export "memory") 1024)"#);
     let stand = Stand::new(Some(&rogue.file()), |options| {
-        options.connector_limits = Limits { run_ms: 50, ..Limits::connector() };
+        options.connector_limits = GuestLimits { run_ms: 50, ..GuestLimits::connector() };
     })
     .await;
     let job = stand.job().await;
@@ -119,7 +119,7 @@ async fn case_17_bulk_fill_past_the_deadline() {
 }
 
 #[tokio::test]
-async fn case_18_deep_recursion() {
+async fn deep_recursion_is_stopped() {
     let rogue = Guest::connector("rogue")
         .items("(func $down (param i32) (result i32) (i32.add (call $down (local.get 0)) (i32.const 1)))")
         .body("check", "(call $down (i32.const 0))");
@@ -131,7 +131,7 @@ async fn case_18_deep_recursion() {
 }
 
 #[tokio::test]
-async fn case_19_table_grow_bomb() {
+async fn table_grow_bomb_is_stopped() {
     let rogue = Guest::connector("rogue").items("(table $t 1 funcref)").body(
         "check",
         "(loop $more (drop (table.grow $t (ref.null func) (i32.const 1000))) (br $more)) (unreachable)",
@@ -146,7 +146,7 @@ async fn case_19_table_grow_bomb() {
 }
 
 #[tokio::test]
-async fn case_20_handle_leak_loop() {
+async fn handle_leak_loop_is_stopped() {
     let leak = "(loop $more (drop (call $new (i32.const 1))) (br $more)) (unreachable)";
     let stand = Stand::with(&with_resource(leak, "")).await;
     assert_eq!(stand.fault("rogue.wasm"), "");
@@ -156,7 +156,7 @@ async fn case_20_handle_leak_loop() {
 }
 
 #[tokio::test]
-async fn case_21_answers_that_are_no_values() {
+async fn answers_that_are_no_values_are_refused() {
     let ok = "(memory.fill (i32.const 1024) (i32.const 0) (i32.const 72))";
     // An account: its id at 1032, its name at 1040, its facts at 1048.
     for (what, body, cause) in [
@@ -209,7 +209,7 @@ async fn case_21_answers_that_are_no_values() {
 }
 
 #[tokio::test]
-async fn case_22_realloc_that_never_ends_or_lies() {
+async fn realloc_that_never_ends_or_lies_is_stopped() {
     let memory = r#"(memory (export "memory") 32)"#;
     let realloc = |body: &str| {
         format!(
@@ -235,10 +235,10 @@ async fn case_22_realloc_that_never_ends_or_lies() {
 
 /// Half of the writes have reached the server when the guest traps; the host takes none of them as
 /// done. What was sent stays marked as sent in the outbox and is probed before anything is repeated
-/// (`host/sync/src/apply/send.rs`; the engine tests' crash histories go through it): the state that is
-/// committed is the same whether the guest trapped before, between or after its writes.
+/// (`host/sync/src/apply/send.rs`; the engine tests' crash histories go through it): the state that
+/// is committed is the same whether the guest trapped before, between or after its writes.
 #[tokio::test]
-async fn case_23_traps_after_half_its_writes() {
+async fn trap_after_half_the_writes_commits_nothing() {
     let send = r#"(import "renkei:plugin/http@0.1.0" "send" (func $send
         (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
     // Parameter 5 is the number of operations: one request each for half of them.
@@ -303,7 +303,7 @@ async fn a_panic_is_shown_with_its_place_and_message() {
 
 /// The fixtures that other tests use are stopped by the same caps, also from a pool.
 #[tokio::test]
-async fn case_16_and_18_from_a_pool() {
+async fn memory_and_recursion_are_bounded_in_a_pool() {
     for (fixture, words, cause) in
         [(Fixture::Hog, "memory limit", "memory"), (Fixture::Deep, "stack", "stack")]
     {

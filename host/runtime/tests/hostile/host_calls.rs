@@ -1,4 +1,4 @@
-//! Cases 24 to 32: what a guest says to the host and what it makes the host do.
+//! Host calls, logs and cursors of hostile guests (`SECURITY.md` S8, S12 to S14).
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn data(path: &str) -> String {
 }
 
 #[tokio::test]
-async fn case_24_log_flood() {
+async fn log_flood_is_cut() {
     let flood = times(
         100_000,
         "(call $log (i32.const 2) (i32.const 64) (i32.const 7) (i32.const 0) (i32.const 0))",
@@ -70,7 +70,7 @@ async fn case_24_log_flood() {
 }
 
 #[tokio::test]
-async fn case_24_a_line_of_10_mb() {
+async fn a_line_of_10_mb_is_cut() {
     let line = "(memory.fill (i32.const 131072) (i32.const 65) (i32.const 10485760))
         (call $log (i32.const 2) (i32.const 131072) (i32.const 10485760) (i32.const 0) (i32.const 0))";
     let rogue = Guest::connector("rogue")
@@ -100,7 +100,7 @@ fn is_harmless(text: &str) -> bool {
 
 /// Every way by which a guest's words reach a log or an error.
 #[tokio::test]
-async fn case_24_control_and_bidi_text_is_neutralised() {
+async fn control_and_bidi_text_is_escaped() {
     let evil: String = EVIL.bytes().map(|byte| format!("\\{byte:02x}")).collect();
     let len = EVIL.len();
     // A problem of its own: code at 1040, message at 1048, remedy at 1068 (empty).
@@ -142,7 +142,7 @@ async fn case_24_control_and_bidi_text_is_neutralised() {
 /// A host call costs the guest its own time: what runs as often as it can is stopped by the clock
 /// or by the cap on requests, and starves nobody.
 #[tokio::test]
-async fn case_25_a_million_host_calls() {
+async fn a_million_host_calls_are_stopped() {
     let call = "(call $log (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";
     let rogue = Guest::connector("rogue")
         .imports(LOG)
@@ -179,7 +179,7 @@ async fn case_25_a_million_host_calls() {
 }
 
 #[tokio::test]
-async fn case_26_sleeps_in_a_host_call_past_the_deadline() {
+async fn sleep_in_a_host_call_is_stopped() {
     let rogue = Guest::connector("rogue")
         .imports(SEND)
         .items(&data("/hang"))
@@ -197,7 +197,7 @@ async fn case_26_sleeps_in_a_host_call_past_the_deadline() {
 }
 
 #[tokio::test]
-async fn case_27_cancelled_while_a_host_call_is_pending() {
+async fn cancelled_host_call_ends_the_job() {
     let rogue = Guest::connector("rogue")
         .imports(SEND)
         .items(&data("/hang"))
@@ -222,7 +222,7 @@ async fn case_27_cancelled_while_a_host_call_is_pending() {
 /// by the host from outside. What is left are host calls where none may be made: while the host
 /// asks for memory, and before the instance is ready.
 #[tokio::test]
-async fn case_28_re_entrant_calls() {
+async fn re_entrant_calls_are_refused() {
     let call = "(call $log (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";
     let in_realloc = Guest::connector("rogue").imports(LOG).realloc(&format!(
         r#"(func $realloc (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
@@ -254,7 +254,7 @@ async fn case_28_re_entrant_calls() {
 /// A guest can name nothing in a counter or an audit line: 500 calls with as many codes, texts and
 /// attributes make no label more.
 #[tokio::test]
-async fn case_29_label_injection() {
+async fn label_injection_makes_no_labels() {
     // The message, the code and an attribute's name are four bytes that change with each call.
     let next = "(i32.store (i32.const 64) (i32.add (i32.const 0x30303030)
             (i32.and (global.get $calls) (i32.const 0x07070707))))
@@ -305,7 +305,7 @@ async fn case_29_label_injection() {
 /// component that imports one is refused, and a cursor goes back only where it came from. (WASI's
 /// files may be listed and end the guest when they are called; `src/tests/wasi.rs`.)
 #[tokio::test]
-async fn case_30_no_state_keys() {
+async fn state_keys_do_not_exist() {
     let text = WIT.map(|(_, text)| text.to_lowercase()).concat();
     let imports: Vec<&str> =
         text.lines().filter_map(|line| line.trim().strip_prefix("import ")).collect();
@@ -369,7 +369,7 @@ async fn scan(stand: &Stand, pages: usize) -> Result<Page, PluginError> {
 }
 
 #[tokio::test]
-async fn case_31_oversized_cursor() {
+async fn oversized_cursor_is_refused() {
     let large =
         "(i32.store (i32.const 1056) (i32.const 0)) (i32.store (i32.const 1060) (i32.const 65537))";
     let rogue = Guest::connector("rogue").body("read-page", &page(true, large));
@@ -380,7 +380,7 @@ async fn case_31_oversized_cursor() {
 }
 
 #[tokio::test]
-async fn case_31_cursor_that_goes_backwards() {
+async fn cursor_that_goes_backwards_is_refused() {
     // 5, 4, 3, 2, 1, 0 and then 5 again.
     let body = format!(
         "(i32.store (i32.const 64) (global.get $at))
@@ -400,7 +400,7 @@ async fn case_31_cursor_that_goes_backwards() {
 }
 
 #[tokio::test]
-async fn case_31_cursor_that_never_advances() {
+async fn cursor_that_never_advances_is_refused() {
     let rogue = Guest::connector("rogue").body("read-page", &page(true, THERE));
     let stand = Stand::with(&rogue.file()).await;
     let outcome = in_time(stand.beside(scan(&stand, 1_000))).await;
@@ -410,7 +410,7 @@ async fn case_31_cursor_that_never_advances() {
 
 /// Two pages with rows whose cursors point at each other; what a bad paging token of an API does.
 #[tokio::test]
-async fn case_32_page_token_loop() {
+async fn page_token_loop_is_refused() {
     // One row at 512 with the id "abcd" and one cell that is absent.
     let row = "(i32.store (i32.const 64) (global.get $at))
         (global.set $at (i32.xor (global.get $at) (i32.const 1)))

@@ -1,5 +1,5 @@
-//! Cases 1 to 12: files that are no plugins, that cost too much to read or to compile, or that
-//! change while they are read.
+//! Files that are no plugins (`SECURITY.md` S1 to S4), that cost too much to read or to compile, or
+//! that change while they are read.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn with_module(module: &Module, instances: u32) -> Vec<u8> {
     component
 }
 
-/// How many core modules a component has at its root.
+/// The number of core modules that a component has at its root.
 fn wasm_modules(component: &[u8]) -> u32 {
     let mut modules = 0;
     let mut at = 8;
@@ -95,7 +95,7 @@ fn work(function: &mut Function, steps: i32) {
 }
 
 #[tokio::test]
-async fn case_01_truncated_or_garbage_wasm() {
+async fn truncated_or_garbage_wasm_is_refused() {
     let good = plugin(Fixture::Echo);
     let stand = Stand::empty().await;
     let mut noise = good.clone();
@@ -116,7 +116,7 @@ async fn case_01_truncated_or_garbage_wasm() {
 }
 
 #[tokio::test]
-async fn case_02_core_module_instead_of_component() {
+async fn core_module_is_refused() {
     let stand = Stand::empty().await;
     let module = wat::parse_str(Guest::transform("rogue").text()).unwrap();
     refused(&stand, &module, "a core module, not a component", "refused").await;
@@ -124,7 +124,7 @@ async fn case_02_core_module_instead_of_component() {
 }
 
 #[tokio::test]
-async fn case_03_unknown_import() {
+async fn unknown_import_is_refused() {
     let stand = Stand::empty().await;
     for interface in ["wasi:nn/tensor@0.2.0", "env:os/exec", "renkei:plugin/http@0.9.0"] {
         let text = format!("(component (import \"{interface}\" (instance (export \"f\" (func)))))");
@@ -138,7 +138,7 @@ async fn case_03_unknown_import() {
 }
 
 #[tokio::test]
-async fn case_04_wrong_world_or_missing_export() {
+async fn wrong_world_or_missing_export_is_refused() {
     let stand = Stand::empty().await;
     let (connector, transform) = (Guest::connector("rogue"), Guest::transform("rogue"));
     let bytes = assemble(&transform.text(), "transform-plugin", &connector.manifest());
@@ -152,7 +152,7 @@ async fn case_04_wrong_world_or_missing_export() {
 }
 
 #[tokio::test]
-async fn case_05_features_that_plugins_do_not_have() {
+async fn features_that_plugins_do_not_have_are_refused() {
     let stand = Stand::empty().await;
     for text in [
         "(core module (type (struct (field i32))))",
@@ -171,7 +171,7 @@ async fn case_05_features_that_plugins_do_not_have() {
 }
 
 #[tokio::test]
-async fn case_06_a_hundred_times_the_memory() {
+async fn a_hundred_times_the_memory_is_refused() {
     let memory = |pages: u64| {
         let mut memories = MemorySection::new();
         memories.memory(MemoryType {
@@ -215,7 +215,7 @@ async fn compiling(memory_mib: u64, cpu_seconds: u64) -> (Stand, tempfile::TempD
 }
 
 #[tokio::test]
-async fn case_07_too_much_code() {
+async fn too_much_code_is_refused() {
     let stand = Stand::empty().await;
     let many = functions(u32::try_from(FUNCTIONS_MAX).unwrap() + 1, |_| {});
     refused(&stand, &with_module(&many, 0), "functions 500", "file").await;
@@ -229,7 +229,7 @@ async fn case_07_too_much_code() {
 }
 
 #[tokio::test]
-async fn case_07_code_that_takes_long_to_compile() {
+async fn code_that_takes_long_to_compile_is_refused() {
     // The check counts too, and an unoptimised one takes more than a second.
     let (stand, _cache) = compiling(4_096, 4).await;
     let long = with_module(&functions(40_000, |function| work(function, 20)), 0);
@@ -254,7 +254,7 @@ async fn case_07_code_that_takes_long_to_compile() {
 }
 
 #[tokio::test]
-async fn case_07_code_that_takes_much_memory_to_compile() {
+async fn code_that_takes_much_memory_to_compile_is_refused() {
     let (stand, _cache) = compiling(200, 60).await;
     // Few bodies, each near its cap: registers of each are given out as a whole.
     let large = with_module(&functions(4, |function| work(function, 30_000)), 0);
@@ -274,7 +274,7 @@ fn raw(id: u8, content: &[u8]) -> Vec<u8> {
 const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
 
 #[tokio::test]
-async fn case_08_nested_components_and_exponential_types() {
+async fn nested_components_and_exponential_types_are_refused() {
     let stand = Stand::empty().await;
     for depth in [101, 1_000, 10_000] {
         let mut nested = HEADER.to_vec();
@@ -299,7 +299,7 @@ async fn case_08_nested_components_and_exponential_types() {
 }
 
 #[tokio::test]
-async fn case_09_custom_section_bomb() {
+async fn custom_section_bomb_is_refused() {
     let stand = Stand::empty().await;
     let with_names = |bytes: usize| {
         let mut component = plugin(Fixture::Echo);
@@ -326,7 +326,7 @@ async fn case_09_custom_section_bomb() {
 }
 
 #[tokio::test]
-async fn case_10_precompiled_code() {
+async fn precompiled_code_is_refused() {
     let engine = wasmtime::Engine::default();
     let native = engine.precompile_component(&plugin(Fixture::Echo)).unwrap();
     let stand = Stand::empty().await;
@@ -342,7 +342,7 @@ async fn case_10_precompiled_code() {
 /// The bytes that are hashed are the bytes that are compiled, whatever happens to the file: a
 /// version that serves always has the digest of that version's bytes.
 #[tokio::test]
-async fn case_11_file_swapped_between_hash_and_compile() {
+async fn file_swapped_between_hash_and_compile_is_refused() {
     let (stand, _cache) = compiling(4_096, 60).await;
     let versions: Vec<(String, Vec<u8>)> = (0..6)
         .map(|n| format!("1.0.{n}"))
@@ -376,7 +376,7 @@ async fn case_11_file_swapped_between_hash_and_compile() {
 }
 
 #[tokio::test]
-async fn case_12_partial_writes_renames_links_and_pipes() {
+async fn partial_writes_renames_links_and_pipes_are_harmless() {
     let stand = Stand::empty().await;
     let folder = stand.plugins();
     let good = Guest::transform("rogue").body("forward", renkei_fixtures::OK).file();
@@ -424,9 +424,9 @@ async fn case_12_partial_writes_renames_links_and_pipes() {
     stand.within(0);
 }
 
-/// What the child makes can be run, with a pool and without, and comes from the cache afterwards.
+/// The child's artefact runs, with a pool and without, and comes from the cache afterwards.
 #[tokio::test]
-async fn what_the_child_compiles_serves() {
+async fn artefact_of_the_child_serves() {
     let cache = tempfile::tempdir().unwrap();
     for pooling in [Pooling::Off, Pooling::On] {
         let place = cache.path().join(format!("{pooling:?}"));

@@ -1,5 +1,4 @@
-//! The hostile-plugin suite (TRUST.md 2.6): cases 1 to 32, one test or more per case, named by it.
-//! Cases 33 to 42 are the way out's and stand beside it (`src/egress`).
+//! Hostile plugins (`SECURITY.md` S1 to S14). Attacks on the way out stand in `src/tests/egress`.
 //!
 //! A test binary of its own: cases run one at a time ([`stand`]), so that the memory of the process
 //! is the case's, and files are compiled by a child as in the program. Each case asserts that the

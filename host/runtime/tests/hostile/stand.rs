@@ -18,14 +18,15 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use renkei_fixtures::{Fixture, plugin};
 use renkei_runtime::{
-    Compiler, Limits, NoTokens, Options, PluginFile, Pooling, Runtime, SystemAuth, SystemConfig,
+    Compiler, GuestLimits, NoTokens, PluginFile, Pooling, Runtime, RuntimeOptions, SystemAuth,
+    SystemConfig,
 };
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Batch, PageRequest, Row, Scan};
 use renkei_sync::model::value::Value;
 use renkei_sync::ports::{Clock, Connector, Systems as _, TransformCall, Transforms as _, Way};
 
-/// What a case may add to the memory of the process besides a limit that it names, MiB: the
+/// The memory that a case may add to the process besides a limit that it names, MiB: the
 /// neighbours' pages, buffers of the test server, fragments.
 pub(crate) const SLACK_MIB: u64 = 48;
 
@@ -78,7 +79,7 @@ impl Clock for HandClock {
     }
 }
 
-/// See the module's text.
+/// A host with two neighbours, and what is watched.
 pub(crate) struct Stand {
     pub(crate) runtime: Arc<Runtime>,
     folder: TempDir,
@@ -130,7 +131,10 @@ impl Stand {
         Self::new(None, |_| {}).await
     }
 
-    pub(crate) async fn new(rogue: Option<&[u8]>, change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) async fn new(
+        rogue: Option<&[u8]>,
+        change: impl FnOnce(&mut RuntimeOptions),
+    ) -> Self {
         static LOG: LazyLock<()> = LazyLock::new(|| {
             let log = tracing_subscriber::registry().with(Keep);
             tracing::subscriber::set_global_default(log).unwrap();
@@ -153,7 +157,7 @@ impl Stand {
         let clock = Arc::new(HandClock::default());
         // Shared by all cases and runs: the neighbours compile once.
         let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("hostile-cache");
-        let mut options = Options::new(plugins, cache, systems, clock, Arc::new(NoTokens));
+        let mut options = RuntimeOptions::new(plugins, cache, systems, clock, Arc::new(NoTokens));
         options.home = folder.path().join("home");
         options.watch = false;
         options.pooling = Pooling::Off;
@@ -162,7 +166,7 @@ impl Stand {
             arguments: vec![renkei_runtime::COMPILER_ARGUMENT.into()],
         };
         options.connector_limits =
-            Limits { run_ms: 300, memory_bytes: 32 << 20, ..Limits::connector() };
+            GuestLimits { run_ms: 300, memory_bytes: 32 << 20, ..GuestLimits::connector() };
         change(&mut options);
         let runtime = Runtime::start(options).await.unwrap();
         let stand = Self { runtime, folder, resident_kib: None, _alone: alone };
@@ -189,7 +193,7 @@ impl Stand {
         files.iter().find(|file| file.file == name).unwrap_or_else(|| panic!("no {name}")).clone()
     }
 
-    /// Why a file is not taken; empty where it is.
+    /// The reason why a file is not taken; empty where it is.
     pub(crate) fn fault(&self, name: &str) -> String {
         self.file(name).fault.unwrap_or_default()
     }
@@ -272,7 +276,7 @@ impl Stand {
     }
 }
 
-/// What the courier is asked to send, and what hostile guests are asked.
+/// A request that the courier sends, and that hostile guests get.
 pub(crate) fn page_request(path: &str) -> PageRequest {
     PageRequest {
         object: path.to_owned(),

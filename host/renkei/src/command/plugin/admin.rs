@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use renkei_runtime::{Answer, GrantsReport, PluginReport, Request};
+use renkei_runtime::{GrantsReport, PluginAnswer, PluginReport, PluginRequest};
 use serde_json::json;
 
 use super::standing;
@@ -23,8 +23,8 @@ use crate::table;
 
 /// Shows the plugins.
 pub(super) async fn list(dir: &Path, output: Output) -> Result<(), Failure> {
-    let Answered { answer, stops } = ask(dir, Request::List, Access::Look).await?;
-    let Answer::Plugins(plugins) = &answer else { return show(&answer, output) };
+    let Answered { answer, stops } = ask(dir, PluginRequest::List, Access::Look).await?;
+    let PluginAnswer::Plugins(plugins) = &answer else { return show(&answer, output) };
     output.result(&json!({ "plugins": plugins, "stops": stops }), || {
         let stopped = stops.as_deref().filter(|stops| !stops.is_empty()).map(stopped);
         format!("{}{}", table_of(plugins), stopped.unwrap_or_default())
@@ -33,15 +33,23 @@ pub(super) async fn list(dir: &Path, output: Output) -> Result<(), Failure> {
 }
 
 /// Does what changes which version serves, and shows the plugins that it is about.
-pub(super) async fn change(dir: &Path, request: Request, output: Output) -> Result<(), Failure> {
+pub(super) async fn change(
+    dir: &Path,
+    request: PluginRequest,
+    output: Output,
+) -> Result<(), Failure> {
     show(&ask(dir, request, Access::Keep).await?.answer, output)
 }
 
 /// Shows what plugins ask for and may, after a change if one is wanted.
-pub(super) async fn grants(dir: &Path, request: Request, output: Output) -> Result<(), Failure> {
+pub(super) async fn grants(
+    dir: &Path,
+    request: PluginRequest,
+    output: Output,
+) -> Result<(), Failure> {
     let changes = matches!(
         &request,
-        Request::Grants { allow, deny, .. } if !allow.is_empty() || !deny.is_empty()
+        PluginRequest::Grants { allow, deny, .. } if !allow.is_empty() || !deny.is_empty()
     );
     let access = if changes { Access::Keep } else { Access::Look };
     show(&ask(dir, request, access).await?.answer, output)
@@ -49,11 +57,11 @@ pub(super) async fn grants(dir: &Path, request: Request, output: Output) -> Resu
 
 /// An answer; with what was stopped since it began where a running `serve` gave it.
 struct Answered {
-    answer: Answer,
+    answer: PluginAnswer,
     stops: Option<Vec<Stop>>,
 }
 
-async fn ask(dir: &Path, request: Request, access: Access) -> Result<Answered, Failure> {
+async fn ask(dir: &Path, request: PluginRequest, access: Access) -> Result<Answered, Failure> {
     let config = Config::read(dir).map_err(Failure::usage)?;
     match admin_socket::ask_plugins(&config.data, &request).await? {
         Some(Told { answer, stops }) => Ok(Answered { answer, stops: Some(stops) }),
@@ -65,12 +73,12 @@ async fn ask(dir: &Path, request: Request, access: Access) -> Result<Answered, F
     }
 }
 
-fn show(answer: &Answer, output: Output) -> Result<(), Failure> {
+fn show(answer: &PluginAnswer, output: Output) -> Result<(), Failure> {
     match answer {
-        Answer::Plugins(plugins) => {
+        PluginAnswer::Plugins(plugins) => {
             output.result(&json!({ "plugins": plugins }), || table_of(plugins))?;
         }
-        Answer::Grants(grants) => output.result(&json!({ "grants": grants }), || {
+        PluginAnswer::Grants(grants) => output.result(&json!({ "grants": grants }), || {
             grants.iter().map(describe).collect::<Vec<_>>().join("\n")
         })?,
         other => {
