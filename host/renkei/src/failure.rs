@@ -57,7 +57,9 @@ impl Failure {
     /// The runtime does not start: its files in the data directory, or a plugin.
     pub(crate) fn runtime(error: RuntimeError) -> Self {
         let kind = match error {
-            RuntimeError::Cache(_) | RuntimeError::Quotas(_) | RuntimeError::Book(_) => Kind::Store,
+            RuntimeError::Cache(_) | RuntimeError::Quotas(_) | RuntimeError::PluginState(_) => {
+                Kind::Store
+            }
             _ => Kind::Plugin,
         };
         Self::of(kind, error.into())
@@ -67,7 +69,7 @@ impl Failure {
     pub(crate) fn admin(error: AdminError) -> Self {
         let kind = match error {
             AdminError::Refused(_) => Kind::Plugin,
-            AdminError::Book(_) | AdminError::Closed => Kind::Store,
+            AdminError::PluginState(_) | AdminError::Closed => Kind::Store,
             _ => Kind::Usage,
         };
         Self::of(kind, error.into())

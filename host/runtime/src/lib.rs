@@ -2,12 +2,15 @@
 //! serve.
 //!
 //! ```text
-//! plugin folder -> reload -> loader (check, compile, link, probe) -> registry (id -> generation)
-//!                                                                       |
-//!   Systems::open -> connector::Job (an instance per job) <-------------+
-//!   Transforms::run -> transform::call (an instance per call) <---------+
-//!                            |
-//!                            +-> instance (limits, log, signing) -> egress (the way out)
+//! plugin folder -> reload -> sandbox::loader (check, compile, link, probe)
+//!                                    |
+//!                                    v
+//!                      lifecycle::registry (id -> generation that serves)
+//!                                    |
+//!   Systems::open ------> lifecycle::supervised -> sandbox::connector (an instance per job)
+//!   Transforms::run ----> sandbox::transform (an instance per call)
+//!                                    |
+//!                                    +-> sandbox::instance (limits, log, signing) -> renkei-egress
 //! ```
 //!
 //! Invariants: no byte of a secret enters a guest; a guest can stop itself but not the program or

@@ -166,7 +166,7 @@ pub enum RuntimeError {
     Quotas(#[source] std::io::Error),
     /// The state of plugins cannot be read.
     #[error(transparent)]
-    Book(#[from] PluginStateError),
+    PluginState(#[from] PluginStateError),
     /// The TLS set-up of this machine is unusable.
     #[error("the HTTP client cannot be set up: {0}")]
     Http(#[from] reqwest::Error),

@@ -194,7 +194,7 @@ pub enum AdminError {
     Refused(String),
     /// It cannot be remembered.
     #[error(transparent)]
-    Book(#[from] PluginStateError),
+    PluginState(#[from] PluginStateError),
     /// The program ends.
     #[error("the plugins are being closed; run the command again")]
     Closed,

@@ -1,8 +1,8 @@
-//! Places for instances: whoever finds the pool full waits in line instead of failing.
+//! Permits for instances: a job or call that finds the pool full waits in line instead of failing.
 //!
-//! Counted in what a pool of instances runs out of: components, memories and tables. Jobs and calls
-//! of transforms have places of their own, because a job that holds its place calls transforms;
-//! calls never wait for anything else, so their places come free. Jobs can wait for each other (one
+//! A permit counts what a pool of instances runs out of: components, memories and tables. Jobs and
+//! calls of transforms have permits of their own, because a job that holds its permit calls
+//! transforms; calls never wait for anything else, so their permits come free. Jobs can wait for each other (one
 //! cycle opens several), so a wait ends with an error after a time.
 
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Default for InstanceCounts {
 }
 
 impl InstanceCounts {
-    /// The sizes of a pool that never runs out while these places hold: components, memories and
+    /// The sizes of a pool that never runs out while these permits hold: components, memories and
     /// tables.
     pub(crate) fn pool(self) -> (u32, u32, u32) {
         let (jobs, calls) =
@@ -100,7 +100,7 @@ impl InstancePermits {
     }
 }
 
-/// The places of one kind, given in the order in which they were asked for.
+/// The permits of one kind, given in the order in which they were asked for.
 #[derive(Debug)]
 pub(crate) struct PermitQueue {
     instances: Arc<Semaphore>,
@@ -109,7 +109,7 @@ pub(crate) struct PermitQueue {
     wait_max: Duration,
 }
 
-/// A place. Must outlive the store that it was taken for.
+/// A permit for one instance. It must outlive the store that it was taken for.
 #[derive(Debug)]
 pub(crate) struct InstancePermit {
     _permits: [OwnedSemaphorePermit; 3],
@@ -128,7 +128,7 @@ impl PermitQueue {
         }
     }
 
-    /// Waits for a place. The three are always taken in one order, so that nobody who has all of
+    /// Waits for a permit. The three are always taken in one order, so that nobody who has all of
     /// them waits for somebody who has some.
     pub(crate) async fn acquire(
         &self,
