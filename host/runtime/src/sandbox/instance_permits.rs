@@ -2,8 +2,8 @@
 //!
 //! A permit counts what a pool of instances runs out of: components, memories and tables. Jobs and
 //! calls of transforms have permits of their own, because a job that holds its permit calls
-//! transforms; calls never wait for anything else, so their permits come free. Jobs can wait for each other (one
-//! cycle opens several), so a wait ends with an error after a time.
+//! transforms; calls never wait for anything else, so their permits come free. Jobs can wait for
+//! each other (one cycle opens several), so a wait ends with an error after a time.
 
 use std::sync::Arc;
 use std::time::Duration;
