@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use renkei_fixtures::{Fixture, Guest, OK, plugin};
-use renkei_runtime::{Limits, Pooling};
+use renkei_runtime::{GuestLimits, Pooling};
 use renkei_sync::model::record::{Action, Operation, WriteRequest};
 use renkei_sync::ports::Systems as _;
 
@@ -105,7 +105,7 @@ async fn bulk_fill_past_the_deadline_is_stopped() {
     let rogue =
         Guest::connector("rogue").body("check", fill).memory(r#"(memory (export "memory") 1024)"#);
     let stand = Stand::new(Some(&rogue.file()), |options| {
-        options.connector_limits = Limits { run_ms: 50, ..Limits::connector() };
+        options.connector_limits = GuestLimits { run_ms: 50, ..GuestLimits::connector() };
     })
     .await;
     let job = stand.job().await;
@@ -235,8 +235,8 @@ async fn realloc_that_never_ends_or_lies_is_stopped() {
 
 /// Half of the writes have reached the server when the guest traps; the host takes none of them as
 /// done. What was sent stays marked as sent in the outbox and is probed before anything is repeated
-/// (`host/sync/src/apply/send.rs`; the engine tests' crash histories go through it): the state that is
-/// committed is the same whether the guest trapped before, between or after its writes.
+/// (`host/sync/src/apply/send.rs`; the engine tests' crash histories go through it): the state that
+/// is committed is the same whether the guest trapped before, between or after its writes.
 #[tokio::test]
 async fn plugin_that_traps_after_half_its_writes_is_stopped() {
     let send = r#"(import "renkei:plugin/http@0.1.0" "send" (func $send

@@ -38,7 +38,7 @@ fn with_module(module: &Module, instances: u32) -> Vec<u8> {
     component
 }
 
-/// How many core modules a component has at its root.
+/// The number of core modules that a component has at its root.
 fn wasm_modules(component: &[u8]) -> u32 {
     let mut modules = 0;
     let mut at = 8;
@@ -424,7 +424,7 @@ async fn partial_writes_renames_links_and_pipes_harm_nothing() {
     stand.within(0);
 }
 
-/// What the child makes can be run, with a pool and without, and comes from the cache afterwards.
+/// The child's artefact runs, with a pool and without, and comes from the cache afterwards.
 #[tokio::test]
 async fn plugin_that_the_child_compiled_serves() {
     let cache = tempfile::tempdir().unwrap();

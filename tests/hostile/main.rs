@@ -3,7 +3,8 @@
 //!
 //! A test binary of its own: cases run one at a time ([`stand`]), so that the memory of the process
 //! is the case's, and files are compiled by a child as in the program. README.md lists the modules
-//! and the hostile cases that stand elsewhere.
+//! and the hostile cases that stand elsewhere. `host/runtime/SECURITY.md` lists each threat with
+//! the rule and the tests that answer it.
 
 #![expect(
     clippy::unwrap_used,

@@ -10,7 +10,8 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use renkei_fixtures::{Fixture, plugin};
 use renkei_runtime::{
-    Compiler, Limits, NoTokens, Options, PluginFile, Pooling, Runtime, SystemAuth, SystemConfig,
+    Compiler, GuestLimits, NoTokens, PluginFile, Pooling, Runtime, RuntimeOptions, SystemAuth,
+    SystemConfig,
 };
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Batch, PageRequest, Row, Scan};
@@ -77,7 +78,10 @@ impl Stand {
         Self::new(None, |_| {}).await
     }
 
-    pub(crate) async fn new(rogue: Option<&[u8]>, change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) async fn new(
+        rogue: Option<&[u8]>,
+        change: impl FnOnce(&mut RuntimeOptions),
+    ) -> Self {
         let alone = Arc::clone(&ALONE).lock_owned().await;
         let log = CapturedLog::start("renkei");
         let folder = tempfile::tempdir().unwrap();
@@ -95,7 +99,7 @@ impl Stand {
         let clock = Arc::new(HandClock::default());
         // Shared by all cases and runs: the neighbours compile once.
         let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("hostile-cache");
-        let mut options = Options::new(plugins, cache, systems, clock, Arc::new(NoTokens));
+        let mut options = RuntimeOptions::new(plugins, cache, systems, clock, Arc::new(NoTokens));
         options.home = folder.path().join("home");
         options.watch = false;
         options.pooling = Pooling::Off;
@@ -104,7 +108,7 @@ impl Stand {
             arguments: vec![renkei_runtime::COMPILER_ARGUMENT.into()],
         };
         options.connector_limits =
-            Limits { run_ms: 300, memory_bytes: 32 << 20, ..Limits::connector() };
+            GuestLimits { run_ms: 300, memory_bytes: 32 << 20, ..GuestLimits::connector() };
         change(&mut options);
         let runtime = Runtime::start(options).await.unwrap();
         let stand = Self { runtime, log, folder, resident_kib: None, _alone: alone };
@@ -131,7 +135,7 @@ impl Stand {
         files.iter().find(|file| file.file == name).unwrap_or_else(|| panic!("no {name}")).clone()
     }
 
-    /// Why a file is not taken; empty where it is.
+    /// The reason why a file is not taken; empty where it is.
     pub(crate) fn fault(&self, name: &str) -> String {
         self.file(name).fault.unwrap_or_default()
     }
@@ -212,7 +216,7 @@ impl Stand {
     }
 }
 
-/// What the courier is asked to send, and what hostile guests are asked.
+/// A request that the courier sends, and that hostile guests get.
 pub(crate) fn page_request(path: &str) -> PageRequest {
     PageRequest {
         object: path.to_owned(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use renkei_fixtures::{Fixture, Guest, plugin_version};
 use renkei_package::FILE_BYTES_MAX;
-use renkei_runtime::{Answer, Compiler, Options, PluginReport, Request};
+use renkei_runtime::{Compiler, PluginAnswer, PluginReport, PluginRequest, RuntimeOptions};
 
 use crate::stand::{Stand, in_time};
 
@@ -15,7 +15,7 @@ use crate::stand::{Stand, in_time};
 const SLOW: &[u8] = b"takes for ever";
 
 /// Notes each start of the child in `notes`; of [`SLOW`] it never comes to an end.
-fn slow(options: &mut Options, notes: &Path) {
+fn slow(options: &mut RuntimeOptions, notes: &Path) {
     let script = format!(
         "echo x >> {notes}; cat > {notes}.$$; \
          if grep -q '{slow}' {notes}.$$; then exec sleep 600; fi; exec {child} \"$@\" < {notes}.$$",
@@ -27,9 +27,9 @@ fn slow(options: &mut Options, notes: &Path) {
     options.compiler = Compiler::Child { program: "/bin/sh".into(), arguments: arguments.into() };
 }
 
-async fn list_after(stand: &Stand, request: Request) -> Vec<PluginReport> {
+async fn list_after(stand: &Stand, request: PluginRequest) -> Vec<PluginReport> {
     match in_time(stand.runtime.admin(request)).await.unwrap() {
-        Answer::Plugins(plugins) => plugins,
+        PluginAnswer::Plugins(plugins) => plugins,
         other => panic!("{other:?}"),
     }
 }
@@ -56,14 +56,14 @@ async fn slow_check_of_a_file_holds_up_nobody() {
     let state = |plugins: &[PluginReport], file: &str| {
         plugins.iter().find(|plugin| plugin.file == file).map(|plugin| plugin.state.clone())
     };
-    let listed = list_after(&stand, Request::List).await;
+    let listed = list_after(&stand, PluginRequest::List).await;
     assert_eq!(state(&listed, "rogue.wasm").as_deref(), Some("loading"));
     stand.neighbours_work().await;
     // What serves is replaced, and goes back.
     write_plugin(&stand, "echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
-    let reload = Request::Reload(Some("echo".to_owned()));
+    let reload = PluginRequest::Reload(Some("echo".to_owned()));
     assert_eq!(list_after(&stand, reload).await[0].version.as_deref(), Some("2.0.0"));
-    let back = Request::RollBack("echo".to_owned());
+    let back = PluginRequest::RollBack("echo".to_owned());
     assert_eq!(list_after(&stand, back).await[0].version.as_deref(), Some("1.0.0"));
     stand.neighbours_work().await;
     // A file that goes takes its child along.
@@ -101,7 +101,7 @@ async fn refused_file_is_not_checked_again_by_the_next_process() {
     let other = fault.replace("rogue.wasm", "other.wasm");
     assert_eq!((stand.fault("other.wasm"), starts()), (other, 3));
     // An admin who wants it tried again gets that.
-    let again = stand.runtime.admin(Request::Reload(Some("rogue.wasm".to_owned()))).await;
+    let again = stand.runtime.admin(PluginRequest::Reload(Some("rogue.wasm".to_owned()))).await;
     assert_eq!(again.unwrap_err().to_string(), fault);
     assert_eq!(starts(), 4);
 }

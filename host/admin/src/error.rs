@@ -211,7 +211,7 @@ impl RequestError {
 pub fn kind_of_plugins(error: &AdminError) -> FailureKind {
     match error {
         AdminError::Refused(_) => FailureKind::Plugin,
-        AdminError::Book(_) | AdminError::Closed => FailureKind::Database,
+        AdminError::PluginState(_) | AdminError::Closed => FailureKind::Database,
         _ => FailureKind::Usage,
     }
 }

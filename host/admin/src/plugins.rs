@@ -1,18 +1,16 @@
 //! Plugins and their permissions: what an admin asks, and what the process that has them answers.
 
 use async_trait::async_trait;
-use renkei_runtime::{AdminError, Answer, Request, Runtime, StopCount};
+use renkei_runtime::{AdminError, Runtime, StopCount};
 use serde::{Deserialize, Serialize};
 
-pub use renkei_runtime::{
-    Answer as PluginAnswer, GrantsReport, PausedSystem, PluginReport, Request as PluginRequest,
-};
+pub use renkei_runtime::{GrantsReport, PausedSystem, PluginAnswer, PluginReport, PluginRequest};
 
 /// Returns whether a request changes anything.
-pub fn is_change(request: &Request) -> bool {
+pub fn is_change(request: &PluginRequest) -> bool {
     match request {
-        Request::List => false,
-        Request::Grants { allow, deny, .. } => !allow.is_empty() || !deny.is_empty(),
+        PluginRequest::List => false,
+        PluginRequest::Grants { allow, deny, .. } => !allow.is_empty() || !deny.is_empty(),
         _ => true,
     }
 }
@@ -22,7 +20,7 @@ pub fn is_change(request: &Request) -> bool {
 pub struct PluginStatus {
     /// The outcome of the request.
     #[serde(flatten)]
-    pub answer: Answer,
+    pub answer: PluginAnswer,
     /// The counts of what was stopped or refused since that process began.
     #[serde(default)]
     pub stops: Vec<StopReport>,
@@ -38,7 +36,7 @@ pub struct StopReport {
     /// The file of the plugin folder that was refused; empty for what a plugin did.
     #[serde(default)]
     pub file: String,
-    /// The cap's name, or another of [`renkei_runtime::Cause`].
+    /// The cap's name, or another of [`renkei_runtime::CountedCause`].
     pub cause: String,
     /// The number of times, at least 1.
     pub times: u64,
@@ -55,7 +53,7 @@ impl From<StopCount> for StopReport {
 #[async_trait]
 pub trait PluginControl: Send + Sync + 'static {
     /// Carries out a request.
-    async fn admin(&self, request: Request) -> Result<Answer, AdminError>;
+    async fn admin(&self, request: PluginRequest) -> Result<PluginAnswer, AdminError>;
 
     /// Counts what was stopped or refused so far.
     fn stops(&self) -> Vec<StopCount>;
@@ -63,7 +61,7 @@ pub trait PluginControl: Send + Sync + 'static {
 
 #[async_trait]
 impl PluginControl for Runtime {
-    async fn admin(&self, request: Request) -> Result<Answer, AdminError> {
+    async fn admin(&self, request: PluginRequest) -> Result<PluginAnswer, AdminError> {
         self.admin(request).await
     }
 

@@ -1,7 +1,7 @@
 //! A fraction of the default limits. Under it a plugin may answer the same or be stopped with a
 //! typed error; it may never answer something else.
 
-use renkei_runtime::{Limits, TICK_MS};
+use renkei_runtime::{GuestLimits, TICK_MS};
 
 use crate::report::{CheckResult, NotPassed};
 
@@ -15,8 +15,8 @@ const TIME_PART: u64 = 100;
 const TIME_TIMES: u64 = 4;
 
 /// A transform's limits with time to spare.
-pub(crate) fn patient(limits: Limits) -> Limits {
-    Limits {
+pub(crate) fn patient(limits: GuestLimits) -> GuestLimits {
+    GuestLimits {
         run_ms: limits.run_ms * TIME_TIMES,
         run_us_per_row: limits.run_us_per_row * TIME_TIMES,
         ..limits
@@ -24,8 +24,8 @@ pub(crate) fn patient(limits: Limits) -> Limits {
 }
 
 /// A fraction of these limits.
-pub(crate) fn small(limits: Limits) -> Limits {
-    Limits {
+pub(crate) fn small(limits: GuestLimits) -> GuestLimits {
+    GuestLimits {
         memory_bytes: limits.memory_bytes / MEMORY_PART,
         run_ms: (limits.run_ms / TIME_PART).max(TICK_MS),
         run_us_per_row: limits.run_us_per_row / TIME_PART,
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn small_limits_are_a_fraction() {
-        let all = Limits::transform();
+        let all = GuestLimits::transform();
         let part = small(all.clone());
         assert_eq!(part.memory_bytes * MEMORY_PART, all.memory_bytes);
         assert!(part.run_ms < all.run_ms && part.run_ms >= TICK_MS);

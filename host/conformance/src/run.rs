@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use renkei_package::{ConnectorManifest, ManifestKind, Package, PackagePart, Setting};
 use renkei_runtime::{
-    CompileLimits, Compiler, NoTokens, Options as RuntimeOptions, Pooling, Runtime, RuntimeError,
-    SystemAuth, SystemConfig,
+    CompileLimits, Compiler, NoTokens, Pooling, Runtime, RuntimeError, RuntimeOptions, SystemAuth,
+    SystemConfig,
 };
 use renkei_sync::model::record::Attributes;
 use renkei_sync::ports::{Clock, Systems, Transforms};

@@ -1,10 +1,10 @@
-//! Where the requests of one slot may go: what the manifest asks and the admin allows. Pure
-//! (TRUST.md 2.5, items 2 and 3).
+//! Permits requests of one slot: what the manifest asks for and the admin allows (`SECURITY.md`
+//! E3, E4). Pure.
 //!
-//! A place is a method, scheme, host, port and path. Hosts that are addresses must be public,
-//! whoever names them: a manifest, a server's redirect, a token answer. The exception is the
-//! admin's own base URL on this machine or in the own network: then exactly that scheme, host and
-//! port is reachable, and nothing else, so that a test system cannot lead to the real one. URLs
+//! A permitted place is a method, scheme, host, port and path. Hosts that are addresses must be
+//! public, whoever names them: a manifest, a server's redirect, a token answer. The exception is
+//! the admin's own base URL on this machine or in the own network: then exactly that scheme, host
+//! and port is reachable, and nothing else, so that a test system cannot lead to the real one. URLs
 //! hold addresses in one spelling (`url` reads dword, octal and hex forms as what they are), so
 //! comparing them parsed covers all.
 
@@ -17,12 +17,12 @@ use url::{Host, Url};
 use renkei_package::{AllowedOrigin, Connection};
 
 use crate::public_address::check_public;
-use crate::refusal::Refusal;
+use crate::refusal::EgressRefusal;
 
-/// See the module's text.
+/// The places that the requests of one slot may reach.
 #[derive(Debug, Clone)]
 pub(crate) struct Allowlist {
-    /// The admin's own base URL, if it lies near.
+    /// The admin's own base URL, where it is on this machine or in the own network.
     local_base_url: Option<Url>,
     origins: Vec<AllowedOrigin>,
     methods: Vec<renkei_package::Method>,
@@ -41,20 +41,20 @@ impl Allowlist {
         }
     }
 
-    /// Whether a request may go there.
-    pub(crate) fn check(&self, method: &Method, url: &Url) -> Result<(), Refusal> {
+    /// An error where a request may not go there.
+    pub(crate) fn check(&self, method: &Method, url: &Url) -> Result<(), EgressRefusal> {
         self.check_origin(url)?;
         if !self.methods.iter().any(|allowed| allowed.as_str() == method.as_str()) {
-            return Err(Refusal::Method(method.to_string()));
+            return Err(EgressRefusal::Method(method.to_string()));
         }
         if !self.paths.iter().any(|prefix| is_below(prefix, url.path())) {
-            return Err(Refusal::Ungranted(url.path().to_owned()));
+            return Err(EgressRefusal::Ungranted(url.path().to_owned()));
         }
         Ok(())
     }
 
-    /// Whether anything may be sent to this scheme, host and port.
-    pub(crate) fn check_origin(&self, url: &Url) -> Result<(), Refusal> {
+    /// An error where nothing may be sent to this scheme, host and port.
+    pub(crate) fn check_origin(&self, url: &Url) -> Result<(), EgressRefusal> {
         let bare = url.username().is_empty() && url.password().is_none();
         let fits = match &self.local_base_url {
             Some(base) => base.origin() == url.origin(),
@@ -67,14 +67,15 @@ impl Allowlist {
             return Ok(());
         }
         let host = url.host_str().unwrap_or("nowhere");
-        Err(Refusal::Origin(format!("{}://{host}", url.scheme())))
+        Err(EgressRefusal::Origin(format!("{}://{host}", url.scheme())))
     }
 }
 
 /// An address among the hosts must be public; reqwest asks no resolver about it.
-fn check_literal(url: &Url) -> Result<(), Refusal> {
+fn check_literal(url: &Url) -> Result<(), EgressRefusal> {
     let Some(address) = address(url) else { return Ok(()) };
-    check_public(address).map_err(|fault| Refusal::Address { host: address.to_string(), fault })
+    check_public(address)
+        .map_err(|fault| EgressRefusal::Address { host: address.to_string(), fault })
 }
 
 fn address(url: &Url) -> Option<IpAddr> {
@@ -85,7 +86,7 @@ fn address(url: &Url) -> Option<IpAddr> {
     }
 }
 
-/// Whether a URL names this machine or the own network literally. Plain HTTP never leaves the
+/// True where a URL names this machine or the own network literally. Plain HTTP never leaves the
 /// machine.
 pub(crate) fn is_local(url: &Url) -> bool {
     let fault = match url.host() {
@@ -105,7 +106,7 @@ fn is_http(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
 }
 
-/// Whether `path` is `prefix` or lies below it, compared in one spelling.
+/// True where `path` is `prefix` or lies below it, compared in one spelling.
 fn is_below(prefix: &str, path: &str) -> bool {
     let (prefix, path) = (normal(prefix.trim_end_matches('/')), normal(path));
     path.strip_prefix(&prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -1,8 +1,8 @@
-//! When what a guest tells an allowed host looks like more than questions (TRUST.md 2.6, case 42).
+//! Notices when a guest tells an allowed host far more than any API needs (`SECURITY.md` E13).
 //!
 //! A host that the admin allowed can be told things by paths, queries, headers and, where a whole
 //! domain is allowed, by the names of hosts. That cannot be told from work for sure, so it is not
-//! refused: what is far beyond any API's habit is counted and written down, once per window.
+//! refused: what is far beyond any API's habit is counted and logged once per window.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ pub(crate) const HOSTS_USUAL: usize = 8;
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
 
-/// What is unusual.
+/// Something unusual that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Anomaly {
     TargetBytes,
@@ -33,7 +33,8 @@ impl Anomaly {
     }
 }
 
-/// What one system's requests said lately. Times are ms since 1970 of the injected clock.
+/// The chosen bytes and the hosts of one system's latest requests. Times are ms since 1970 of the
+/// injected clock.
 #[derive(Debug, Default)]
 pub(crate) struct AnomalyDetector {
     minute: i64,
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_bytes_are_told_once_a_minute() {
+    fn many_bytes_are_reported_once_a_minute() {
         let mut alarm = AnomalyDetector::default();
         let half = TARGET_BYTES_USUAL / 2;
         for (now_ms, bytes, expected) in [
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn many_hosts_are_told_once_an_hour() {
+    fn many_hosts_are_reported_once_an_hour() {
         let mut alarm = AnomalyDetector::default();
         let mut told = |now_ms, hosts: usize| {
             (0..hosts)

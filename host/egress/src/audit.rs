@@ -1,5 +1,4 @@
-//! Counts what the way out refuses, or finds unusual, and leaves one line for the audit (TRUST.md
-//! 2.6).
+//! Counts and logs what the way out refuses or finds unusual (`SECURITY.md` E12).
 //!
 //! The line names the plugin with version and digest, the system, and the reason by its fixed name:
 //! no value, no path, no query, nothing that a guest or a server said.
@@ -9,10 +8,10 @@ use std::sync::Arc;
 use renkei_sync::model::plugin::Generation;
 
 use crate::anomaly::Anomaly;
-use crate::refusal::Refusal;
+use crate::refusal::EgressRefusal;
 use crate::traffic::{TrafficCounters, add};
 
-/// Who is refused: one generation that serves one system.
+/// Records for one generation that serves one system.
 #[derive(Clone)]
 pub(crate) struct EgressAudit {
     pub(crate) counters: Arc<TrafficCounters>,
@@ -21,8 +20,8 @@ pub(crate) struct EgressAudit {
 }
 
 impl EgressAudit {
-    /// Something was refused.
-    pub(crate) fn record_refusal(&self, refusal: &Refusal) {
+    /// Counts and logs a refusal.
+    pub(crate) fn record_refusal(&self, refusal: &EgressRefusal) {
         let reason = refusal.reason();
         self.counters.refused(reason);
         let Generation { plugin, version, digest } = &self.plugin;
@@ -33,7 +32,7 @@ impl EgressAudit {
         );
     }
 
-    /// Something was sent that is unusual.
+    /// Counts and logs an anomaly.
     pub(crate) fn record_anomaly(&self, anomaly: Anomaly) {
         add(&self.counters.alarms, 1);
         let Generation { plugin, version, digest } = &self.plugin;

@@ -1,5 +1,5 @@
-//! What a guest's requests came to in one call: who is to blame for a call that the guest gives up
-//! is read from this and never from what the guest says of it.
+//! The evidence about a guest's requests in one call. It decides who is to blame for a call that
+//! the guest gives up; what the guest says of it does not.
 //!
 //! Pure. A guest chooses what it asks, so what it can bring about alone is no excuse: a request
 //! that its own manifest forbids, a time that no server keeps, an answer that only says that the
@@ -10,12 +10,12 @@ use std::collections::BTreeSet;
 use renkei_package::Permission;
 
 use crate::http::SendError;
-use crate::refusal::Refusal;
+use crate::refusal::EgressRefusal;
 
 /// Whoever gives a server less time than this cannot blame it for being late, ms.
 const PATIENT_MS: u32 = 1_000;
 
-/// The most that the requests of a call came to; the last is the most.
+/// The strongest evidence of a call; the last variant is the strongest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CallEvidence {
     /// Nobody was asked.
@@ -46,21 +46,26 @@ impl CallEvidence {
     ) -> Self {
         let hasty = timeout_ms.is_some_and(|ms| ms < PATIENT_MS);
         match failure {
-            SendError::Timeout | SendError::Refused(Refusal::Deadline) if hasty => Self::Answered,
+            SendError::Timeout | SendError::Refused(EgressRefusal::Deadline) if hasty => {
+                Self::Answered
+            }
             SendError::Refused(refusal) => Self::from_refusal(refusal, slot, denied),
             _ => Self::ExternalFailure,
         }
     }
 
-    fn from_refusal(refusal: &Refusal, slot: &str, denied: &BTreeSet<Permission>) -> Self {
+    fn from_refusal(refusal: &EgressRefusal, slot: &str, denied: &BTreeSet<Permission>) -> Self {
         let mut of_slot = denied.iter().filter(|permission| permission.slot() == Some(slot));
         let excused = match refusal {
-            Refusal::Slot(_) => of_slot.any(|one| matches!(one, Permission::Slot { .. })),
-            Refusal::Method(_) => of_slot.any(|one| matches!(one, Permission::Method { .. })),
-            Refusal::Ungranted(_) => of_slot.any(|one| matches!(one, Permission::Path { .. })),
-            Refusal::Quota(_) | Refusal::Path(_) | Refusal::HostHeader(_) | Refusal::Header(_) => {
-                false
+            EgressRefusal::Slot(_) => of_slot.any(|one| matches!(one, Permission::Slot { .. })),
+            EgressRefusal::Method(_) => of_slot.any(|one| matches!(one, Permission::Method { .. })),
+            EgressRefusal::Ungranted(_) => {
+                of_slot.any(|one| matches!(one, Permission::Path { .. }))
             }
+            EgressRefusal::Quota(_)
+            | EgressRefusal::Path(_)
+            | EgressRefusal::HostHeader(_)
+            | EgressRefusal::Header(_) => false,
             _ => true,
         };
         if excused { Self::ExternalFailure } else { Self::NoRequest }
@@ -91,9 +96,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_guest_brings_about_alone_is_no_excuse() {
+    fn failure_that_a_guest_causes_alone_is_no_excuse() {
         let text = || "x".to_owned();
-        let place = Refusal::Origin(text());
+        let place = EgressRefusal::Origin(text());
         for (failure, timeout_ms, denied, expected) in [
             (SendError::Quota(1), None, "", CallEvidence::ExternalFailure),
             (SendError::NoAnswer(text()), Some(1), "", CallEvidence::ExternalFailure),
@@ -101,36 +106,46 @@ mod tests {
             (SendError::Timeout, None, "", CallEvidence::ExternalFailure),
             (SendError::Timeout, Some(1_000), "", CallEvidence::ExternalFailure),
             (SendError::Timeout, Some(999), "", CallEvidence::Answered),
-            (Refusal::Deadline.into(), Some(1), "", CallEvidence::Answered),
-            (Refusal::Deadline.into(), None, "", CallEvidence::ExternalFailure),
-            (Refusal::WireBytes.into(), None, "", CallEvidence::ExternalFailure),
+            (EgressRefusal::Deadline.into(), Some(1), "", CallEvidence::Answered),
+            (EgressRefusal::Deadline.into(), None, "", CallEvidence::ExternalFailure),
+            (EgressRefusal::WireBytes.into(), None, "", CallEvidence::ExternalFailure),
             (place.into(), None, "", CallEvidence::ExternalFailure),
-            (Refusal::Slot("main".to_owned()).into(), None, "", CallEvidence::NoRequest),
+            (EgressRefusal::Slot("main".to_owned()).into(), None, "", CallEvidence::NoRequest),
             (
-                Refusal::Slot("main".to_owned()).into(),
+                EgressRefusal::Slot("main".to_owned()).into(),
                 None,
                 "slot:main",
                 CallEvidence::ExternalFailure,
             ),
-            (Refusal::Slot("main".to_owned()).into(), None, "slot:mainly", CallEvidence::NoRequest),
-            (Refusal::Method(text()).into(), None, "path:main:/", CallEvidence::NoRequest),
             (
-                Refusal::Method(text()).into(),
+                EgressRefusal::Slot("main".to_owned()).into(),
+                None,
+                "slot:mainly",
+                CallEvidence::NoRequest,
+            ),
+            (EgressRefusal::Method(text()).into(), None, "path:main:/", CallEvidence::NoRequest),
+            (
+                EgressRefusal::Method(text()).into(),
                 None,
                 "method:main:GET",
                 CallEvidence::ExternalFailure,
             ),
             (
-                Refusal::Ungranted(text()).into(),
+                EgressRefusal::Ungranted(text()).into(),
                 None,
                 "path:main:/v1",
                 CallEvidence::ExternalFailure,
             ),
-            (Refusal::Ungranted(text()).into(), None, "path:other:/v1", CallEvidence::NoRequest),
-            (Refusal::Path("x").into(), None, "path:main:/v1", CallEvidence::NoRequest),
-            (Refusal::Header("x").into(), None, "slot:main", CallEvidence::NoRequest),
-            (Refusal::HostHeader(text()).into(), None, "slot:main", CallEvidence::NoRequest),
-            (Refusal::Quota(text()).into(), None, "slot:main", CallEvidence::NoRequest),
+            (
+                EgressRefusal::Ungranted(text()).into(),
+                None,
+                "path:other:/v1",
+                CallEvidence::NoRequest,
+            ),
+            (EgressRefusal::Path("x").into(), None, "path:main:/v1", CallEvidence::NoRequest),
+            (EgressRefusal::Header("x").into(), None, "slot:main", CallEvidence::NoRequest),
+            (EgressRefusal::HostHeader(text()).into(), None, "slot:main", CallEvidence::NoRequest),
+            (EgressRefusal::Quota(text()).into(), None, "slot:main", CallEvidence::NoRequest),
         ] {
             let denied: BTreeSet<Permission> = denied.parse().into_iter().collect();
             let found = CallEvidence::from_error(&failure, ("main", timeout_ms), &denied);
@@ -139,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_of_a_call_counts() {
+    fn worst_evidence_of_a_call_counts() {
         assert_eq!(
             CallEvidence::ExternalFailure.max(CallEvidence::Answered),
             CallEvidence::ExternalFailure

@@ -12,16 +12,16 @@ use tokio::time::Instant;
 
 /// The time of a request while the breaker is open; whoever waited for less opens none.
 pub(crate) const TRY: Duration = Duration::from_secs(10);
-/// How long nothing is sent after the third request without an answer.
+/// The time in which nothing is sent after the third request without an answer.
 pub(crate) const REST: Duration = Duration::from_secs(30);
-/// How often a request has the whole time although the breaker is open.
+/// The interval at which a request has the whole time although the breaker is open.
 const WHOLE_EVERY: Duration = Duration::from_secs(600);
 /// The time within which a cut connection is an answer: whoever cuts it is there.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// So many requests without an answer are followed by a rest.
 const IN_VAIN_MAX: u32 = 3;
 
-/// How a request ended.
+/// The end of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestEnding {
     /// With an answer, or with one that is not taken.

@@ -1,11 +1,12 @@
 //! The HTTP client: one per system, and the only place that makes one.
 //!
-//! Names are looked up by `lookup`, so that connections are made to public addresses only. No proxy
-//! from the environment (it would move that out of our hands), no redirects (each has to pass the
-//! policy first), no cookies, bodies decoded by `decode` under its caps, and a connection pool that
-//! no other system shares. A request's time is that of its whole answer, so a body that drips ends
-//! with it. A connection on which a request waited in vain is not used again: TCP may live on where
-//! nobody answers any more. An origin that answers nothing is waited for less (`breaker`).
+//! `resolver` looks up names, so that connections are made to public addresses only. There is no
+//! proxy from the environment (it would move that out of our hands), no redirects (each has to pass
+//! the allowlist first), no cookies, and a connection pool that no other system shares. `decode`
+//! decodes bodies under its caps. A request's time is that of its whole answer, so a body that
+//! drips ends with it. A connection on which a request waited in vain is not used again: TCP may
+//! live on where nobody answers any more. An origin that answers nothing is waited for less
+//! (`circuit_breaker`).
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -23,18 +24,19 @@ use crate::allowlist::{LOCALHOST, is_local};
 use crate::circuit_breaker::{CircuitBreaker, RequestEnding};
 use crate::decode::{self, ACCEPTED, BodyDecoder, DecodeError};
 use crate::limits::{ANSWER_HEADER_BYTES_MAX, ANSWER_HEADERS_MAX};
-use crate::refusal::Refusal;
+use crate::refusal::EgressRefusal;
 use crate::resolver::{NetworkOverrides, PublicResolver};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How often an HTTP/2 connection is asked whether it lives, and how long it may take to say so.
+/// The interval at which an HTTP/2 connection is asked whether it lives, and how long it may take
+/// to say so.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many bytes of headers are taken in over HTTP/2 (which adds 32 for each), and what a server
-/// is told. Far more than an answer may have: what is beyond this only breaks the connection, and
-/// the caps that have names are [`check_headers`]' to find.
+/// The most bytes of headers that are taken in over HTTP/2 (which adds 32 for each), and what a
+/// server is told. Far more than an answer may have: what is beyond this only breaks the
+/// connection, and the caps that have names are [`check_headers`]' to find.
 const HTTP2_HEADER_BYTES_MAX: u32 = 1 << 20;
 
 /// One request as it leaves.
@@ -57,7 +59,8 @@ pub(crate) struct ServerAnswer {
     pub(crate) wire: usize,
 }
 
-/// Why there is no whole answer. The reasons name an origin at most: a query may hold field values.
+/// The reason why there is no whole answer. The reasons name an origin at most: a query may hold
+/// field values.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExchangeError {
     /// No connection was made, so nothing was sent.
@@ -70,11 +73,11 @@ pub(crate) enum ExchangeError {
         .rest.as_secs().saturating_add(1)
     )]
     BreakerOpen {
-        /// Who does not answer.
+        /// The origin that does not answer.
         origin: String,
         /// For how long.
         since: Duration,
-        /// When something is sent again.
+        /// The time until something is sent again.
         rest: Duration,
     },
     /// It broke on the way.
@@ -88,7 +91,7 @@ pub(crate) enum ExchangeError {
     Slow,
     /// The host does not connect there or does not take the answer.
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(EgressRefusal),
 }
 
 impl ExchangeError {
@@ -131,8 +134,8 @@ impl HttpClient {
         Ok(Self { http, fresh: Arc::new(fresh), connects: connects.max(1), unreachable, breakers })
     }
 
-    /// How often a request that cannot connect is tried. Once while the system is unreachable: of
-    /// twenty requests to a machine that is down one waits, not each.
+    /// The times that a request that cannot connect is tried. Once while the system is unreachable:
+    /// of twenty requests to a machine that is down one waits, not each.
     pub(crate) fn connects(&self) -> u32 {
         if self.unreachable.load(Ordering::Relaxed) { 1 } else { self.connects }
     }
@@ -218,7 +221,8 @@ impl HttpClient {
     }
 }
 
-/// A client without connections; `local_base_url` is the admin's own base URL if it names this machine.
+/// A client without connections; `local_base_url` is the admin's own base URL if it names this
+/// machine.
 fn build(
     local_base_url: Option<&Url>,
     network: &NetworkOverrides,
@@ -245,10 +249,10 @@ fn build(
         .build()
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_headers(headers: &HeaderMap) -> Result<(), EgressRefusal> {
     let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
     if headers.len() > ANSWER_HEADERS_MAX || bytes.sum::<usize>() > ANSWER_HEADER_BYTES_MAX {
-        return Err(Refusal::AnswerHeaders);
+        return Err(EgressRefusal::AnswerHeaders);
     }
     Ok(())
 }
@@ -290,15 +294,15 @@ fn no_answer(error: reqwest::Error) -> ExchangeError {
     }
 }
 
-/// What `lookup` refused, or a head that hyper did not take, is somewhere among the causes.
-fn refusal(error: &reqwest::Error) -> Option<Refusal> {
+/// The refusal among the causes: of the resolver, or of a head that hyper did not take.
+fn refusal(error: &reqwest::Error) -> Option<EgressRefusal> {
     let mut cause = error.source();
     while let Some(inner) = cause {
-        if let Some(refusal) = inner.downcast_ref::<Refusal>() {
+        if let Some(refusal) = inner.downcast_ref::<EgressRefusal>() {
             return Some(refusal.clone());
         }
         if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
-            return Some(Refusal::AnswerHeaders);
+            return Some(EgressRefusal::AnswerHeaders);
         }
         cause = inner.source();
     }

@@ -39,18 +39,18 @@ const REFRESH_MAX: usize = 2;
 /// So many replaced tokens are still taken out of answers: those on their way may echo them.
 const FORMER_MAX: usize = 16;
 
-/// What a request needs to be let in.
+/// The header that lets a request in.
 #[derive(Debug, Clone)]
 pub(crate) struct AuthHeader {
     /// Name and value of the header, marked sensitive.
     pub(crate) header: Option<(String, HeaderValue)>,
     /// The base URL that came with the token.
     pub(crate) base: Option<Url>,
-    /// Which token it is, for [`SlotCredentials::renew`].
+    /// The serial of the token, for [`SlotCredentials::renew`].
     pub(crate) serial: u64,
 }
 
-/// See the module's text.
+/// The credentials of one slot of one system.
 pub(crate) struct SlotCredentials {
     system: String,
     slot: String,
@@ -72,9 +72,9 @@ struct CredentialState {
     /// Refresh tokens to try, the newest first.
     refresh: Vec<SecretString>,
     loaded: bool,
-    /// When the renewals so far are paid for, one each [`RENEWAL_MS`].
+    /// The time at which the renewals so far are paid for, one each [`RENEWAL_MS`].
     paid_ms: Option<i64>,
-    /// Why the last renewal failed.
+    /// The reason why the last renewal failed.
     fault: Option<SendError>,
 }
 
@@ -183,7 +183,7 @@ impl SlotCredentials {
         renewal.await.unwrap_or_else(|_| Err(unauthorized("the renewal was cut off")))
     }
 
-    /// Whether asking for new credentials makes sense at all.
+    /// True where asking for new credentials makes sense at all.
     pub(crate) fn can_renew(&self) -> bool {
         self.fixed().is_none()
     }

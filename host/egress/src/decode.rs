@@ -1,4 +1,4 @@
-//! An answer's body: decoded by the host while it comes, under three caps (TRUST.md 2.4, 2.5.6).
+//! Decodes an answer's body while it comes, under three caps (`SECURITY.md` E8).
 //!
 //! Bytes on the wire, bytes decoded, and their ratio are each compared before the buffer grows, so
 //! the memory that an answer costs is bounded by [`DECODED_BYTES_MAX`] and a decoder's window (16
@@ -14,18 +14,18 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use zstd::stream::write::Decoder as ZstdDecoder;
 
 use crate::limits::{DECODED_BYTES_MAX, RATIO_MAX, WIRE_BYTES_MAX};
-use crate::refusal::Refusal;
+use crate::refusal::EgressRefusal;
 
-/// What may be decoded before the ratio counts.
+/// The bytes that may be decoded before the ratio counts.
 const RATIO_FREE_BYTES: usize = 1 << 20;
-/// What the host asks for.
+/// The encodings that the host asks for.
 pub(crate) const ACCEPTED: &str = "gzip, br, zstd";
 
 /// A window of 8 MiB is the most that RFC 9659 lets a sender need.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 const BUFFER_BYTES: usize = 32 << 10;
 
-/// What undoes the encoding of one answer.
+/// The encoding of one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ContentEncoding {
     Identity,
@@ -34,31 +34,31 @@ pub(crate) enum ContentEncoding {
     Zstd,
 }
 
-/// Why a body is not taken.
+/// The reason why a body is not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DecodeError {
     /// A cap.
-    Refused(Refusal),
+    Refused(EgressRefusal),
     /// The encoding is broken or ends early.
     Damaged,
 }
 
-/// Which encoding an answer says that it has.
-pub(crate) fn encoding(headers: &HeaderMap) -> Result<ContentEncoding, Refusal> {
+/// The encoding that an answer says that it has.
+pub(crate) fn encoding(headers: &HeaderMap) -> Result<ContentEncoding, EgressRefusal> {
     let lines = headers.get_all(CONTENT_ENCODING).into_iter();
     let mut found = ContentEncoding::Identity;
     for line in lines {
-        let line = line.to_str().map_err(|_| Refusal::Encoding)?;
+        let line = line.to_str().map_err(|_| EgressRefusal::Encoding)?;
         for name in line.split(',').map(str::trim) {
             let next = match name.to_ascii_lowercase().as_str() {
                 "" | "identity" => continue,
                 "gzip" | "x-gzip" => ContentEncoding::Gzip,
                 "br" => ContentEncoding::Brotli,
                 "zstd" => ContentEncoding::Zstd,
-                _ => return Err(Refusal::Encoding),
+                _ => return Err(EgressRefusal::Encoding),
             };
             if found != ContentEncoding::Identity {
-                return Err(Refusal::NestedEncoding);
+                return Err(EgressRefusal::NestedEncoding);
             }
             found = next;
         }
@@ -102,7 +102,7 @@ impl BodyDecoder {
     pub(crate) fn push_chunk(&mut self, chunk: &[u8]) -> Result<(), DecodeError> {
         self.wire = self.wire.saturating_add(chunk.len());
         if self.wire > WIRE_BYTES_MAX {
-            return Err(DecodeError::Refused(Refusal::WireBytes));
+            return Err(DecodeError::Refused(EgressRefusal::WireBytes));
         }
         let wire = self.wire;
         let written = match &mut self.decoder {
@@ -123,7 +123,7 @@ impl BodyDecoder {
         written.map_err(|error| fault(&error))
     }
 
-    /// How many bytes came.
+    /// The bytes that came on the wire.
     pub(crate) fn wire(&self) -> usize {
         self.wire
     }
@@ -148,11 +148,11 @@ fn damaged() -> io::Error {
 }
 
 fn fault(error: &io::Error) -> DecodeError {
-    let refusal = error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>());
+    let refusal = error.get_ref().and_then(|inner| inner.downcast_ref::<EgressRefusal>());
     refusal.map_or(DecodeError::Damaged, |refusal| DecodeError::Refused(refusal.clone()))
 }
 
-/// Where decoded bytes go, up to the caps.
+/// Collects decoded bytes up to the caps.
 #[derive(Default)]
 struct CappedBuffer {
     body: Vec<u8>,
@@ -160,7 +160,7 @@ struct CappedBuffer {
 }
 
 impl CappedBuffer {
-    /// So much has come on the wire.
+    /// Sets the bytes that have come on the wire.
     fn at(&mut self, wire: usize) -> &mut Self {
         self.wire = wire;
         self
@@ -171,10 +171,10 @@ impl Write for CappedBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let size = self.body.len().saturating_add(bytes.len());
         if size > DECODED_BYTES_MAX {
-            return Err(io::Error::other(Refusal::DecodedBytes));
+            return Err(io::Error::other(EgressRefusal::DecodedBytes));
         }
         if size > RATIO_FREE_BYTES && size > self.wire.saturating_mul(RATIO_MAX) {
-            return Err(io::Error::other(Refusal::Ratio));
+            return Err(io::Error::other(EgressRefusal::Ratio));
         }
         if size > self.body.capacity() {
             // Doubles as `Vec` does, but never beyond the cap.

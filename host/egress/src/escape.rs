@@ -1,10 +1,10 @@
-//! Text of guests, made harmless before it is part of a log line, an error or the journal
-//! (TRUST.md 2.4).
+//! Escapes text of guests before it is part of a log line, an error or the journal (`SECURITY.md`
+//! E12).
 //!
 //! Control characters forge lines and drive terminals; direction and invisible characters make a
-//! reader see something else than what is there; length fills disks. Escaped rather than dropped,
-//! so that what a guest said can still be found out. Values of records are not touched here: they
-//! are data, and whoever prints them escapes them.
+//! reader see something else than what is there; length fills disks. They are escaped rather than
+//! dropped, so that what a guest said can still be found out. Values of records are not touched
+//! here: they are data, and the code that prints them escapes them.
 
 use renkei_package::is_invisible;
 
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_drives_a_terminal_or_misleads_a_reader_is_escaped() {
+    fn control_and_invisible_characters_are_escaped() {
         for (text, expected) in [
             ("読\x1b[2J", "読\\u{1b}[2J"),
             ("a\r\nb\tc\0", "a\\u{d}\\u{a}b\\u{9}c\\u{0}"),
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_is_cut() {
+    fn long_text_is_cut() {
         let long = words(&"\x1b".repeat(1 << 20));
         assert!(long.len() <= WORDS_MAX + 10 && long.ends_with('…'), "{}", long.len());
         assert_eq!(plain("ééé", 3), "éé…");

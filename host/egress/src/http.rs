@@ -1,6 +1,6 @@
 //! A request as a guest states it, the answer as a guest sees it, and why there is none.
 
-use crate::refusal::Refusal;
+use crate::refusal::EgressRefusal;
 
 /// A request as a guest states it; see `wit/v1/http.wit`.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ pub enum SendError {
     /// The connection or the server failed.
     NoAnswer(String),
     /// The host does not send the request or does not take the answer.
-    Refused(Refusal),
+    Refused(EgressRefusal),
     /// No answer came in time.
     Timeout,
     /// The system refuses the credentials.
@@ -51,8 +51,8 @@ pub enum SendError {
     Unfit(String),
 }
 
-impl From<Refusal> for SendError {
-    fn from(refusal: Refusal) -> Self {
+impl From<EgressRefusal> for SendError {
+    fn from(refusal: EgressRefusal) -> Self {
         Self::Refused(refusal)
     }
 }

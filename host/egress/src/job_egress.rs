@@ -1,6 +1,6 @@
 //! The way out of one job: a request names a slot and a path, and the host does everything else.
 //!
-//! What the host knows of the caller comes from the job, never from the guest's arguments.
+//! The host learns from the job who calls, never from the guest's arguments (`SECURITY.md` E3).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::http::{HttpRequest, HttpResponse, SendError};
 use crate::limits::{IN_FLIGHT_MAX, QUOTA_WAIT_MAX_MS};
 use crate::policy;
 use crate::quota::QuotaClaim;
-use crate::refusal::Refusal;
+use crate::refusal::EgressRefusal;
 use crate::send::{self, RequestRun};
 use crate::slot::{ConfiguredSlot, find_slot};
 use crate::system_egress::SystemEgress;
@@ -30,7 +30,7 @@ pub struct JobEgress {
     slots: BTreeMap<String, ConfiguredSlot>,
     refusals_left: u32,
     audit: EgressAudit,
-    /// The permissions that the admin took away, such as `slot:primary`.
+    /// The permissions that the admin denied.
     denied: BTreeSet<Permission>,
     /// The evidence about the requests of this call.
     evidence: CallEvidence,
@@ -130,7 +130,7 @@ impl JobEgress {
             .iter()
             .find(|name| !self.manifest.quotas.iter().any(|quota| quota.name == **name));
         if let Some(name) = unknown {
-            return Err(Refusal::Quota(name.clone()).into());
+            return Err(EgressRefusal::Quota(name.clone()).into());
         }
         let own = slot.credentials.header_name();
         let headers = policy::headers(&request.headers, own)?;

@@ -60,7 +60,7 @@ pub use job_egress::JobEgress;
 pub use limits::{DECODED_BYTES_MAX, WIRE_BYTES_MAX};
 pub use paused_systems::{PausedSystem, UnopenedSystem, paused_systems};
 pub use quota::{QuotaClaim, QuotaGate};
-pub use refusal::{RedirectFault, Refusal, RefusalCounts, RefusalReason};
+pub use refusal::{EgressRefusal, RedirectFault, RefusalCounts, RefusalReason};
 pub use resolver::{Dial, LookUp, NetworkOverrides};
 pub use system::{NoTokens, SystemAuth, SystemConfig, TokenStore, TokenStoreError};
 pub use system_egress::SystemEgress;

@@ -1,14 +1,14 @@
-//! What a guest may ask to be sent. Pure (TRUST.md 2.5, items 1 and 7).
+//! Checks the path and the headers of a guest's request (`SECURITY.md` E2, E7). Pure.
 //!
 //! A guest gives a path below a base URL, so most tricks with URLs have no room: what is left is
-//! checked after decoding, and the joined URL is compared with the base again. Where the URL may
-//! lead is up to `reach`.
+//! checked after decoding, and the joined URL is compared with the base again. `allowlist` decides
+//! where the URL may lead.
 
 use percent_encoding::{percent_decode, percent_decode_str};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use crate::refusal::Refusal;
+use crate::refusal::EgressRefusal;
 
 /// Headers that only the host sets; a guest that names one is refused. Among them are those by
 /// which some servers take another method or path than the one that was checked.
@@ -61,43 +61,44 @@ const HEADER_BYTES_MAX: usize = 16 << 10;
 const HEADERS_BYTES_MAX: usize = 64 << 10;
 const PATH_BYTES_MAX: usize = 32 << 10;
 
-/// The URL of `path` below `base`, or why there is none.
-pub(crate) fn join(base: &Url, path: &str) -> Result<Url, Refusal> {
+/// The URL of `path` below `base`, or the refusal.
+pub(crate) fn join(base: &Url, path: &str) -> Result<Url, EgressRefusal> {
     check_path(path)?;
     let prefix = base.path().trim_end_matches('/');
     let joined = format!("{}{prefix}{path}", base.origin().ascii_serialization());
-    let url = Url::parse(&joined).map_err(|_| Refusal::Path("the path does not make a URL"))?;
+    let url =
+        Url::parse(&joined).map_err(|_| EgressRefusal::Path("the path does not make a URL"))?;
     let (path, _) = path.split_once('?').unwrap_or((path, ""));
     if url.origin() != base.origin() || url.path() != format!("{prefix}{path}") {
-        return Err(Refusal::Path("the path leaves its base URL"));
+        return Err(EgressRefusal::Path("the path leaves its base URL"));
     }
     Ok(url)
 }
 
-fn check_path(path: &str) -> Result<(), Refusal> {
+fn check_path(path: &str) -> Result<(), EgressRefusal> {
     if path.len() > PATH_BYTES_MAX {
-        return Err(Refusal::Path("the path is too long"));
+        return Err(EgressRefusal::Path("the path is too long"));
     }
     if !path.starts_with('/') || path.starts_with("//") {
-        return Err(Refusal::Path("a path begins with one `/`; absolute URLs are not taken"));
+        return Err(EgressRefusal::Path("a path begins with one `/`; absolute URLs are not taken"));
     }
     if !path.bytes().all(|byte| byte.is_ascii_graphic()) || path.contains(['#', '\\']) {
-        return Err(Refusal::Path("the path has characters that must be percent-encoded"));
+        return Err(EgressRefusal::Path("the path has characters that must be percent-encoded"));
     }
     let (path, _) = path.split_once('?').unwrap_or((path, ""));
     let decoded = percent_decode_str(path).collect::<Vec<u8>>();
     // A server behind a proxy may decode a second time.
     let twice = percent_decode(&decoded).collect::<Vec<u8>>();
     if decoded.iter().any(u8::is_ascii_control) {
-        return Err(Refusal::Path("the path has control characters"));
+        return Err(EgressRefusal::Path("the path has control characters"));
     }
     if steps(&decoded) || steps(&twice) {
-        return Err(Refusal::Path("the path has `.` or `..`"));
+        return Err(EgressRefusal::Path("the path has `.` or `..`"));
     }
     Ok(())
 }
 
-/// Whether a server could take a segment for `.` or `..`: some cut `;parameters` off it first.
+/// True where a server could take a segment for `.` or `..`: some cut `;parameters` off it first.
 fn steps(path: &[u8]) -> bool {
     path.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| {
         let bare = segment.split(|byte| *byte == b';').next().unwrap_or_default();
@@ -109,14 +110,14 @@ fn steps(path: &[u8]) -> bool {
 pub(crate) fn headers(
     headers: &[(String, String)],
     own: Option<&str>,
-) -> Result<HeaderMap, Refusal> {
+) -> Result<HeaderMap, EgressRefusal> {
     if headers.len() > HEADERS_MAX {
-        return Err(Refusal::Header("too many headers"));
+        return Err(EgressRefusal::Header("too many headers"));
     }
     if headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
         > HEADERS_BYTES_MAX
     {
-        return Err(Refusal::Header("the headers are too long"));
+        return Err(EgressRefusal::Header("the headers are too long"));
     }
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -126,21 +127,22 @@ pub(crate) fn headers(
             || HOST_HEADER_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
             || own == Some(folded.as_str());
         if reserved {
-            return Err(Refusal::HostHeader(name.clone()));
+            return Err(EgressRefusal::HostHeader(name.clone()));
         }
         // `from_static` would panic on upper case and `from_bytes` would fold it: a guest writes
         // lower case.
-        let key = HeaderName::from_lowercase(name.as_bytes())
-            .map_err(|_| Refusal::Header("a header's name is not in lower case or not a name"))?;
+        let key = HeaderName::from_lowercase(name.as_bytes()).map_err(|_| {
+            EgressRefusal::Header("a header's name is not in lower case or not a name")
+        })?;
         let plain = value.len() <= HEADER_BYTES_MAX
             && value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
         let value = HeaderValue::from_str(value).ok().filter(|_| plain);
-        map.append(key, value.ok_or(Refusal::Header("a header's value is not plain text"))?);
+        map.append(key, value.ok_or(EgressRefusal::Header("a header's value is not plain text"))?);
     }
     Ok(map)
 }
 
-/// Whether a guest may see a header of an answer. `own` as in [`headers`].
+/// True where a guest may see a header of an answer. `own` as in [`headers`].
 pub(crate) fn shows(name: &str, own: Option<&str>) -> bool {
     !HIDDEN_HEADERS.contains(&name) && !name.starts_with("proxy-") && own != Some(name)
 }
@@ -244,7 +246,7 @@ mod tests {
         }
     }
 
-    fn given() -> impl Strategy<Value = String> {
+    fn pieces() -> impl Strategy<Value = String> {
         const PIECES: &[&str] =
             &["/", "..", "%2e", "%2F", "\\", "@", ":", "//", "?", "#", ";", "%", "evil.example"];
         let piece = prop_oneof![prop::sample::select(PIECES).prop_map(String::from), ".{0,3}"];
@@ -256,7 +258,7 @@ mod tests {
 
         /// Whatever the path is, it is refused or stays on the base's host and below its path.
         #[test]
-        fn no_path_leaves_its_base(path in given(), slash in any::<bool>()) {
+        fn no_path_leaves_its_base(path in pieces(), slash in any::<bool>()) {
             let base: Url = "https://api.example.com:8443/base".parse().unwrap();
             let path = if slash { format!("/{path}") } else { path };
             if let Ok(url) = join(&base, &path) {
@@ -270,7 +272,7 @@ mod tests {
 
         /// Whatever the headers are, they are refused or hold nothing that ends a line.
         #[test]
-        fn no_header_smuggles_another(name in given(), value in any::<String>()) {
+        fn no_header_smuggles_another(name in pieces(), value in any::<String>()) {
             if let Ok(map) = headers(&[(name, value)], None) {
                 prop_assert_eq!(map.len(), 1);
                 for (name, value) in &map {

@@ -1,14 +1,13 @@
-//! Which addresses a plugin's requests may reach: those of the public Internet and no others. Pure
-//! (TRUST.md 2.5.3).
+//! Tells public addresses of the Internet from all others (`SECURITY.md` E4). Pure.
 //!
 //! The lists follow the special-purpose registries of IANA for IPv4 and IPv6. IPv6 is decided the
-//! other way round: only the global unicast block is public, and what lies in it but carries an
-//! IPv4 address or a tunnel inside (6to4, Teredo) is not, because the address that a packet ends at
-//! is then another than the one that was checked.
+//! other way round: only the global unicast block is public. Addresses in it that carry an IPv4
+//! address or a tunnel (6to4, Teredo) are not, because the address that a packet ends at is then
+//! another than the one that was checked.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Why an address is no place for a plugin's requests.
+/// The reason why an address is no place for a plugin's requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotPublic {
@@ -31,14 +30,14 @@ pub enum NotPublic {
 }
 
 impl NotPublic {
-    /// Whether an admin who writes such an address down may mean it: a simulator, a service in the
-    /// own network.
+    /// True where an admin may configure such an address: a simulator, a service in the own
+    /// network.
     pub(crate) fn may_be_configured(self) -> bool {
         matches!(self, Self::Loopback | Self::Private)
     }
 }
 
-/// Whether `address` is public.
+/// An error where `address` is not public.
 pub(crate) fn check_public(address: IpAddr) -> Result<(), NotPublic> {
     match address {
         IpAddr::V4(address) => public_v4(address),
@@ -99,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn the_internet_is_public() {
+    fn internet_addresses_are_public() {
         check(&["1.1.1.1", "93.184.216.34", "172.15.0.1", "172.32.0.1", "100.63.0.1"], Ok(()));
         check(&["100.128.0.1", "192.0.1.1", "223.255.255.255", "169.253.0.1"], Ok(()));
         check(&["2606:4700::1111", "2a00:1450::1", "2001:200::1", "2001:4860::8888"], Ok(()));
     }
 
     #[test]
-    fn nothing_else_is() {
+    fn special_addresses_are_not_public() {
         check(&["0.0.0.0", "::"], Err(NotPublic::Unspecified));
         check(&["127.0.0.1", "127.255.255.254", "::1"], Err(NotPublic::Loopback));
         check(&["10.0.0.1", "172.16.0.1", "172.31.255.255"], Err(NotPublic::Private));
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_admin_may_mean_only_what_lies_near() {
+    fn admin_may_configure_only_local_addresses() {
         for (address, expected) in
             [("127.0.0.1", true), ("10.1.2.3", true), ("fd00::1", true), ("169.254.169.254", false)]
         {

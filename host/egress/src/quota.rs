@@ -1,6 +1,7 @@
-//! Call quotas of an account, kept before sending and shared by all its jobs and processes.
+//! Call quotas of an account, kept before sending and shared by all its jobs and processes
+//! (`SECURITY.md` E10).
 //!
-//! [`QuotaGate`] waits; when a call may go is decided by `windows`, which is pure; `storage` keeps the
+//! [`QuotaGate`] waits; `windows`, which is pure, decides when a call may go; `storage` keeps the
 //! windows in memory or, for all processes of a data directory, in a file of `slots`. Where a file
 //! is involved the work is done on a blocking thread: it takes some tens of µs, but now and then it
 //! waits for a disk or for another process. What cannot be written down is not sent.
@@ -23,7 +24,7 @@ use storage::{QuotaStorage, WindowChange};
 pub use windows::QuotaClaim;
 use windows::{Admission, QuotaWindows, WindowContext};
 
-/// How often a call that waits for the end of another process's call looks again.
+/// The interval at which a call that waits for the end of another process's call looks again.
 const LOOK_AGAIN_MS: u64 = 20;
 
 /// The windows of one account with those who wait for them.
@@ -37,7 +38,7 @@ pub struct QuotaGate {
     clock: Arc<dyn Clock>,
 }
 
-/// What a look at the windows gave.
+/// The result of a look at the windows.
 enum GateTurn {
     Go(CallPermit),
     Wait(Admission),
@@ -97,8 +98,8 @@ impl QuotaGate {
         }
     }
 
-    /// The server wants no calls like this one for `ms`: nobody sends one. Whether it wanted some
-    /// until now.
+    /// Keeps the pause that the server asked for: nobody sends a call like this one for `ms`. True
+    /// where there was no pause before.
     pub async fn pause(
         self: &Arc<Self>,
         claim: &Arc<QuotaClaim>,
@@ -111,7 +112,7 @@ impl QuotaGate {
         self.work(move || gate.update(pause)).await
     }
 
-    /// Until when the server wants no calls of some kind.
+    /// The end of the pause that the server asked for.
     pub async fn paused_until_ms(self: &Arc<Self>) -> Result<Option<i64>, SendError> {
         let gate = Arc::clone(self);
         let look = |windows: &mut QuotaWindows, context: WindowContext<'_>| {
@@ -120,7 +121,7 @@ impl QuotaGate {
         self.work(move || gate.update(look)).await
     }
 
-    /// Whatever the server said about time holds no longer: an admin wants it asked again.
+    /// Lifts every pause: an admin wants the server asked again.
     pub async fn lift_pauses(self: &Arc<Self>) -> Result<(), SendError> {
         let gate = Arc::clone(self);
         let lift = |windows: &mut QuotaWindows, _: WindowContext<'_>| {
@@ -201,7 +202,7 @@ impl QuotaGate {
     }
 }
 
-/// The right to send one request; dropped when it has ended, also when it was cancelled.
+/// The permit to send one request; dropped when it has ended, also when it was cancelled.
 pub struct CallPermit {
     gate: Arc<QuotaGate>,
     claim: Arc<QuotaClaim>,

@@ -1,14 +1,14 @@
-//! Takes secrets out of what a guest or a log may see: a server may echo the header that the host
-//! added.
+//! Takes secrets out of what a guest or a log may see (`SECURITY.md` E9): a server may echo the
+//! header that the host added.
 //!
-//! Searched are the secret itself and the forms in which servers write text: base64 in both
+//! The search covers the secret itself and the forms in which servers write text: base64 in both
 //! alphabets at every alignment (so also inside a longer text that was encoded), hex,
 //! percent-encoded, and escaped for JSON; letter case does not matter. Each form is looked for in
 //! several views of the answer (`views.rs`): without white space and NUL, so that base64 in lines
 //! and UTF-16 are found, and with the escapes of URLs, JSON, JavaScript and HTML undone, up to
 //! three times over. Very short secrets are left alone: taking them out would damage ordinary text,
-//! and no service issues such. A server that is in league with the plugin can of course give a
-//! secret in a form that is not searched for (README).
+//! and no service issues such. A server in league with the plugin can give a secret in a form that
+//! is not searched for.
 
 mod views;
 
@@ -24,7 +24,7 @@ use views::TextView;
 
 const SECRET_BYTES_MIN: usize = 8;
 const MARK: &str = "[redacted]";
-/// How often escapes are undone: JSON in JSON in HTML.
+/// The times that escapes are undone: JSON in JSON in HTML.
 const ESCAPES_MAX: usize = 3;
 /// The most bytes of an answer that are viewed at once, where secrets are short.
 const WINDOW_BYTES: usize = 256 << 10;
@@ -55,7 +55,7 @@ impl Redactor {
         Self { search: search.filter(|_| !forms.is_empty()), span_max }
     }
 
-    /// Whether there is a secret in it.
+    /// True where there is a secret in it.
     pub(crate) fn finds(&self, text: &str) -> bool {
         !self.places(text.as_bytes()).is_empty()
     }
@@ -73,8 +73,8 @@ impl Redactor {
         if places.is_empty() { bytes } else { replace(&bytes, &places) }
     }
 
-    /// Where the secrets stand, in order and apart. Windows overlap by more than a secret takes, so
-    /// that each secret is whole in one of them.
+    /// The places of the secrets, in order and apart. Windows overlap by more than a secret takes,
+    /// so that each secret is whole in one of them.
     fn places(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let Some(search) = &self.search else { return Vec::new() };
         let window = WINDOW_BYTES.max(self.span_max.saturating_mul(4));
@@ -83,7 +83,7 @@ impl Redactor {
         for begin in (0..bytes.len()).step_by(step) {
             let end = begin.saturating_add(window).min(bytes.len());
             let Some(part) = bytes.get(begin..end) else { break };
-            let mut view = Some(TextView::of(part));
+            let mut view = Some(TextView::from_text(part));
             for _ in 0..=ESCAPES_MAX {
                 let Some(now) = &view else { break };
                 for place in search.find_iter(Input::new(now.bytes())) {
@@ -120,7 +120,7 @@ fn replace(bytes: &[u8], places: &[Range<usize>]) -> Vec<u8> {
     left
 }
 
-/// What `encodeURIComponent` and its like leave as it is, RFC 3986 2.3 first.
+/// The characters that `encodeURIComponent` and its like leave as it is, RFC 3986 2.3 first.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const COMPONENT: &AsciiSet =
     &UNRESERVED.remove(b'!').remove(b'*').remove(b'\'').remove(b'(').remove(b')');
@@ -151,11 +151,11 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         units().flat_map(u16::to_be_bytes).collect(),
     ];
     let forms = forms.into_iter().map(String::into_bytes).chain(utf16);
-    let shown = forms.map(|form| TextView::of(&form).bytes().to_vec());
+    let shown = forms.map(|form| TextView::from_text(&form).bytes().to_vec());
     shown.filter(|form| form.len() >= SECRET_BYTES_MIN).collect()
 }
 
-/// What of the base64 of a longer text is the secret's alone, with `before` bytes (modulo 3) of
+/// The part of the base64 of a longer text is the secret's alone, with `before` bytes (modulo 3) of
 /// other text before it.
 fn inner_base64(secret: &str, before: usize) -> Vec<String> {
     let padded = [&vec![0; before], secret.as_bytes()].concat();
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_every_form() {
+    fn redactor_finds_every_form() {
         check("Bearer pat-eu1/abc+def!", "Bearer [redacted]!");
         check("x=pat%2Deu1%2Fabc%2Bdef", "x=[redacted]");
         check(&format!("<{}>", STANDARD.encode("pat-eu1/abc+def")), "<[redacted]>");
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_it_inside_a_longer_base64() {
+    fn redactor_finds_a_secret_inside_a_longer_base64() {
         let redactor = Redactor::new(["pat-eu1/abc+def~?>"]);
         for before in ["", "B", "Be", "Authorization: Bearer "] {
             for behind in ["", "x", "xy", ", and more"] {

@@ -1,4 +1,4 @@
-//! What a redirect means, decided by hand. Pure (RFC 9110 15.4; TRUST.md 2.5.4).
+//! Decides where a redirect leads (RFC 9110 15.4; `SECURITY.md` E6). Pure.
 //!
 //! | status | GET, HEAD | PUT, DELETE | POST, PATCH |
 //! |---|---|---|---|
@@ -6,8 +6,9 @@
 //! | 303 | same method | GET | GET |
 //! | 307, 308 | same method | same method and body | same method and body: nothing was done |
 //!
-//! The next place is checked as every other (`reach`), plain HTTP never follows TLS, and whoever is
-//! led to another host arrives there without credentials and without the guest's own headers.
+//! The next place is checked as every other (`allowlist`), and plain HTTP never follows TLS. A
+//! request that is led to another host arrives there without credentials and without the guest's
+//! own headers.
 
 use reqwest::Method;
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap};
@@ -15,7 +16,7 @@ use url::Url;
 
 use crate::allowlist::Allowlist;
 use crate::limits::REDIRECTS_MAX;
-use crate::refusal::{RedirectFault, Refusal};
+use crate::refusal::{EgressRefusal, RedirectFault};
 
 /// The request that a redirect asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,12 +24,12 @@ pub(crate) struct RedirectHop {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) keep_body: bool,
-    /// Whether credentials go along: only within scheme, host and port.
+    /// Credentials go along: only within scheme, host and port.
     pub(crate) same_origin: bool,
 }
 
-/// Where the answer to `method` at `from` leads, after `hops` redirects before it; nowhere if it is
-/// no redirect or one that is not followed.
+/// The request that the answer to `method` at `from` leads to, after `hops` redirects before it;
+/// none if it is no redirect or one that is not followed.
 pub(crate) fn next(
     allowlist: &Allowlist,
     (method, from): (&Method, &Url),
@@ -75,8 +76,8 @@ pub(crate) fn harmless(headers: &HeaderMap, keep_body: bool) -> HeaderMap {
 }
 
 /// `unsure` is whether what was sent before may have been carried out.
-pub(crate) fn refused(fault: RedirectFault, unsure: bool) -> Refusal {
-    Refusal::Redirect { fault, unsure }
+pub(crate) fn refused(fault: RedirectFault, unsure: bool) -> EgressRefusal {
+    EgressRefusal::Redirect { fault, unsure }
 }
 
 #[cfg(test)]
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_checked() {
+    fn redirect_places_are_checked() {
         let check = |location: &str, expected: Option<(&str, bool)>| {
             let hop = follow(&Method::GET, 302, location, 0);
             let got = hop.as_ref().ok().and_then(Option::as_ref);

@@ -1,9 +1,9 @@
-//! What the way out refuses, each kind by name: told to the guest, counted by [`RefusalReason`], and left
-//! as one line for the audit (TRUST.md 2.5, 2.6).
+//! Refusals of the way out, each kind by name (`SECURITY.md` E12).
 //!
-//! The texts are for the guest that caused them and may repeat what it said. The audit and the
-//! counters get only the reason's fixed name, so that neither values nor a flood of labels reach
-//! them.
+//! The guest learns of a refusal, it counts by its [`RefusalReason`], and it leaves one line for
+//! the audit. The texts are for the guest that caused them and may repeat what it said. The audit
+//! and the counters get only the reason's fixed name, so that neither values nor a flood of labels
+//! reach them.
 
 use std::fmt;
 
@@ -16,10 +16,10 @@ use crate::limits::{
 };
 use crate::public_address::NotPublic;
 
-/// Why a request is not sent, or its answer not taken.
+/// The reason why a request is not sent, or its answer not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum EgressRefusal {
     #[error("the manifest declares no slot `{0}`")]
     Slot(String),
     #[error("the manifest declares no quota `{0}`")]
@@ -60,7 +60,7 @@ pub enum Refusal {
     Deadline,
 }
 
-/// What is wrong with a redirect.
+/// The fault of a redirect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedirectFault {
@@ -71,11 +71,11 @@ pub enum RedirectFault {
     #[error("it leads to no URL")]
     NoUrl,
     #[error("{0}")]
-    Place(Box<Refusal>),
+    Place(Box<EgressRefusal>),
 }
 
-impl Refusal {
-    /// What it is counted as.
+impl EgressRefusal {
+    /// The reason by which it is counted.
     pub fn reason(&self) -> RefusalReason {
         match self {
             Self::Slot(_) => RefusalReason::Slot,
@@ -95,7 +95,7 @@ impl Refusal {
         }
     }
 
-    /// Whether it came after sending, so that the guest really waited.
+    /// True where it came after sending, so that the guest really waited.
     pub fn is_of_answer(&self) -> bool {
         !matches!(
             self.reason(),
@@ -162,7 +162,7 @@ reasons! {
     Deadline = "deadline",
 }
 
-/// How many kinds there are.
+/// The number of kinds.
 pub(crate) const REASONS: usize = RefusalReason::ALL.len();
 
 /// Refusals by reason.
@@ -170,12 +170,12 @@ pub(crate) const REASONS: usize = RefusalReason::ALL.len();
 pub struct RefusalCounts(pub(crate) [u64; REASONS]);
 
 impl RefusalCounts {
-    /// How often something was refused for this reason.
+    /// The refusals for this reason.
     pub fn count(&self, reason: RefusalReason) -> u64 {
         self.0.get(reason as usize).copied().unwrap_or(0)
     }
 
-    /// How often anything was refused.
+    /// The refusals for any reason.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }

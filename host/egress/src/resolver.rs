@@ -1,9 +1,9 @@
-//! From a host's name to the addresses that a connection may be made to.
+//! Looks up the addresses that a connection may be made to (`SECURITY.md` E5).
 //!
 //! A name is looked up once per connection, what is not public is dropped, and the connection is
 //! made to what is left: there is no second look-up that a hostile name server could answer
-//! differently (DNS rebinding, TRUST.md 2.5.3). Names alone come here: hyper-util connects to
-//! addresses without asking, so `reach` refuses those before.
+//! differently. Names alone come here: hyper-util connects to addresses without asking, so
+//! `allowlist` refuses those before.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +14,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::allowlist::LOCALHOST;
 use crate::public_address::{NotPublic, check_public};
-use crate::refusal::Refusal;
+use crate::refusal::EgressRefusal;
 
 /// More addresses of one name than these are not tried.
 const ADDRESSES_MAX: usize = 16;
@@ -88,9 +88,9 @@ impl Resolve for PublicResolver {
     }
 }
 
-/// What of `found` may be connected to; `own` is whether `host` is this machine by the admin's
-/// word.
-fn permitted(host: &str, found: &[IpAddr], own: bool) -> Result<Vec<IpAddr>, Refusal> {
+/// The addresses among `found` that may be connected to. `own`: `host` is this machine by the
+/// admin's configuration.
+fn permitted(host: &str, found: &[IpAddr], own: bool) -> Result<Vec<IpAddr>, EgressRefusal> {
     let verdict = |address: IpAddr| match check_public(address) {
         Err(NotPublic::Loopback) if own => Ok(()),
         Ok(()) if own => Err(NotPublic::Special),
@@ -99,7 +99,9 @@ fn permitted(host: &str, found: &[IpAddr], own: bool) -> Result<Vec<IpAddr>, Ref
     let passed = found.iter().copied().filter(|address| verdict(*address).is_ok());
     let passed: Vec<IpAddr> = passed.take(ADDRESSES_MAX).collect();
     match found.iter().find_map(|address| verdict(*address).err()) {
-        Some(fault) if passed.is_empty() => Err(Refusal::Address { host: host.to_owned(), fault }),
+        Some(fault) if passed.is_empty() => {
+            Err(EgressRefusal::Address { host: host.to_owned(), fault })
+        }
         _ => Ok(passed),
     }
 }
@@ -112,7 +114,7 @@ mod tests {
         let parse = |list: &[&str]| -> Vec<IpAddr> {
             list.iter().map(|address| address.parse().unwrap()).collect()
         };
-        let fault = |fault| Refusal::Address { host: "host".to_owned(), fault };
+        let fault = |fault| EgressRefusal::Address { host: "host".to_owned(), fault };
         assert_eq!(
             permitted("host", &parse(found), own),
             expected.map(parse).map_err(fault),
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_public_is_connected_to() {
+    fn only_public_addresses_are_connected_to() {
         check(&["1.1.1.1", "10.0.0.1", "2606:4700::1"], false, Ok(&["1.1.1.1", "2606:4700::1"]));
         check(&["10.0.0.1", "127.0.0.1"], false, Err(NotPublic::Private));
         check(&["::ffff:1.1.1.1"], false, Err(NotPublic::Wrapped));

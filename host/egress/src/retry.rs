@@ -1,4 +1,5 @@
-//! Whether a request is sent again, and when. Pure: the random are given.
+//! Decides whether a request is sent again, and when (`SECURITY.md` E11). Pure: the random number
+//! is an argument.
 //!
 //! A request is sent again only if that cannot do a thing twice: it is safe to repeat, or the
 //! answer says that nothing was done (a quota status), or the connection was never made.
@@ -9,12 +10,12 @@ use renkei_package::Retry;
 
 use crate::limits::RETRY_AFTER_MAX_MS;
 
-/// How often one request is sent at most.
+/// The most times that one request is sent.
 const ATTEMPTS_MAX: u32 = 5;
 const BACK_OFF_FIRST_MS: u64 = 500;
 const BACK_OFF_MOST_MS: u64 = 30_000;
 
-/// What came of one attempt.
+/// The outcome of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AttemptOutcome {
     /// An answer, with its `retry-after` in ms.
@@ -25,7 +26,7 @@ pub(crate) enum AttemptOutcome {
     Broken,
 }
 
-/// What to do now.
+/// The next step after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryDecision {
     /// Give the guest what came.
@@ -36,8 +37,8 @@ pub(crate) enum RetryDecision {
     QuotaUsedUp(u64),
 }
 
-/// Decides after the `sent`-th attempt. `connects` is how often a connection is tried; `random` is in
-/// `[0, 1)`; `most_ms` is how long the host waits for a quota.
+/// Decides after the `sent`-th attempt. `connects` is how often a connection is tried; `random` is
+/// in `[0, 1)`; `most_ms` is how long the host waits for a quota.
 pub(crate) fn decide(
     attempt: AttemptOutcome,
     sent: u32,

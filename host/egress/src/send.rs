@@ -1,5 +1,5 @@
-//! One checked request on its way: quotas, credentials, redirects, repeats, and what the guest sees
-//! of the answer. See `egress` for the whole.
+//! Runs one checked request: quotas, credentials, redirects, repeats, and the answer as the guest
+//! sees it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::limits::{QUOTA_WAIT_MAX_MS, REQUEST_TIMEOUT};
 use crate::policy;
 use crate::quota::QuotaClaim;
 use crate::redirect::{self, RedirectHop};
-use crate::refusal::{RedirectFault, Refusal};
+use crate::refusal::{EgressRefusal, RedirectFault};
 use crate::retry::{self, AttemptOutcome, RetryDecision};
 use crate::slot::ConfiguredSlot;
 use crate::system_egress::SystemEgress;
@@ -33,7 +33,7 @@ pub(crate) struct RequestRun<'a> {
     pub(crate) request: HttpRequest,
     pub(crate) claim: Arc<QuotaClaim>,
     pub(crate) headers: HeaderMap,
-    /// What is left of the time that the guest gave: for all attempts, redirects and pauses between
+    /// The rest of the time that the guest gave: for all attempts, redirects and pauses between
     /// them together, without the waits for quotas.
     pub(crate) left: Duration,
     /// Set where an attempt that may have had its effect is followed by another.
@@ -210,8 +210,8 @@ impl RequestRun<'_> {
         retry::retry_after_ms(told, self.system.clock.now_ms())
     }
 
-    /// Whether the attempt may have had its effect although it is made again: it broke off, or the
-    /// server failed, and neither says that nothing was done.
+    /// True where the attempt may have had its effect although it is made again: it broke off, or
+    /// the server failed, and neither says that nothing was done.
     fn may_have_done(&self, outcome: &Result<ServerAnswer, ExchangeError>) -> bool {
         match outcome {
             Ok(answer) => !self.manifest.retry.quota_status.contains(&answer.status),
@@ -280,13 +280,13 @@ impl RequestRun<'_> {
             }
             Err(ExchangeError::Broken(reason)) => Err(SendError::NoAnswer(redactor.text(reason))),
             Err(ExchangeError::Timeout) => Err(SendError::Timeout),
-            Err(ExchangeError::Slow) => Err(Refusal::Deadline.into()),
+            Err(ExchangeError::Slow) => Err(EgressRefusal::Deadline.into()),
             Err(ExchangeError::Refused(refusal)) => Err(refusal.into()),
         }
     }
 }
 
-/// What of a request's head a guest can choose.
+/// The bytes of a request's head that a guest can choose.
 fn target_bytes(url: &Url, headers: &HeaderMap) -> usize {
     let headers = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
     url.path().len() + url.query().map_or(0, str::len) + headers.sum::<usize>()

@@ -10,7 +10,7 @@ use crate::allowlist::Allowlist;
 use crate::audit::EgressAudit;
 use crate::credentials::SlotCredentials;
 use crate::policy;
-use crate::refusal::Refusal;
+use crate::refusal::EgressRefusal;
 use crate::system::SystemAuth;
 use crate::system_egress::SystemEgress;
 use crate::token::TokenEndpoint;
@@ -44,7 +44,7 @@ impl ConfiguredSlot {
             audit.record_refusal(&refusal);
             let allow = connection.allow.iter().map(ToString::to_string).collect::<Vec<_>>();
             match refusal {
-                Refusal::Origin(_) => {
+                EgressRefusal::Origin(_) => {
                     format!("the base URL `{base}` is not among {}", allow.join(", "))
                 }
                 refusal => format!("the base URL `{base}`: {refusal}"),
@@ -95,6 +95,6 @@ fn check_auth(auth: &SystemAuth, connection: &Connection) -> Result<(), String> 
 pub(crate) fn find_slot<'a>(
     slots: &'a mut BTreeMap<String, ConfiguredSlot>,
     name: &str,
-) -> Result<&'a mut ConfiguredSlot, Refusal> {
-    slots.get_mut(name).ok_or_else(|| Refusal::Slot(name.to_owned()))
+) -> Result<&'a mut ConfiguredSlot, EgressRefusal> {
+    slots.get_mut(name).ok_or_else(|| EgressRefusal::Slot(name.to_owned()))
 }

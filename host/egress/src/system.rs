@@ -36,7 +36,7 @@ impl SystemConfig {
     }
 }
 
-/// How requests are authenticated.
+/// The way in which requests are authenticated.
 #[derive(Debug, Clone)]
 pub enum SystemAuth {
     /// Not at all.

@@ -1,4 +1,4 @@
-//! What all jobs of one system share on the way out: the HTTP client, quotas, credentials and
+//! The way out of one system, which all its jobs share: the HTTP client, quotas, credentials,
 //! counters, and the pause that the system asked for.
 //!
 //! A system asks for a pause in two ways. Where the manifest's quota statuses carry `Retry-After`,

@@ -408,7 +408,7 @@ async fn the_base_url_that_comes_with_a_token_is_checked() {
 }
 
 #[tokio::test]
-async fn what_is_denied_is_never_sent() {
+async fn denied_request_is_never_sent() {
     let server = Server::start(|_, _, _| reply(200, "")).await;
     let system = open_bearer(&server.base, &Arc::default());
     for request in [
@@ -482,7 +482,7 @@ async fn eight_requests_of_a_system_are_in_flight_at_most() {
 }
 
 #[tokio::test]
-async fn what_was_not_asked_for_is_not_sent() {
+async fn undeclared_request_is_not_sent() {
     let server = Server::start(|_, _, _| reply(200, "")).await;
     let system = open_bearer(&server.base, &Arc::default());
     let mut manifest = connector_manifest();

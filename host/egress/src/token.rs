@@ -1,8 +1,8 @@
-//! Talks to one OAuth2 token endpoint (RFC 6749 4.4 and 6).
+//! Requests tokens from one OAuth2 token endpoint (RFC 6749 4.4 and 6).
 //!
-//! The endpoint's answers stay in the host; of a refusal only its error code is told on. Its
+//! The endpoint's answers stay in the host; of a refusal only its error code is passed on. Its
 //! redirects are not followed: the request holds the credentials themselves. What is no answer of a
-//! token endpoint (a page, a redirect) says nothing about the credentials and is told as that.
+//! token endpoint (a page, a redirect) says nothing about the credentials, and the error says so.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::client::{ExchangeError, HttpClient, OutgoingRequest, ServerAnswer};
 use crate::escape::plain;
 use crate::limits::REQUEST_TIMEOUT;
 use crate::redact::Redactor;
-use crate::refusal::Refusal;
+use crate::refusal::EgressRefusal;
 use crate::secret_header::sensitive;
 use crate::traffic::add;
 
@@ -36,7 +36,7 @@ const ABOUT_THE_WAY: [&str; 4] =
 /// The longest error code that is told on.
 const CODE_BYTES_MAX: usize = 80;
 
-/// Where and how tokens are had.
+/// The endpoint of one slot.
 #[derive(Clone)]
 pub(crate) struct TokenEndpoint {
     pub(crate) client: HttpClient,
@@ -45,18 +45,18 @@ pub(crate) struct TokenEndpoint {
     pub(crate) style: TokenStyle,
     /// The field of the answer that replaces the base URL.
     pub(crate) base_url_field: Option<String>,
-    /// What this URL and such a field are checked against.
+    /// The places that this URL and such a field may name.
     pub(crate) allowlist: Arc<Allowlist>,
 }
 
-/// What a client asks for.
+/// The grant by which tokens are requested.
 #[derive(Clone, Copy)]
 pub(crate) enum TokenGrant<'a> {
     Client { scope: Option<&'a str> },
     Refresh(&'a SecretString),
 }
 
-/// What an endpoint gives.
+/// The tokens that an endpoint gives.
 pub(crate) struct TokenResponse {
     pub(crate) access_token: SecretString,
     pub(crate) refresh_token: Option<SecretString>,
@@ -64,13 +64,13 @@ pub(crate) struct TokenResponse {
     pub(crate) base: Option<Url>,
 }
 
-/// Why there is no token.
+/// The reason why there is no token.
 #[derive(Debug)]
 pub(crate) enum TokenError {
     /// The endpoint refuses these credentials.
     Refused(String),
-    /// What answered is no token endpoint, or gives what is not allowed: other credentials would
-    /// not help.
+    /// The answer is none of a token endpoint, or gives what is not allowed: other credentials
+    /// would not help.
     Unfit(String),
     /// It cannot be reached or is in trouble.
     NoAnswer(String),
@@ -235,7 +235,7 @@ impl TokenEndpoint {
         Ok(url)
     }
 
-    fn refused(&self, refusal: &Refusal) -> TokenError {
+    fn refused(&self, refusal: &EgressRefusal) -> TokenError {
         self.audit.record_refusal(refusal);
         TokenError::Unfit(format!("the token endpoint: {refusal}"))
     }
@@ -253,7 +253,7 @@ fn refused_with(status: u16, code: Option<&str>, told: &str) -> TokenError {
     }
 }
 
-/// Whether an answer is a page for people.
+/// True where an answer is a page for people.
 fn is_page(answer: &ServerAnswer) -> bool {
     let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     kind.is_some_and(|kind| kind.starts_with("text/html"))

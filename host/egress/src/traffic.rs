@@ -22,7 +22,7 @@ pub(crate) struct TrafficCounters {
     ahead_ms: Mutex<Option<i64>>,
 }
 
-/// What was sent for one system since the program started.
+/// The traffic of one system since the program started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Traffic {
     /// Requests sent for guests, repeats included; those to token endpoints are `renewals`.
@@ -40,16 +40,17 @@ pub struct Traffic {
     /// Body bytes received, as they came.
     pub bytes_in: u64,
     /// Bytes of the paths, queries and headers that guests chose. A guest could tell an allowed
-    /// host things by them (TRUST.md 2.6, case 42).
+    /// host things by them (`SECURITY.md` E13).
     pub target_bytes: u64,
     /// Redirects followed; each is one of `requests` too.
     pub redirects: u64,
-    /// How often so many such bytes, or so many hosts, were unusual; the audit has a line for each.
+    /// Times at which so many such bytes, or so many hosts, were unusual; the audit has a line for
+    /// each.
     pub alarms: u64,
-    /// What was not sent, or not taken, by reason.
+    /// Refusals to send a request or to take an answer, by reason.
     pub refused: RefusalCounts,
-    /// How far the system's clock was ahead of the host's in the last answer that had a date, ms;
-    /// below zero it was behind.
+    /// The time by which the system's clock was ahead of the host's in the last answer that had a
+    /// date, ms; below zero it was behind.
     pub ahead_ms: Option<i64>,
 }
 

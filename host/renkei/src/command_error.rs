@@ -177,7 +177,7 @@ fn kind_of(error: &anyhow::Error) -> FailureKind {
         return kind_of_plugins(error);
     }
     match error.downcast_ref::<RuntimeError>() {
-        Some(RuntimeError::Cache(_) | RuntimeError::Quotas(_) | RuntimeError::Book(_)) => {
+        Some(RuntimeError::Cache(_) | RuntimeError::Quotas(_) | RuntimeError::PluginState(_)) => {
             FailureKind::Database
         }
         Some(_) => FailureKind::Plugin,

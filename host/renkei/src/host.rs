@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use renkei_admin::text;
-use renkei_runtime::{Compiler, NoTokens, Options, PluginFile, Runtime};
+use renkei_runtime::{Compiler, NoTokens, PluginFile, Runtime, RuntimeOptions};
 use renkei_store::SqliteStore;
 use renkei_sync::model::plugin::{Account, PluginError, Schema};
 use renkei_sync::model::spec::days::time_zone;
@@ -57,7 +57,7 @@ impl Host {
         let secrets = SecretSource::open(dir)?;
         let systems = config.systems(&secrets)?;
         let clock = Arc::new(clock);
-        let mut options = Options::new(
+        let mut options = RuntimeOptions::new(
             config.plugins.clone(),
             cache(&config),
             systems,
@@ -70,7 +70,7 @@ impl Host {
             ConnectWait::Long => options.hasty = true,
         }
         options.home.clone_from(&config.data);
-        options.passive = access != DatabaseAccess::ReadWrite;
+        options.read_only = access != DatabaseAccess::ReadWrite;
         // Not a copy, whatever the access: the systems count the calls of all commands together.
         options.quotas = Some(quotas(&config));
         let runtime = Runtime::start(options).await?;
@@ -240,12 +240,12 @@ pub(crate) async fn plugins(
     let clock = Arc::new(SystemClock::program());
     let cache = cache(&config);
     let (home, plugins) = (config.data.clone(), config.plugins.clone());
-    let mut options = Options::new(plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
+    let mut options = RuntimeOptions::new(plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
     contain(&mut options, &config)?;
     options.home = home;
     options.quotas = Some(quotas(&config));
     options.unopened_systems = config.plugins_of_systems();
-    options.passive = access != DatabaseAccess::ReadWrite;
+    options.read_only = access != DatabaseAccess::ReadWrite;
     options.watch = false;
     Ok(Runtime::start(options).await?)
 }
@@ -259,7 +259,7 @@ fn ready(dir: &Path) -> Result<Config, CommandError> {
 }
 
 /// Limits what plugins may use, and has them compiled in a process of its own.
-fn contain(options: &mut Options, config: &Config) -> Result<(), CommandError> {
+fn contain(options: &mut RuntimeOptions, config: &Config) -> Result<(), CommandError> {
     config.limits.set(options);
     options.compiler = Compiler::this_program()?;
     Ok(())

@@ -2,12 +2,15 @@
 //! serve.
 //!
 //! ```text
-//! plugin folder -> reload -> loader (check, compile, link, probe) -> registry (id -> generation)
-//!                                                                       |
-//!   Systems::open -> connector::Job (an instance per job) <-------------+
-//!   Transforms::run -> transform::call (an instance per call) <---------+
-//!                            |
-//!                            +-> instance (limits, log, signing) -> egress (the way out)
+//! plugin folder -> reload -> sandbox::loader (check, compile, link, probe)
+//!                                    |
+//!                                    v
+//!                      lifecycle::registry (id -> generation that serves)
+//!                                    |
+//!   Systems::open ------> lifecycle::supervised -> sandbox::connector (an instance per job)
+//!   Transforms::run ----> sandbox::transform (an instance per call)
+//!                                    |
+//!                                    +-> sandbox::instance (limits, log, signing) -> renkei-egress
 //! ```
 //!
 //! Invariants: no byte of a secret enters a guest; a guest can stop itself but not the program or
@@ -28,23 +31,25 @@ mod sandbox;
 mod tests;
 
 pub use lifecycle::admin::{
-    AdminError, Answer, GrantsReport, GrantsWaiting, PluginReport, Request,
+    AdminError, GrantsReport, GrantsWaiting, PluginAnswer, PluginReport, PluginRequest,
 };
 pub use lifecycle::event::ReloadEvent;
-pub use lifecycle::plugin_state::BookError;
-pub use lifecycle::preview::{Example, FieldChange, Preview, PreviewFailures, PreviewVersion};
-pub use lifecycle::view::{KnownVersion, PluginFile, Waiting};
+pub use lifecycle::plugin_state::PluginStateError;
+pub use lifecycle::preview::{
+    FieldChange, Preview, PreviewExample, PreviewFailures, PreviewVersion,
+};
+pub use lifecycle::view::{KnownVersion, PluginFile, WaitingVersion};
 pub use renkei_egress::{
     NoTokens, PausedSystem, RefusalCounts, RefusalReason, SystemAuth, SystemConfig, TokenStore,
     TokenStoreError, Traffic, paused_systems,
 };
-pub use runtime::{Options, Runtime, RuntimeError};
+pub use runtime::{Runtime, RuntimeError, RuntimeOptions};
 pub use sandbox::compiler::{
-    COMPILER_ARGUMENT, CompileLimits, Compiler, ReadError, compile_as_child, read_package,
+    COMPILER_ARGUMENT, CompileLimits, Compiler, PackageReadError, compile_as_child, read_package,
 };
 pub use sandbox::engine::{EngineError, Pooling};
 pub use sandbox::instance_permits::InstanceCounts;
 pub use sandbox::limits::{
-    Cap, Cause, KNOBS, Knob, LimitChanges, LimitReached, LimitRefused, Limits, StopCause,
-    StopCount, TICK_MS,
+    Cap, CountedCause, GuestLimits, LIMIT_KEYS, LimitChanges, LimitKey, LimitReached, LimitRefused,
+    StopCause, StopCount, TICK_MS,
 };

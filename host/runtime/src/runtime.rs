@@ -18,23 +18,23 @@ use renkei_sync::model::plugin::{Generation, PluginError};
 use renkei_sync::model::record::{Batch, Problem, Remedy};
 use renkei_sync::ports::{Clock, Connector, Systems, TransformCall, Transforms};
 
-use crate::lifecycle::admin::{AdminError, Answer, Request};
+use crate::lifecycle::admin::{AdminError, PluginAnswer, PluginRequest};
 use crate::lifecycle::blame::{self, Blame};
 use crate::lifecycle::event::ReloadEvent;
-use crate::lifecycle::plugin_state::{Book, BookError};
+use crate::lifecycle::plugin_state::{PluginStateError, PluginStateFile};
 use crate::lifecycle::preview::{self, Preview};
 use crate::lifecycle::registry::Registry;
-use crate::lifecycle::samples::Recent;
-use crate::lifecycle::supervised::{Opener, Watched};
-use crate::lifecycle::view::{self, PluginFile, Seen};
-use crate::reload::{Order, Reloader, Rhythm};
-use crate::sandbox::cache::Cache;
-use crate::sandbox::compiler::{Compile, CompileLimits, Compiler};
-use crate::sandbox::engine::{EngineError, Machine, Pooling};
+use crate::lifecycle::samples::RecentRows;
+use crate::lifecycle::supervised::{JobOpener, SupervisedConnector};
+use crate::lifecycle::view::{self, PluginFile, SeenFile};
+use crate::reload::{LookSchedule, ReloadOrder, Reloader};
+use crate::sandbox::cache::ArtefactCache;
+use crate::sandbox::compiler::{CompileLimits, CompileQueue, Compiler};
+use crate::sandbox::engine::{EngineError, Pooling, SharedEngine};
 use crate::sandbox::generation::Linkers;
 use crate::sandbox::instance_permits::InstanceCounts;
-use crate::sandbox::limits::{Cause, LimitChanges, Limits, StopCount};
-use crate::sandbox::loader::{KindLimits, Loader};
+use crate::sandbox::limits::{CountedCause, GuestLimits, LimitChanges, StopCount};
+use crate::sandbox::loader::{KindLimits, PluginLoader};
 use crate::sandbox::settings;
 use crate::sandbox::transform;
 
@@ -44,31 +44,34 @@ const EVENTS_KEPT: usize = 256;
 /// Plugins that are linked and started for the first time at once.
 const LOADS: usize = 4;
 
-/// How a runtime is set up.
-pub struct Options {
-    /// Where the plugin files are.
+/// The set-up of a runtime.
+pub struct RuntimeOptions {
+    /// The folder of the plugin files.
     pub plugins: PathBuf,
-    /// Where compiled code is kept; made if it is not there.
+    /// The folder of compiled code; made if it is not there.
     pub cache: PathBuf,
-    /// Where private copies of plugin files (`versions/`) and what must be known of plugins after a
-    /// restart (`plugins.json`) are kept; made if it is not there. Default: `home` in the cache.
+    /// The folder of private copies of plugin files (`versions/`) and of what must be known of
+    /// plugins after a restart (`plugins.json`) are kept; made if it is not there. Default: `home`
+    /// in the cache.
     pub home: PathBuf,
-    /// Whether this process only looks: what it makes of the plugin folder is then its own affair,
-    /// and nothing is written in `home`.
-    pub passive: bool,
-    /// Whether the start waits only for files whose bytes were looked at before, by whatever
+    /// True where this process only looks: what it makes of the plugin folder is then its own
+    /// affair, and nothing is written in `home`.
+    pub read_only: bool,
+    /// True where the start waits only for files whose bytes were looked at before, by whatever
     /// process; the others follow. [`Runtime::rescan`] waits for them.
     pub hasty: bool,
-    /// Whether a plugin that keeps failing is put in quarantine; a test bench wants its failures.
+    /// True where a plugin that keeps failing is put in quarantine; a test bench wants its
+    /// failures.
     pub quarantine: bool,
     /// The accounts that connectors serve.
     pub systems: Vec<SystemConfig>,
     /// The time of quotas, retries and tokens.
     pub clock: Arc<dyn Clock>,
-    /// Where rotated refresh tokens are kept.
+    /// The store of rotated refresh tokens.
     pub tokens: Arc<dyn TokenStore>,
-    /// Where the processes that serve these systems share the record of their calls, so that they
-    /// keep the quotas together; made if it is not there. Without, this runtime keeps them alone.
+    /// The folder in which the processes that serve these systems share the record of their calls,
+    /// so that they keep the quotas together; made if it is not there. Without, this runtime keeps
+    /// them alone.
     pub quotas: Option<PathBuf>,
     /// Systems that this runtime opens no way to, each with its plugin: the pauses that they asked
     /// for are known from `quotas`, and an admin can lift them.
@@ -76,36 +79,36 @@ pub struct Options {
     /// Seed of the jitter in back-offs.
     pub seed: u64,
     /// Limits of a connector's instance and calls.
-    pub connector_limits: Limits,
+    pub connector_limits: GuestLimits,
     /// Limits of a transform's calls.
-    pub transform_limits: Limits,
-    /// Whether a two-way function that breaks a lens law runs one-way. Only the conformance kit,
+    pub transform_limits: GuestLimits,
+    /// True where a two-way function that breaks a lens law runs one-way. Only the conformance kit,
     /// which tries the laws itself and shows what breaks them, says no.
     pub try_laws: bool,
-    /// What the configuration changes of these limits for single plugins, by id.
+    /// The configuration's changes of these limits for single plugins, by id.
     pub limit_changes: BTreeMap<String, LimitChanges>,
-    /// Where plugins are compiled.
+    /// The place where plugins are compiled.
     pub compiler: Compiler,
-    /// What compiling one may take.
+    /// The limits of compiling one.
     pub compile_limits: CompileLimits,
-    /// Where instances come from.
+    /// The source of instances.
     pub pooling: Pooling,
-    /// How many instances are alive at once; who comes later waits.
+    /// The number of instances alive at once; the next one waits.
     pub instances: InstanceCounts,
-    /// Whether to watch the folder; without, only rescans look at it.
+    /// True where to watch the folder; without, only rescans look at it.
     pub watch: bool,
-    /// How long the folder must be quiet before it is looked at.
+    /// The time that the folder must be quiet before it is looked at.
     pub debounce: Duration,
-    /// How often it is looked at anyway.
+    /// The interval at which it is looked at anyway.
     pub rescan: Duration,
-    /// How often a connection to a system is tried before it counts as unreachable; after that each
-    /// request tries once, until one gets through.
+    /// The times that a connection to a system is tried before it counts as unreachable; after that
+    /// each request tries once, until one gets through.
     pub connects: u32,
-    /// How names and certificates are judged; only tests change it.
+    /// The name server and the certificate roots; only tests change them.
     pub network: NetworkOverrides,
 }
 
-impl Options {
+impl RuntimeOptions {
     /// The defaults: watch the folder, look 200 ms after a change and every 30 s; try a connection
     /// five times; compile in this process, which a program that loads files of others must change.
     pub fn new(
@@ -119,7 +122,7 @@ impl Options {
             plugins,
             home: cache.join("home"),
             cache,
-            passive: false,
+            read_only: false,
             hasty: false,
             quarantine: true,
             systems,
@@ -128,8 +131,8 @@ impl Options {
             quotas: None,
             unopened_systems: Vec::new(),
             seed: 0,
-            connector_limits: Limits::connector(),
-            transform_limits: Limits::transform(),
+            connector_limits: GuestLimits::connector(),
+            transform_limits: GuestLimits::transform(),
             try_laws: true,
             limit_changes: BTreeMap::new(),
             compiler: Compiler::InProcess,
@@ -145,7 +148,7 @@ impl Options {
     }
 }
 
-/// Why a runtime does not start.
+/// The reason why a runtime does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuntimeError {
@@ -161,9 +164,9 @@ pub enum RuntimeError {
     /// The record of calls cannot be used.
     #[error("the record of calls, which the quotas need, cannot be used: {0}")]
     Quotas(#[source] std::io::Error),
-    /// What must be known of plugins cannot be read.
+    /// The state of plugins cannot be read.
     #[error(transparent)]
-    Book(#[from] BookError),
+    PluginState(#[from] PluginStateError),
     /// The TLS set-up of this machine is unusable.
     #[error("the HTTP client cannot be set up: {0}")]
     Http(#[from] reqwest::Error),
@@ -171,52 +174,52 @@ pub enum RuntimeError {
 
 /// Plugins that serve. Dropping it ends the reload task; jobs that are open go on.
 pub struct Runtime {
-    pub(crate) machine: Arc<Machine>,
+    pub(crate) shared: Arc<SharedEngine>,
     limits: KindLimits,
     pub(crate) registry: Arc<Registry>,
     systems: BTreeMap<String, Arc<SystemEgress>>,
     unopened: Vec<UnopenedSystem>,
-    view: Arc<ArcSwap<Vec<Seen>>>,
+    view: Arc<ArcSwap<Vec<SeenFile>>>,
     events: broadcast::Sender<ReloadEvent>,
-    orders: mpsc::Sender<Order>,
-    recent: Arc<Recent>,
+    orders: mpsc::Sender<ReloadOrder>,
+    recent: Arc<RecentRows>,
 }
 
 impl Runtime {
     /// Starts the engine, looks at the folder once, and goes on watching it. A bad plugin file is
     /// no error here: it is in [`Runtime::list`] with its fault.
-    pub async fn start(options: Options) -> Result<Arc<Self>, RuntimeError> {
+    pub async fn start(options: RuntimeOptions) -> Result<Arc<Self>, RuntimeError> {
         let (systems, unopened) = (open_systems(&options)?, open_unopened(&options)?);
-        let machine = Arc::new(Machine::start(options.pooling, options.instances)?);
-        let engine = &machine.engine;
+        let shared = Arc::new(SharedEngine::start(options.pooling, options.instances)?);
+        let engine = &shared.engine;
         let linkers =
             Linkers::new(engine).map_err(|error| RuntimeError::Imports(format!("{error:#}")))?;
-        let cache = Cache::open(&options.cache, engine).map_err(RuntimeError::Cache)?;
+        let cache = ArtefactCache::open(&options.cache, engine).map_err(RuntimeError::Cache)?;
         let limits = KindLimits {
             connector: options.connector_limits,
             transform: options.transform_limits,
             changes: options.limit_changes,
         };
         let (events, _) = broadcast::channel(EVENTS_KEPT);
-        let book = Book::open(&options.home, options.passive)?;
+        let states = PluginStateFile::open(&options.home, options.read_only)?;
         let clock = Arc::clone(&options.clock);
-        let registry = Arc::new(Registry::new(book, clock, events.clone(), options.quarantine));
-        let loader = Loader {
-            machine: Arc::clone(&machine),
+        let registry = Arc::new(Registry::new(states, clock, events.clone(), options.quarantine));
+        let loader = PluginLoader {
+            shared: Arc::clone(&shared),
             linkers,
             cache: Arc::new(cache),
-            compile: Compile::new(options.compiler, options.compile_limits),
+            compile: CompileQueue::new(options.compiler, options.compile_limits),
             limits: limits.clone(),
             try_laws: options.try_laws,
             instances: format!("{:?} {:?}", options.pooling, options.instances),
             tries: Semaphore::new(LOADS),
         };
-        let view = Arc::<ArcSwap<Vec<Seen>>>::default();
-        let recent = Arc::new(Recent::open(&options.home, options.passive));
+        let view = Arc::<ArcSwap<Vec<SeenFile>>>::default();
+        let recent = Arc::new(RecentRows::open(&options.home, options.read_only));
         let mut reloader = Reloader::new(
             options.plugins,
             &options.home,
-            options.passive,
+            options.read_only,
             loader,
             Arc::clone(&registry),
             Arc::clone(&view),
@@ -224,11 +227,14 @@ impl Runtime {
         );
         reloader.scan(options.hasty).await;
         let (orders, asked) = mpsc::channel(8);
-        let rhythm =
-            Rhythm { watch: options.watch, debounce: options.debounce, rescan: options.rescan };
-        tokio::spawn(reloader.run(rhythm, asked));
+        let schedule = LookSchedule {
+            watch: options.watch,
+            debounce: options.debounce,
+            rescan: options.rescan,
+        };
+        tokio::spawn(reloader.run(schedule, asked));
         Ok(Arc::new(Self {
-            machine,
+            shared,
             limits,
             registry,
             systems,
@@ -245,7 +251,7 @@ impl Runtime {
         Arc::new(view::describe(&self.view.load(), &self.registry))
     }
 
-    /// What happens to plugin files from now on.
+    /// Subscribes to what happens to plugin files from now on.
     pub fn events(&self) -> broadcast::Receiver<ReloadEvent> {
         self.events.subscribe()
     }
@@ -253,20 +259,20 @@ impl Runtime {
     /// Looks at the plugin folder now and returns when what it holds serves.
     pub async fn rescan(&self) {
         let (done, looked) = oneshot::channel();
-        if self.orders.send(Order::Look(done)).await.is_ok() {
+        if self.orders.send(ReloadOrder::Look(done)).await.is_ok() {
             // An error means that the task has ended with the program.
             looked.await.ok();
         }
     }
 
     /// Does what an admin wants of the plugins.
-    pub async fn admin(&self, request: Request) -> Result<Answer, AdminError> {
+    pub async fn admin(&self, request: PluginRequest) -> Result<PluginAnswer, AdminError> {
         let (reply, answer) = oneshot::channel();
-        let is_reload = matches!(request, Request::Reload(Some(_)));
-        let sent = self.orders.send(Order::Admin(request, reply)).await;
+        let is_reload = matches!(request, PluginRequest::Reload(Some(_)));
+        let sent = self.orders.send(ReloadOrder::Admin(request, reply)).await;
         sent.map_err(|_| AdminError::Closed)?;
         let mut answer = answer.await.map_err(|_| AdminError::Closed)??;
-        if let Answer::Plugins(plugins) = &mut answer {
+        if let PluginAnswer::Plugins(plugins) = &mut answer {
             for plugin in plugins {
                 let Some(id) = plugin.id.as_deref() else { continue };
                 if is_reload {
@@ -302,7 +308,7 @@ impl Runtime {
         }
     }
 
-    /// What the plugin in `bytes`, the content of the file `name`, would do differently from what
+    /// Compares the plugin in `bytes`, the content of the file `name`, with what
     /// serves `id` (default: its own id), shown with recent rows of this runtime and of those
     /// before it. Nothing that serves is touched.
     pub async fn preview(
@@ -313,13 +319,13 @@ impl Runtime {
         show_values: bool,
     ) -> Result<Preview, AdminError> {
         let (reply, pair) = oneshot::channel();
-        let order = Order::Pair { name: name.to_owned(), bytes, id, reply };
+        let order = ReloadOrder::Pair { name: name.to_owned(), bytes, id, reply };
         self.orders.send(order).await.map_err(|_| AdminError::Closed)?;
         let pair = pair.await.map_err(|_| AdminError::Closed)??;
         let named = pair.other.as_deref().unwrap_or(&pair.candidate);
-        let samples = self.recent.of(&named.generation.plugin);
-        let limits = &self.limits.of(&pair.candidate);
-        Ok(preview::compare(&self.machine, limits, &pair, &samples, show_values).await)
+        let samples = self.recent.rows_of(&named.generation.plugin);
+        let limits = &self.limits.limits_of(&pair.candidate);
+        Ok(preview::compare(&self.shared, limits, &pair, &samples, show_values).await)
     }
 
     /// The generation that serves a plugin now; an error where none does or it is in quarantine.
@@ -327,15 +333,15 @@ impl Runtime {
         Ok(self.registry.begin(plugin)?.plugin().generation.clone())
     }
 
-    /// How often plugins were stopped, or something of theirs refused, since the start: by plugin,
-    /// system and cause, none of them 0.
+    /// The times that plugins were stopped, or something of theirs refused, since the start: by
+    /// plugin, system and cause, none of them 0.
     pub fn stops(&self) -> Vec<StopCount> {
-        let mut counts = self.machine.stops.counts();
+        let mut counts = self.shared.stops.counts();
         counts.extend(self.systems.values().flat_map(|system| refusals(system)));
         counts
     }
 
-    /// What was sent for a system, if there is such a one.
+    /// The traffic of a system, if there is such a one.
     pub fn traffic(&self, system: &str) -> Option<Traffic> {
         self.systems.get(system).map(|system| system.traffic())
     }
@@ -348,7 +354,9 @@ impl Drop for Runtime {
 }
 
 /// The way out of each system; those that reach the same account share its quotas.
-fn open_systems(options: &Options) -> Result<BTreeMap<String, Arc<SystemEgress>>, RuntimeError> {
+fn open_systems(
+    options: &RuntimeOptions,
+) -> Result<BTreeMap<String, Arc<SystemEgress>>, RuntimeError> {
     let mut gates: Vec<(&SystemConfig, Arc<QuotaGate>)> = Vec::new();
     let mut systems = BTreeMap::new();
     for (system, seed) in options.systems.iter().zip(options.seed..) {
@@ -370,7 +378,7 @@ fn open_systems(options: &Options) -> Result<BTreeMap<String, Arc<SystemEgress>>
     Ok(systems)
 }
 
-fn open_unopened(options: &Options) -> Result<Vec<UnopenedSystem>, RuntimeError> {
+fn open_unopened(options: &RuntimeOptions) -> Result<Vec<UnopenedSystem>, RuntimeError> {
     let Some(folder) = &options.quotas else { return Ok(Vec::new()) };
     UnopenedSystem::open_recorded(folder, &options.clock, &options.unopened_systems)
         .map_err(RuntimeError::Quotas)
@@ -379,8 +387,9 @@ fn open_unopened(options: &Options) -> Result<Vec<UnopenedSystem>, RuntimeError>
 /// The counts of what a system's way out refused or found unusual.
 fn refusals(system: &SystemEgress) -> impl Iterator<Item = StopCount> {
     let (config, Traffic { refused, alarms, .. }) = (system.config(), system.traffic());
-    let count = move |reason: &RefusalReason| (Cause::Egress(*reason), refused.count(*reason));
-    let causes = RefusalReason::ALL.iter().map(count).chain([(Cause::Unusual, alarms)]);
+    let count =
+        move |reason: &RefusalReason| (CountedCause::Egress(*reason), refused.count(*reason));
+    let causes = RefusalReason::ALL.iter().map(count).chain([(CountedCause::Unusual, alarms)]);
     causes.filter(|(_, times)| *times > 0).map(|(cause, times)| StopCount {
         plugin: config.plugin.clone(),
         system: config.name.clone(),
@@ -402,9 +411,9 @@ impl Systems for Runtime {
             reason: "no such system is configured".to_owned(),
         })?;
         let unit = self.registry.begin(&egress.config().plugin)?;
-        let (machine, limits) = (Arc::clone(&self.machine), self.limits.clone());
-        let opener = Opener { machine, limits, system: Arc::clone(egress) };
-        Ok(Box::new(Watched::open(unit, opener).await?))
+        let (shared, limits) = (Arc::clone(&self.shared), self.limits.clone());
+        let opener = JobOpener { shared, limits, system: Arc::clone(egress) };
+        Ok(Box::new(SupervisedConnector::open(unit, opener).await?))
     }
 }
 
@@ -428,17 +437,17 @@ impl Transforms for Runtime {
             })?;
         let call = TransformCall { parameters: &parameters, ..call };
         self.recent.note(&call);
-        let (machine, limits) = (&self.machine, &self.limits.of(plugin));
-        let answer = transform::call(machine, limits, plugin, call).await;
+        let (shared, limits) = (&self.shared, &self.limits.limits_of(plugin));
+        let answer = transform::call(shared, limits, plugin, call).await;
         let blame = blame::judge(&answer);
         // Rows at which the version before fails too say nothing about this one.
         let before = match unit.fallback() {
             Some(fallback) if matches!(blame, Blame::Fault | Blame::Doubt) => {
-                Some(blame::judge(&transform::call(machine, limits, &fallback, call).await))
+                Some(blame::judge(&transform::call(shared, limits, &fallback, call).await))
             }
             _ => None,
         };
-        unit.tell(blame::weigh(blame, before));
+        unit.record_result(blame::weigh(blame, before));
         Ok(answer?)
     }
 }

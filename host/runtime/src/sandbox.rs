@@ -3,6 +3,7 @@
 
 pub(crate) mod bindings;
 pub(crate) mod cache;
+pub(crate) mod call_failure;
 pub(crate) mod compiler;
 pub(crate) mod connector;
 pub(crate) mod convert;

@@ -24,7 +24,7 @@ use renkei_sync::model::record::{Batch, PageRequest, Row, Scan};
 use renkei_sync::model::value::Value;
 use renkei_sync::ports::{TransformCall, Transforms as _, Way};
 
-use crate::{Limits, NoTokens, Options, Pooling, Runtime, SystemConfig};
+use crate::{GuestLimits, NoTokens, Pooling, Runtime, RuntimeOptions, SystemConfig};
 use renkei_test_support::HandClock;
 
 /// A runtime over a folder of fixtures, with a short patience.
@@ -42,7 +42,7 @@ impl House {
     async fn with(
         fixtures: &[Fixture],
         systems: Vec<SystemConfig>,
-        change: impl FnOnce(&mut Options),
+        change: impl FnOnce(&mut RuntimeOptions),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let plugins = folder.path().join("plugins");
@@ -55,7 +55,7 @@ impl House {
     }
 
     /// The house again after a restart, over what the one before left.
-    async fn again(self, change: impl FnOnce(&mut Options)) -> Self {
+    async fn again(self, change: impl FnOnce(&mut RuntimeOptions)) -> Self {
         let Self { runtime, folder, .. } = self;
         drop(runtime);
         Self::over(folder, vec![], change).await
@@ -64,16 +64,16 @@ impl House {
     async fn over(
         folder: TempDir,
         systems: Vec<SystemConfig>,
-        change: impl FnOnce(&mut Options),
+        change: impl FnOnce(&mut RuntimeOptions),
     ) -> Self {
         let plugins = folder.path().join("plugins");
         let (clock, tokens) = (Arc::<HandClock>::default(), Arc::new(NoTokens));
         let cache = folder.path().join("cache");
-        let mut options = Options::new(plugins, cache, systems, clock.clone(), tokens);
+        let mut options = RuntimeOptions::new(plugins, cache, systems, clock.clone(), tokens);
         options.watch = false;
         options.pooling = Pooling::Off;
         options.connector_limits =
-            Limits { run_ms: 500, memory_bytes: 32 << 20, ..Limits::connector() };
+            GuestLimits { run_ms: 500, memory_bytes: 32 << 20, ..GuestLimits::connector() };
         change(&mut options);
         Self { runtime: Runtime::start(options).await.unwrap(), clock, folder }
     }
@@ -83,19 +83,19 @@ impl House {
     }
 
     /// Replaces a file as an admin should: written aside, then renamed.
-    fn put(&self, name: &str, bytes: &[u8]) {
-        put(&self.plugins(), name, bytes);
+    fn replace_file(&self, name: &str, bytes: &[u8]) {
+        replace_file(&self.plugins(), name, bytes);
     }
 }
 
-fn put(folder: &Path, name: &str, bytes: &[u8]) {
+fn replace_file(folder: &Path, name: &str, bytes: &[u8]) {
     let draft = folder.join(format!("{name}.tmp"));
     std::fs::write(&draft, bytes).unwrap();
     std::fs::rename(draft, folder.join(name)).unwrap();
 }
 
-/// What the courier is asked to send: GET a path of slot `primary`.
-fn errand(path: &str) -> PageRequest {
+/// A request that the courier sends: GET a path of slot `primary`.
+fn page_request(path: &str) -> PageRequest {
     PageRequest {
         object: path.to_owned(),
         columns: vec!["primary".to_owned()],

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use renkei_bench_first_sync::{Fast, Simulated, mapping, text};
 use renkei_package::{BuildOptions, build_many};
-use renkei_runtime::{NoTokens, Options, Runtime, SystemAuth, SystemConfig};
+use renkei_runtime::{NoTokens, Runtime, RuntimeOptions, SystemAuth, SystemConfig};
 use serde_json::Value as Json;
 
 use crate::figures::{Figures, Target};
@@ -160,7 +160,7 @@ async fn runtime(
         system(mapping::SALESFORCE, salesforce, client)?,
     ];
     let (plugins, cache) = (stage.join("plugins"), stage.join("cache"));
-    let mut options = Options::new(plugins, cache, systems, clock, Arc::new(NoTokens));
+    let mut options = RuntimeOptions::new(plugins, cache, systems, clock, Arc::new(NoTokens));
     options.watch = false;
     let runtime = Runtime::start(options).await?;
     match runtime.list().iter().find_map(|file| file.fault.as_ref()) {

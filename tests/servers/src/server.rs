@@ -33,7 +33,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server. `script` gets the base URL, the request, and how many with this path came before.
+    /// Starts a server. `script` gets the base URL, the request, and how many with this path came
+    /// before.
     pub async fn start(
         script: impl Fn(&str, &SeenRequest, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {

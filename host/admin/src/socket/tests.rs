@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use renkei_runtime::{AdminError, Cap, Cause, StopCount};
+use renkei_runtime::{AdminError, Cap, CountedCause, StopCount};
 use renkei_sync::model::state::ReviewStatus;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
@@ -27,17 +27,19 @@ struct NoPlugins;
 impl PluginControl for NoPlugins {
     async fn admin(
         &self,
-        request: renkei_runtime::Request,
-    ) -> Result<renkei_runtime::Answer, AdminError> {
+        request: renkei_runtime::PluginRequest,
+    ) -> Result<renkei_runtime::PluginAnswer, AdminError> {
         match request {
-            renkei_runtime::Request::List => Ok(renkei_runtime::Answer::Plugins(Vec::new())),
+            renkei_runtime::PluginRequest::List => {
+                Ok(renkei_runtime::PluginAnswer::Plugins(Vec::new()))
+            }
             other => Err(AdminError::Unknown(format!("{other:?}"))),
         }
     }
 
     fn stops(&self) -> Vec<StopCount> {
         let (plugin, system, file) = ("names".to_owned(), String::new(), String::new());
-        vec![StopCount { plugin, system, file, cause: Cause::from(Cap::Memory), times: 3 }]
+        vec![StopCount { plugin, system, file, cause: CountedCause::from(Cap::Memory), times: 3 }]
     }
 }
 
@@ -69,8 +71,8 @@ async fn control_socket_survives_a_lack_of_file_descriptors() {
     // More refusals than connections are served at once: none of them keeps a place.
     let starved = Starved { refusals: 12, listener };
     let task = tokio::spawn(listen(starved, requests, Arc::new(NoPlugins)));
-    let told = request_plugins(dir.path(), &renkei_runtime::Request::List).await.unwrap();
-    assert_eq!(told.unwrap().answer, renkei_runtime::Answer::Plugins(Vec::new()));
+    let told = request_plugins(dir.path(), &renkei_runtime::PluginRequest::List).await.unwrap();
+    assert_eq!(told.unwrap().answer, renkei_runtime::PluginAnswer::Plugins(Vec::new()));
     task.abort();
 }
 
@@ -81,8 +83,8 @@ struct ManyPlugins;
 impl PluginControl for ManyPlugins {
     async fn admin(
         &self,
-        _: renkei_runtime::Request,
-    ) -> Result<renkei_runtime::Answer, AdminError> {
+        _: renkei_runtime::PluginRequest,
+    ) -> Result<renkei_runtime::PluginAnswer, AdminError> {
         let report = |number: usize| PluginReport {
             file: format!("{number}.wasm"),
             id: None,
@@ -98,7 +100,7 @@ impl PluginControl for ManyPlugins {
             paused_systems: vec![],
             versions: Vec::new(),
         };
-        Ok(renkei_runtime::Answer::Plugins((0..10_000).map(report).collect()))
+        Ok(renkei_runtime::PluginAnswer::Plugins((0..10_000).map(report).collect()))
     }
 
     fn stops(&self) -> Vec<StopCount> {
@@ -235,11 +237,15 @@ async fn plugin_request_is_answered_while_a_decision_waits() {
         request = socket.next() => request,
         _ = &mut deciding => panic!("nobody decided"),
     };
-    let list = request_plugins(dir.path(), &renkei_runtime::Request::List).await.unwrap().unwrap();
+    let list =
+        request_plugins(dir.path(), &renkei_runtime::PluginRequest::List).await.unwrap().unwrap();
     let (plugin, system, cause) = ("names".to_owned(), String::new(), "memory".to_owned());
     let stops = vec![StopReport { plugin, system, file: String::new(), cause, times: 3 }];
-    assert_eq!(list, PluginStatus { answer: renkei_runtime::Answer::Plugins(Vec::new()), stops });
-    let reload = renkei_runtime::Request::Reload(None);
+    assert_eq!(
+        list,
+        PluginStatus { answer: renkei_runtime::PluginAnswer::Plugins(Vec::new()), stops }
+    );
+    let reload = renkei_runtime::PluginRequest::Reload(None);
     let refused = request_plugins(dir.path(), &reload).await.err().unwrap();
     assert_eq!(refused.kind().exit_code(), 2, "{refused}");
     let (review, status) = ("ab".to_owned(), ReviewStatus::Chosen);

@@ -1,4 +1,4 @@
-//! Where requests may go, spelled in every way.
+//! Permitted and refused places, spelled in every way.
 
 use super::*;
 use crate::public_address::NotPublic;
@@ -64,12 +64,12 @@ fn addresses_must_be_public_in_every_spelling() {
         "https://[fe80::1]/",
     ] {
         let outcome = metadata.check_origin(&url.parse().unwrap());
-        assert!(matches!(outcome, Err(Refusal::Address { .. })), "{url}: {outcome:?}");
+        assert!(matches!(outcome, Err(EgressRefusal::Address { .. })), "{url}: {outcome:?}");
     }
     check(&metadata, "https://1.1.1.1/", true);
     let own = metadata.check_origin(&"http://127.0.0.1/".parse().unwrap());
     let (host, fault) = ("127.0.0.1".to_owned(), NotPublic::Loopback);
-    assert_eq!(own, Err(Refusal::Address { host, fault }), "only an admin says so");
+    assert_eq!(own, Err(EgressRefusal::Address { host, fault }), "only an admin says so");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn an_admins_own_address_is_reachable_and_nothing_else_then() {
 }
 
 #[test]
-fn a_grant_is_what_is_asked_and_allowed() {
+fn allowlist_is_what_the_manifest_asks_and_the_admin_allows() {
     let mut asked = connection(&["https://eu.pods.example.com"]);
     asked.methods = vec![renkei_package::Method::Get];
     asked.paths = vec!["/crm/".to_owned(), "/oauth/token".to_owned()];
@@ -101,13 +101,13 @@ fn a_grant_is_what_is_asked_and_allowed() {
     assert_eq!(outcome(Method::GET, "https://eu.pods.example.com/oauth/token"), Ok(()));
     for path in ["/crmx", "/crm%2Fv3", "/oauth/tokens", "/", "/Crm/v3", "//crm/v3"] {
         let refused = outcome(Method::GET, &format!("https://eu.pods.example.com{path}"));
-        assert!(matches!(refused, Err(Refusal::Ungranted(_))), "{path}: {refused:?}");
+        assert!(matches!(refused, Err(EgressRefusal::Ungranted(_))), "{path}: {refused:?}");
     }
     let refused = outcome(Method::DELETE, "https://eu.pods.example.com/crm");
-    assert_eq!(refused, Err(Refusal::Method("DELETE".to_owned())));
+    assert_eq!(refused, Err(EgressRefusal::Method("DELETE".to_owned())));
     for host in ["us.pods.example.com", "api.example.com", "evil.example"] {
         let refused = outcome(Method::GET, &format!("https://{host}/crm"));
-        assert_eq!(refused, Err(Refusal::Origin(format!("https://{host}"))));
+        assert_eq!(refused, Err(EgressRefusal::Origin(format!("https://{host}"))));
     }
     let nothing = Connection { methods: vec![], paths: vec![], ..asked };
     let nowhere = Allowlist::new(&nothing, None);

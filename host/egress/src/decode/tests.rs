@@ -42,7 +42,7 @@ fn text(bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn honest_bodies_come_out() {
+fn honest_bodies_are_decoded() {
     let body = text(300_000);
     for step in [1, 7, 4096, usize::MAX] {
         assert_eq!(decode(ContentEncoding::Identity, &body, step).as_ref(), Ok(&body));
@@ -69,7 +69,7 @@ fn honest_bodies_come_out() {
 const BROTLI_RENKEI: &str = "1b3b00f88d946edeb42c5b93ab34b7b8270e001b";
 
 #[test]
-fn damaged_bodies_do_not() {
+fn damaged_bodies_are_refused() {
     let body = text(50_000);
     let brotli = hex::decode(BROTLI_RENKEI).unwrap();
     for (encoding, wire) in [
@@ -90,18 +90,18 @@ fn damaged_bodies_do_not() {
 
 #[test]
 fn every_cap_holds_while_the_body_comes() {
-    let check = |encoding, wire: &[u8], expected: Refusal| {
+    let check = |encoding, wire: &[u8], expected: EgressRefusal| {
         assert_eq!(
             decode(encoding, wire, 16 << 10),
             Err(DecodeError::Refused(expected)),
             "{encoding:?}"
         );
     };
-    check(ContentEncoding::Identity, &vec![b'x'; WIRE_BYTES_MAX + 1], Refusal::WireBytes);
+    check(ContentEncoding::Identity, &vec![b'x'; WIRE_BYTES_MAX + 1], EgressRefusal::WireBytes);
     let zeros = vec![0; 64 << 20];
-    check(ContentEncoding::Gzip, &gzip(&zeros), Refusal::Ratio);
-    check(ContentEncoding::Zstd, &zstd(&zeros), Refusal::Ratio);
-    check(ContentEncoding::Brotli, &hex::decode(BROTLI_BOMB).unwrap(), Refusal::Ratio);
+    check(ContentEncoding::Gzip, &gzip(&zeros), EgressRefusal::Ratio);
+    check(ContentEncoding::Zstd, &zstd(&zeros), EgressRefusal::Ratio);
+    check(ContentEncoding::Brotli, &hex::decode(BROTLI_BOMB).unwrap(), EgressRefusal::Ratio);
     // Just below the ratio, but more than the cap: 8 KiB of noise, repeated, compresses about 20:1.
     let noise = text(1 << 20);
     let slow: Vec<u8> = noise
@@ -109,8 +109,8 @@ fn every_cap_holds_while_the_body_comes() {
         .flat_map(|chunk| std::iter::repeat_n(chunk, 40).flatten().copied().collect::<Vec<_>>())
         .collect();
     assert!(slow.len() > DECODED_BYTES_MAX);
-    check(ContentEncoding::Gzip, &gzip(&slow), Refusal::DecodedBytes);
-    check(ContentEncoding::Zstd, &gzip_free_zstd(&slow), Refusal::DecodedBytes);
+    check(ContentEncoding::Gzip, &gzip(&slow), EgressRefusal::DecodedBytes);
+    check(ContentEncoding::Zstd, &gzip_free_zstd(&slow), EgressRefusal::DecodedBytes);
 }
 
 fn gzip_free_zstd(body: &[u8]) -> Vec<u8> {
@@ -140,8 +140,8 @@ fn a_window_beyond_the_limit_is_refused() {
 }
 
 #[test]
-fn names_of_encodings() {
-    let check = |lines: &[&str], expected: Result<ContentEncoding, Refusal>| {
+fn encodings_are_known_by_name() {
+    let check = |lines: &[&str], expected: Result<ContentEncoding, EgressRefusal>| {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(CONTENT_ENCODING, line.parse().unwrap());
@@ -153,10 +153,10 @@ fn names_of_encodings() {
     check(&["GZIP"], Ok(ContentEncoding::Gzip));
     check(&["identity, br"], Ok(ContentEncoding::Brotli));
     check(&["zstd"], Ok(ContentEncoding::Zstd));
-    check(&["gzip, gzip"], Err(Refusal::NestedEncoding));
-    check(&["gzip", "br"], Err(Refusal::NestedEncoding));
-    check(&["deflate"], Err(Refusal::Encoding));
-    check(&["gzip, compress"], Err(Refusal::Encoding));
+    check(&["gzip, gzip"], Err(EgressRefusal::NestedEncoding));
+    check(&["gzip", "br"], Err(EgressRefusal::NestedEncoding));
+    check(&["deflate"], Err(EgressRefusal::Encoding));
+    check(&["gzip, compress"], Err(EgressRefusal::Encoding));
 }
 
 proptest! {

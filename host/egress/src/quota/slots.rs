@@ -30,10 +30,10 @@ pub(super) struct SlotFile {
     known: Option<(SlotHead, u64)>,
 }
 
-/// What is in the file.
+/// The content of the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SlotContent {
-    /// What was last read or written.
+    /// The content that was last read or written.
     Known,
     /// Something newer.
     Newer(Vec<u8>),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn one_sees_what_the_other_wrote() {
+    fn process_reads_what_another_wrote() {
         let folder = tempfile::tempdir().unwrap();
         let (mut one, mut other) = (slots(&folder), slots(&folder));
         assert_eq!(one.read().unwrap(), SlotContent::Nothing);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_to_last_is_there_when_the_rest_is_not() {
+    fn lasting_slot_survives_the_loss_of_the_others() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = slots(&folder);
         writer.read().unwrap();

@@ -1,9 +1,9 @@
-//! Where the windows of an account are kept: by this process alone, or in a file that all processes
-//! of one data directory change in turn.
+//! Keeps the windows of an account: in this process alone, or in a file that all processes of one
+//! data directory change in turn.
 //!
 //! Each process holds a lock on a file of its own (its mark) for as long as it lives; the system
 //! drops it with the process, whatever ended that. So calls that a dead process had in flight are
-//! found out at once, and no lease has to be renewed. ProcessMarks are made and looked for only under the
+//! found out at once, and no lease has to be renewed. Marks are made and looked for only under the
 //! lock on the windows.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::slots::{SlotContent, SlotFile};
 use super::windows::{QuotaWindows, WindowContext};
 
-/// What a look at the windows changed.
+/// The change that a look at the windows made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WindowChange {
     Nothing,
@@ -237,7 +237,7 @@ impl Drop for ProcessMarks {
     }
 }
 
-/// Whether somebody holds the lock on a mark. Where that cannot be known, somebody may.
+/// True where somebody holds the lock on a mark. Where that cannot be known, somebody may.
 fn lives(mark: &Path) -> bool {
     match renkei_files::open(OpenOptions::new().read(true), mark) {
         Ok(mark) => mark.try_lock_shared().is_err(),
@@ -245,7 +245,7 @@ fn lives(mark: &Path) -> bool {
     }
 }
 
-/// Whether windows of this account were kept before.
+/// True where windows of this account were kept before.
 pub(super) fn is_kept(folder: &Path, account: &str) -> bool {
     folder.join(file_name(account)).exists()
 }

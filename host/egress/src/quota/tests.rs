@@ -167,7 +167,7 @@ async fn the_file_is_private_and_bounded() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_down_is_not_sent() {
+async fn call_that_cannot_be_recorded_is_not_sent() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
     assert!(QuotaGate::shared(clock.clone(), &folder.path().join("acme/quotas"), "a").is_ok());
     fs::write(folder.path().join("file"), b"").unwrap();

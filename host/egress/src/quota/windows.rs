@@ -1,4 +1,4 @@
-//! What an account's windows remember of its calls, as plain data that processes can hand on.
+//! The calls that an account's windows remember, as plain data that processes can hand on.
 //!
 //! A server counts arrivals, which lie somewhere between our sending and our receiving; so a slot
 //! of a window is taken when a call is sent and free again only `per_ms` after the call has
@@ -38,7 +38,7 @@ const CALL_MOST_MS: i64 = 600_000;
 /// The longest time that a server's word holds.
 const PAUSE_MAX_MS: u64 = crate::limits::RETRY_AFTER_MAX_MS;
 
-/// What one request asks of the windows.
+/// The quotas that one request uses.
 #[derive(Debug, Clone)]
 pub struct QuotaClaim {
     names: Vec<String>,
@@ -62,23 +62,23 @@ impl QuotaClaim {
     }
 }
 
-/// Who looks at the windows, and when.
+/// The process that looks at the windows, and the time.
 #[derive(Clone, Copy)]
 pub(crate) struct WindowContext<'a> {
     pub(crate) now_ms: i64,
     /// The process that asks.
     pub(crate) process: u64,
-    /// Whether another process lives.
+    /// True where another process lives.
     pub(crate) alive: &'a dyn Fn(u64) -> bool,
 }
 
-/// When a call may go.
+/// The answer to a call that wants to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
     /// It has begun.
     Begun,
     AfterMs(u64),
-    /// When a call in flight has ended; `elsewhere` if one of them belongs to another process.
+    /// After a call in flight has ended; `elsewhere` if one of them belongs to another process.
     OnEnd {
         elsewhere: bool,
     },
@@ -161,7 +161,7 @@ impl QuotaWindows {
         next
     }
 
-    /// Whether what a power cut would make forgotten is more than what is kept back for that.
+    /// True where a power cut would make more forgotten than is kept back for that.
     pub(crate) fn must_last(&self, claim: &QuotaClaim) -> bool {
         let lasting = claim.quotas.iter().filter(|quota| quota.per_ms >= LASTING_MS);
         lasting.map(|quota| spare(quota).max(1)).any(|most| self.unsaved >= most)
@@ -214,7 +214,8 @@ impl QuotaWindows {
         self.not_before_ms.clear();
     }
 
-    /// What happened until now is not known; for `lasting` windows neither.
+    /// Counts every short window as used up, and with `lasting` the lasting ones too: the calls
+    /// until now are not known.
     pub(crate) fn fill(&mut self, now_ms: i64, lasting: bool) {
         let [short, long] = &mut self.full_at_ms;
         *short = Some(now_ms);
@@ -248,7 +249,8 @@ impl QuotaWindows {
         }
     }
 
-    /// When a window has room for one more call; `None`: not before one in flight has ended.
+    /// The time at which a window has room for one more call; `None`: not before one in flight has
+    /// ended.
     fn free_at(&self, now_ms: i64, quota: &Quota) -> Option<i64> {
         let length = signed(quota.per_ms).saturating_add(MARGIN_MS);
         let [short, lasting] = self.full_at_ms;
@@ -331,7 +333,8 @@ impl QuotaHistory {
     }
 }
 
-/// How wide a cell of calls that ended `age` ms ago may be: a part of the window it counts in.
+/// The width that a cell of calls that ended `age` ms ago may have: a part of the window it counts
+/// in.
 fn grain(age: i64, lengths: &[i64]) -> i64 {
     let window = lengths.iter().find(|length| age <= **length).or(lengths.last());
     window.map_or(0, |length| length / GRAINS)

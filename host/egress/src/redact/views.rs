@@ -29,7 +29,7 @@ const NAMED: [(&[u8], u8); 13] = [
 
 impl TextView {
     /// The text itself. It has fewer than 2^32 bytes.
-    pub(super) fn of(text: &[u8]) -> Self {
+    pub(super) fn from_text(text: &[u8]) -> Self {
         let mut view = Self::with_room(text.len());
         for (byte, at) in text.iter().zip(0u32..) {
             view.push(*byte, (at, at.saturating_add(1)));
@@ -52,7 +52,7 @@ impl TextView {
         &self.bytes
     }
 
-    /// Where in the text these bytes of the view stand.
+    /// The place in the text of these bytes of the view.
     pub(super) fn source(&self, range: Range<usize>) -> Range<usize> {
         let places = self.places.get(range).unwrap_or_default();
         let at = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
@@ -90,7 +90,7 @@ impl TextView {
     }
 }
 
-/// What an escape stands for.
+/// The byte or character that an escape stands for.
 enum Unescaped {
     Byte(u32),
     Character(u32),
@@ -109,7 +109,7 @@ impl Unescaped {
     }
 }
 
-/// What follows a backslash, in JSON and JavaScript; with the length of the whole escape.
+/// The escape after a backslash, in JSON and JavaScript; with the length of the whole escape.
 fn backslash(rest: &[u8]) -> Option<(Unescaped, usize)> {
     let plain = |byte: u8| Some((Unescaped::Byte(u32::from(byte)), 2));
     match *rest.first()? {
@@ -130,7 +130,7 @@ fn backslash(rest: &[u8]) -> Option<(Unescaped, usize)> {
     }
 }
 
-/// What follows an ampersand, in HTML and XML; with the length of the whole escape.
+/// The escape after an ampersand, in HTML and XML; with the length of the whole escape.
 fn entity(rest: &[u8]) -> Option<(Unescaped, usize)> {
     let Some(number) = rest.strip_prefix(b"#") else {
         let (name, byte) = NAMED.iter().find(|(name, _)| {

@@ -1,5 +1,5 @@
-//! What has an end: the time of a request, renewals, a server's word on time; and what a token
-//! endpoint says.
+//! Bounds: the time of a request, renewals, a pause that a server asks for; and answers of token
+//! endpoints.
 
 use super::*;
 use renkei_test_servers::{NameServer, RawServer};
@@ -100,7 +100,7 @@ async fn a_refused_renewal_keeps_its_reason() {
 
 /// `RULES.md R14`: a page or a redirect says nothing about the credentials.
 #[tokio::test]
-async fn what_is_no_token_endpoint_is_told_as_that() {
+async fn answer_of_no_token_endpoint_is_named_as_that() {
     let page = || b"<!DOCTYPE html><title>Log in</title>".to_vec();
     let place = || vec![("location", "https://login.example/?next=secret".to_owned())];
     let cases: [(Reply, &str); 5] = [
@@ -123,7 +123,7 @@ async fn what_is_no_token_endpoint_is_told_as_that() {
 
 /// `RULES.md R14`: an error code counts whatever the status is, and not each is about credentials.
 #[tokio::test]
-async fn a_refusal_of_tokens_says_what_is_refused() {
+async fn token_refusal_names_what_is_refused() {
     for (status, code, is_unfit) in [
         (200, "invalid_grant", false),
         (400, "invalid_grant", false),

@@ -40,7 +40,7 @@ fn default_plugins() -> PathBuf {
 }
 
 /// `[limits.connector]`, `[limits.transform]`, `[limits.plugin.ID]` and `[limits.compile]`; each
-/// limit by its key (`renkei_runtime::KNOBS`).
+/// limit by its key (`renkei_runtime::LIMIT_KEYS`).
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LimitsFile {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use renkei_admin::text;
-use renkei_runtime::{CompileLimits, KNOBS, LimitChanges, Limits, Options};
+use renkei_runtime::{CompileLimits, GuestLimits, LIMIT_KEYS, LimitChanges, RuntimeOptions};
 use toml::Spanned;
 
 use super::available_plugins::AvailablePlugins;
@@ -14,15 +14,15 @@ use crate::preflight::{Finding, FindingScope, Severity};
 /// The limits of plugins, as configured.
 #[derive(Debug, Clone)]
 pub(crate) struct PluginLimits {
-    connector: Limits,
-    transform: Limits,
+    connector: GuestLimits,
+    transform: GuestLimits,
     plugins: BTreeMap<String, LimitChanges>,
     compile: CompileLimits,
 }
 
 impl PluginLimits {
     /// Puts these limits into the runtime's options.
-    pub(crate) fn set(&self, options: &mut Options) {
+    pub(crate) fn set(&self, options: &mut RuntimeOptions) {
         options.connector_limits = self.connector.clone();
         options.transform_limits = self.transform.clone();
         options.limit_changes = self.plugins.clone();
@@ -53,15 +53,15 @@ pub(super) fn idle<'a>(
 pub(super) fn resolve(root: &RootSource) -> Result<PluginLimits, ConfigError> {
     let file = &root.value.limits;
     for key in file.transform.keys() {
-        let fits = |name: &str| KNOBS.iter().all(|knob| knob.key != name || knob.transform);
+        let fits = |name: &str| LIMIT_KEYS.iter().all(|knob| knob.key != name || knob.transform);
         if !fits(key.get_ref()) {
             return Err(root.at(key, format!("a transform has no limit `{}`", key.get_ref())));
         }
     }
     let plugins = file.plugin.iter();
     Ok(PluginLimits {
-        connector: changes(root, &file.connector)?.apply(&Limits::connector()),
-        transform: changes(root, &file.transform)?.apply(&Limits::transform()),
+        connector: changes(root, &file.connector)?.apply(&GuestLimits::connector()),
+        transform: changes(root, &file.transform)?.apply(&GuestLimits::transform()),
         plugins: plugins
             .map(|(id, table)| Ok((id.get_ref().clone(), changes(root, table)?)))
             .collect::<Result<_, _>>()?,
@@ -122,7 +122,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(limits.connector.memory_bytes, 512 << 20);
-        assert_eq!(limits.transform, Limits::transform());
+        assert_eq!(limits.transform, GuestLimits::transform());
         assert_eq!(limits.plugins["hubspot"].apply(&limits.connector).run_ms, 60_000);
         assert_eq!(limits.compile.cpu_seconds, 10);
         assert_eq!(limits.compile.memory_bytes, CompileLimits::default().memory_bytes);

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use renkei_package::{Manifest, ManifestKind, SettingValue};
-use renkei_runtime::{CompileLimits, KNOBS, LimitChanges, Limits};
+use renkei_runtime::{CompileLimits, GuestLimits, LIMIT_KEYS, LimitChanges};
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
@@ -93,7 +93,7 @@ fn reference_has_a_row_for_every_key() {
         ("### `[systems.NAME]`", keys::<SystemFile>()),
         ("### `[systems.NAME.auth]`", keys::<AuthFile>()),
         ("### `[limits]`", keys::<LimitsFile>()),
-        ("### A limit", KNOBS.iter().map(|knob| knob.key.to_owned()).collect()),
+        ("### A limit", LIMIT_KEYS.iter().map(|knob| knob.key.to_owned()).collect()),
         ("### `[limits.compile]`", keys::<CompileFile>()),
         ("## `entities/NAME.toml`", keys::<EntityFile>()),
         ("### `[[member]]`", keys::<MemberFile>()),
@@ -123,11 +123,12 @@ fn is_kind(heading: &str, key: &str) -> bool {
 
 #[test]
 fn reference_has_the_defaults_and_bounds_of_limits() {
-    for knob in KNOBS {
+    for knob in LIMIT_KEYS {
         let row = row("### A limit", knob.key);
         assert_eq!(bounds(row[3]), (knob.min, knob.max), "{}", knob.key);
         assert_eq!(number(row[1]).is_some(), knob.transform, "{}", knob.key);
-        for (cell, kind) in [(row[1], Limits::transform()), (row[2], Limits::connector())] {
+        for (cell, kind) in [(row[1], GuestLimits::transform()), (row[2], GuestLimits::connector())]
+        {
             if let Some(default) = number(cell) {
                 let mut changes = LimitChanges::default();
                 changes.set(knob.key, default).unwrap();

@@ -8,18 +8,18 @@ use std::collections::BTreeSet;
 use renkei_egress::PausedSystem;
 use serde::{Deserialize, Serialize};
 
-use crate::lifecycle::plugin_state::BookError;
-use crate::lifecycle::view::{KnownVersion, PluginFile, Waiting};
+use crate::lifecycle::plugin_state::PluginStateError;
+use crate::lifecycle::view::{KnownVersion, PluginFile, WaitingVersion};
 
 /// So many digits of a digest name one file: nobody makes another one that begins with them by
 /// chance.
 pub(crate) const DIGITS_MIN: usize = 12;
 
-/// What is wanted.
+/// A request of an admin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Request {
+pub enum PluginRequest {
     /// Say what there is.
     List,
     /// Look at the folder now; with a file's name or an id, approve what it holds, forget that it
@@ -31,28 +31,28 @@ pub enum Request {
     Hold {
         /// The plugin's id.
         id: String,
-        /// Whether they wait.
+        /// True where they wait.
         on: bool,
     },
     /// Say what plugins ask and may; with an id, change it first. `all` means all that is asked.
     Grants {
         /// The plugin's id, or all.
         id: Option<String>,
-        /// What it may from now on.
+        /// The permissions to give.
         allow: Vec<String>,
-        /// What it may not any more.
+        /// The permissions to deny.
         deny: Vec<String>,
     },
 }
 
-/// What came of it.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Answer {
+pub enum PluginAnswer {
     /// The files as they are now; of one plugin where one was named.
     Plugins(Vec<PluginReport>),
-    /// What plugins ask and may.
+    /// The permissions of plugins.
     Grants(Vec<GrantsReport>),
 }
 
@@ -72,12 +72,12 @@ pub struct PluginReport {
     /// `serving`, `probation`, `quarantined`, `waiting`, `refused` or `loading`: the first that
     /// fits from the end.
     pub state: String,
-    /// Why the file as it is now is not taken.
+    /// The reason why the file as it is now is not taken.
     pub fault: Option<String>,
     /// Two-way functions that run one-way, with the reason.
     pub one_way: std::collections::BTreeMap<String, String>,
     /// The file as it is now waits.
-    pub waiting: Option<Waiting>,
+    pub waiting: Option<WaitingVersion>,
     /// New versions wait for an approval.
     pub hold: bool,
     /// No call is taken until then, ms since 1970.
@@ -118,7 +118,7 @@ impl From<&PluginFile> for PluginReport {
     }
 }
 
-/// What one plugin asks and may, in words such as `slot:primary`,
+/// The permissions that one plugin asks for and has, such as `slot:primary`,
 /// `host:primary:https://api.example.com`, `base:primary:https://api.example.com`,
 /// `auth:primary:bearer`, `token:primary:form:/oauth/token`, `token-base:primary:instance_url`,
 /// `method:primary:GET`, `path:primary:/crm/v3`, `secret:client_secret`, `read:contacts`,
@@ -129,11 +129,11 @@ pub struct GrantsReport {
     pub id: String,
     /// The version that serves.
     pub version: String,
-    /// What it asks.
+    /// The permissions that it asks for.
     pub asked: BTreeSet<String>,
-    /// What it may, of that.
+    /// Those that it has.
     pub allowed: BTreeSet<String>,
-    /// What it may not.
+    /// The permissions that it does not have.
     pub denied: BTreeSet<String>,
     /// A version that waits because it asks for more.
     pub waiting: Option<GrantsWaiting>,
@@ -144,11 +144,11 @@ pub struct GrantsReport {
 pub struct GrantsWaiting {
     /// Its version.
     pub version: String,
-    /// What it asks for beyond.
+    /// The permissions that it asks for beyond those.
     pub more: BTreeSet<String>,
 }
 
-/// Why what an admin wants is not done. Nothing was changed.
+/// The reason why what an admin wants is not done. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
@@ -164,12 +164,12 @@ pub enum AdminError {
     /// The file is another one than was looked at.
     #[error("`{name}` has changed: its SHA-256 is {is}; see `renkei plugin list` again")]
     Changed {
-        /// What was typed, without the digest.
+        /// The name as typed, without the digest.
         name: String,
         /// The digest of the file as it is now, hex.
         is: String,
     },
-    /// What stands behind `@` is no beginning of a digest that could name one file only.
+    /// The text after `@` is no beginning of a digest that could name one file only.
     #[error(
         "`@{0}` is no SHA-256: at least {DIGITS_MIN} of its 64 hexadecimal digits are needed; see \
          `renkei plugin list --json`"
@@ -186,7 +186,7 @@ pub enum AdminError {
     NotAsked {
         /// The plugin's id.
         id: String,
-        /// What was typed.
+        /// The text as typed.
         word: String,
     },
     /// The file as it is now is no plugin, or its earlier version cannot be loaded any more.
@@ -194,7 +194,7 @@ pub enum AdminError {
     Refused(String),
     /// It cannot be remembered.
     #[error(transparent)]
-    Book(#[from] BookError),
+    PluginState(#[from] PluginStateError),
     /// The program ends.
     #[error("the plugins are being closed; run the command again")]
     Closed,

@@ -1,44 +1,22 @@
-//! Whose fault a failed call is: the plugin's own, or not (issue 3: faults of the remote system or
-//! the network never count against a plugin).
+//! Blames a failed call on the plugin, or excuses it: faults of the remote system, the network or
+//! the host never count against a plugin.
 //!
 //! - Pure, and by types alone: a guest chooses its words and which of its errors it answers with,
 //!   so neither acquits it. A guest that was stopped is at fault by its
 //!   [`StopCause`](renkei_sync::model::plugin::StopCause); an error that it answers with is weighed
-//!   against what its requests came to in that call ([`CallEvidence`]). A transform asks nobody, so it
-//!   has nobody to blame.
+//!   against what its requests came to in that call ([`CallEvidence`]). A transform asks nobody, so
+//!   it has nobody to blame.
 //! - An error that says no more than that the input is wrong is in doubt: it counts where the
 //!   version before takes the same input, and never leads to quarantine, where an admin would no
 //!   longer see what is wrong.
 
 use renkei_sync::model::plugin::PluginError;
 
-use crate::lifecycle::health::Unit;
+use crate::lifecycle::health::CallResult;
+use crate::sandbox::call_failure::CallFailure;
 use renkei_egress::CallEvidence;
 
-/// A call that failed, and who says so.
-#[derive(Debug)]
-pub(crate) enum Failed {
-    /// The host: it stopped the guest, could not take its answer, or never asked it.
-    Host(PluginError),
-    /// The guest, with what its requests came to; a transform has no way to send one.
-    Guest(PluginError, Option<CallEvidence>),
-}
-
-impl From<PluginError> for Failed {
-    fn from(error: PluginError) -> Self {
-        Self::Host(error)
-    }
-}
-
-impl From<Failed> for PluginError {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Host(error) | Failed::Guest(error, _) => error,
-        }
-    }
-}
-
-/// What one call says of the plugin.
+/// The blame for one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blame {
     Good,
@@ -48,17 +26,19 @@ pub(crate) enum Blame {
     Excused,
 }
 
-/// What a call's result says of the plugin.
-pub(crate) fn judge<T>(result: &Result<T, Failed>) -> Blame {
+/// Blames or excuses the plugin for a call, by types alone.
+pub(crate) fn judge<T>(result: &Result<T, CallFailure>) -> Blame {
     match result {
         Ok(_) => Blame::Good,
-        Err(Failed::Host(PluginError::Broken { cause, .. })) if cause.is_its_own() => Blame::Fault,
-        Err(Failed::Host(_)) => Blame::Excused,
-        Err(Failed::Guest(error, evidence)) => said(error, *evidence),
+        Err(CallFailure::Host(PluginError::Broken { cause, .. })) if cause.is_its_own() => {
+            Blame::Fault
+        }
+        Err(CallFailure::Host(_)) => Blame::Excused,
+        Err(CallFailure::Guest(error, evidence)) => weigh_answer(error, *evidence),
     }
 }
 
-fn said(error: &PluginError, evidence: Option<CallEvidence>) -> Blame {
+fn weigh_answer(error: &PluginError, evidence: Option<CallEvidence>) -> Blame {
     use PluginError::{Broken, Forbidden, Host, Invalid, NotFound, Unsupported};
     match (error, evidence) {
         (Broken { .. }, _) => Blame::Fault,
@@ -73,14 +53,14 @@ fn said(error: &PluginError, evidence: Option<CallEvidence>) -> Blame {
     }
 }
 
-/// What counts of a call, given what the version before came to with the same input, where there is
-/// one that would serve again.
-pub(crate) fn weigh(blame: Blame, before: Option<Blame>) -> Unit {
+/// Turns blame into the result that health counts. `before` is the blame for the earlier version
+/// with the same input, where one would serve again.
+pub(crate) fn weigh(blame: Blame, before: Option<Blame>) -> CallResult {
     match (blame, before) {
-        (Blame::Good, _) => Unit::Good,
-        (Blame::Fault, Some(Blame::Fault | Blame::Doubt)) => Unit::Excused,
-        (Blame::Fault, _) | (Blame::Doubt, Some(Blame::Good)) => Unit::Fault,
-        (Blame::Doubt | Blame::Excused, _) => Unit::Excused,
+        (Blame::Good, _) => CallResult::Good,
+        (Blame::Fault, Some(Blame::Fault | Blame::Doubt)) => CallResult::Excused,
+        (Blame::Fault, _) | (Blame::Doubt, Some(Blame::Good)) => CallResult::Fault,
+        (Blame::Doubt | Blame::Excused, _) => CallResult::Excused,
     }
 }
 
@@ -126,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_guest_says_is_weighed_against_what_it_did() {
+    fn guests_error_is_weighed_against_its_requests() {
         use Blame::{Doubt, Excused, Fault};
         let problem = || Problem {
             code: "busy".to_owned(),
@@ -172,29 +152,29 @@ mod tests {
             ),
         ] {
             for (evidence, expected) in evidences.into_iter().zip(expected) {
-                let found = judge::<()>(&Err(Failed::Guest(error.clone(), evidence)));
+                let found = judge::<()>(&Err(CallFailure::Guest(error.clone(), evidence)));
                 assert_eq!(found, expected, "{error} {evidence:?}");
             }
         }
     }
 
     #[test]
-    fn the_version_before_decides_what_is_in_doubt() {
+    fn version_before_decides_a_doubt() {
         use Blame::{Doubt, Excused, Fault, Good};
         for (blame, before, expected) in [
-            (Good, None, Unit::Good),
-            (Excused, None, Unit::Excused),
-            (Excused, Some(Good), Unit::Excused),
-            (Fault, None, Unit::Fault),
-            (Fault, Some(Good), Unit::Fault),
-            (Fault, Some(Excused), Unit::Fault),
-            (Fault, Some(Fault), Unit::Excused),
-            (Fault, Some(Doubt), Unit::Excused),
-            (Doubt, None, Unit::Excused),
-            (Doubt, Some(Good), Unit::Fault),
-            (Doubt, Some(Doubt), Unit::Excused),
-            (Doubt, Some(Fault), Unit::Excused),
-            (Doubt, Some(Excused), Unit::Excused),
+            (Good, None, CallResult::Good),
+            (Excused, None, CallResult::Excused),
+            (Excused, Some(Good), CallResult::Excused),
+            (Fault, None, CallResult::Fault),
+            (Fault, Some(Good), CallResult::Fault),
+            (Fault, Some(Excused), CallResult::Fault),
+            (Fault, Some(Fault), CallResult::Excused),
+            (Fault, Some(Doubt), CallResult::Excused),
+            (Doubt, None, CallResult::Excused),
+            (Doubt, Some(Good), CallResult::Fault),
+            (Doubt, Some(Doubt), CallResult::Excused),
+            (Doubt, Some(Fault), CallResult::Excused),
+            (Doubt, Some(Excused), CallResult::Excused),
         ] {
             assert_eq!(weigh(blame, before), expected, "{blame:?} {before:?}");
         }

@@ -1,9 +1,9 @@
-//! Private copies of plugin files: `versions/<sha256>.wasm`, for this user alone (WASM.md 5.1 item
-//! 3).
+//! Private copies of plugin files: `versions/<sha256>.wasm`, for this user alone
+//! (`SECURITY.md` S3).
 //!
-//! What was hashed and checked is what is kept; the plugin folder has no say in it any more. A copy
-//! is never changed: it is written aside, made to last, and renamed. What is read back must still
-//! have its digest.
+//! The bytes that were hashed and checked are kept; the plugin folder cannot change them any more.
+//! A copy is never changed: it is written aside, made to last, and renamed. What is read back must
+//! still have its digest.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -13,20 +13,20 @@ use std::path::PathBuf;
 use renkei_package::FILE_BYTES_MAX;
 use sha2::{Digest as _, Sha256};
 
-use crate::sandbox::loader::Bytes;
+use crate::sandbox::loader::PluginBytes;
 
-/// See the module's text.
+/// The folder of private copies.
 #[derive(Debug, Clone)]
-pub(crate) struct Versions(PathBuf);
+pub(crate) struct PrivateCopies(PathBuf);
 
-impl Versions {
+impl PrivateCopies {
     /// The copies in `folder`, which need not be there yet.
     pub(crate) fn new(folder: PathBuf) -> Self {
         Self(folder)
     }
 
     /// Keeps the bytes whose SHA-256 is `digest`. Nothing is read where they are kept already.
-    pub(crate) fn keep(&self, digest: &str, bytes: &dyn Bytes) -> io::Result<()> {
+    pub(crate) fn keep(&self, digest: &str, bytes: &dyn PluginBytes) -> io::Result<()> {
         let place = self.place(digest);
         if self.read(digest).is_ok() {
             return Ok(());
@@ -74,9 +74,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_what_has_its_digest_for_this_user_alone() {
+    fn copy_is_kept_by_its_digest_for_this_user_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let versions = Versions::new(folder.path().join("versions"));
+        let versions = PrivateCopies::new(folder.path().join("versions"));
         let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
         let (one, two) = (digest(b"one"), digest(b"two"));
         assert!(versions.read(&one).is_err());

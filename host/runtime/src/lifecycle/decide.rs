@@ -1,22 +1,21 @@
-//! Which version of a plugin serves: pure (DESIGN.md 4, WASM.md 5.1).
+//! Decides which version of a plugin serves. Pure.
 //!
 //! Two questions: which of the files that say they are a plugin is it ([`incumbent`]), and whether
 //! what that file holds may serve now ([`may_serve`]).
 
 use std::collections::BTreeSet;
 
+use renkei_package::Permission;
 use renkei_sync::model::plugin::Generation;
 
-use renkei_package::Permission;
-
-use super::plugin_state::Page;
+use super::plugin_state::PluginState;
 
 /// Digits of a digest that tell a version from all others of a plugin.
 const DIGEST_SHOWN: usize = 12;
 
-/// Why a good file waits.
+/// The reason why a good file waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wait {
+pub(crate) enum WaitReason {
     /// It was rolled back, for this reason.
     Bad(String),
     /// It asks for more than the plugin was given.
@@ -25,7 +24,7 @@ pub(crate) enum Wait {
     Held,
 }
 
-impl Wait {
+impl WaitReason {
     /// In one word, for scripts.
     pub(crate) fn word(&self) -> &'static str {
         match self {
@@ -35,7 +34,7 @@ impl Wait {
         }
     }
 
-    /// What is the matter and what to do, for people.
+    /// The reason and the next step, for people.
     /// The command names the digest, so that nothing else is approved that came meanwhile.
     pub(crate) fn reason(&self, generation: &Generation) -> String {
         let Generation { plugin: id, digest, .. } = generation;
@@ -57,46 +56,49 @@ impl Wait {
     }
 }
 
-/// Whether the version with this digest, which asks for this, may serve.
+/// True where the version with this digest, which asks for this, may serve.
 pub(crate) fn may_serve(
-    page: &Page,
+    plugin_state: &PluginState,
     digest: &str,
     asked: &BTreeSet<Permission>,
-) -> Result<(), Wait> {
-    if page.approved.as_deref() == Some(digest) {
+) -> Result<(), WaitReason> {
+    if plugin_state.approved.as_deref() == Some(digest) {
         return Ok(());
     }
-    if let Some(reason) = page.why_bad(digest) {
-        return Err(Wait::Bad(reason.to_owned()));
+    if let Some(reason) = plugin_state.why_bad(digest) {
+        return Err(WaitReason::Bad(reason.to_owned()));
     }
     // Where it serves already, the question was answered.
-    if page.serving.as_deref() == Some(digest) {
+    if plugin_state.serving.as_deref() == Some(digest) {
         return Ok(());
     }
-    let more = undecided(asked, page);
+    let more = undecided(asked, plugin_state);
     if !more.is_empty() {
-        return Err(Wait::Asks(more));
+        return Err(WaitReason::Asks(more));
     }
     // A first version is not a new version of anything.
-    if page.hold && !page.versions.is_empty() {
-        return Err(Wait::Held);
+    if plugin_state.hold && !plugin_state.versions.is_empty() {
+        return Err(WaitReason::Held);
     }
     Ok(())
 }
 
 /// The permissions that are asked and were neither allowed nor denied; none before the first
 /// version.
-pub(crate) fn undecided(asked: &BTreeSet<Permission>, page: &Page) -> Vec<Permission> {
-    let Some(allowed) = &page.allowed else { return Vec::new() };
+pub(crate) fn undecided(
+    asked: &BTreeSet<Permission>,
+    plugin_state: &PluginState,
+) -> Vec<Permission> {
+    let Some(allowed) = &plugin_state.allowed else { return Vec::new() };
     let decided = |permission: &&Permission| {
-        allowed.known.contains(*permission) || page.denied.known.contains(*permission)
+        allowed.known.contains(*permission) || plugin_state.denied.known.contains(*permission)
     };
     asked.iter().filter(|permission| !decided(permission)).cloned().collect()
 }
 
 /// A file that says it is a plugin.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Claim<'a> {
+pub(crate) struct FileClaim<'a> {
     pub(crate) file: &'a str,
     /// It served at the last look.
     pub(crate) served: bool,
@@ -109,7 +111,7 @@ pub(crate) struct Claim<'a> {
 /// The file that is the plugin: the one that was it before, also while it is gone for a moment,
 /// unless it was only renamed. Where none was, the only one; of several, taking one would be a
 /// guess.
-pub(crate) fn incumbent<'a>(claims: &[Claim<'a>]) -> Option<Claim<'a>> {
+pub(crate) fn incumbent<'a>(claims: &[FileClaim<'a>]) -> Option<FileClaim<'a>> {
     let present = || claims.iter().filter(|claim| !claim.vanished);
     let found = match claims.iter().find(|claim| claim.served) {
         Some(served) if served.vanished => present().find(|claim| claim.same).or(Some(served)),
@@ -124,7 +126,7 @@ mod permission_tests;
 
 #[cfg(test)]
 mod tests {
-    use super::super::plugin_state::Version;
+    use super::super::plugin_state::KeptVersion;
     use super::*;
 
     fn permissions(objects: &[&str]) -> BTreeSet<Permission> {
@@ -132,48 +134,61 @@ mod tests {
     }
 
     /// A plugin of which `old` serves, with reading `a` allowed.
-    fn page(change: impl FnOnce(&mut Page)) -> Page {
-        let version = Version { version: "1.0.0".to_owned(), digest: "old".to_owned() };
-        let mut page = Page {
+    fn plugin_state(change: impl FnOnce(&mut PluginState)) -> PluginState {
+        let version = KeptVersion { version: "1.0.0".to_owned(), digest: "old".to_owned() };
+        let mut plugin_state = PluginState {
             serving: Some("old".to_owned()),
             versions: vec![version],
             allowed: Some(permissions(&["a"]).into_iter().collect()),
-            ..Page::default()
+            ..PluginState::default()
         };
-        change(&mut page);
-        page
+        change(&mut plugin_state);
+        plugin_state
     }
 
     #[test]
-    fn what_may_serve() {
-        let bad = |page: &mut Page| page.bad = vec![("new".to_owned(), "it trapped".to_owned())];
-        let approved = |page: &mut Page| page.approved = Some("new".to_owned());
-        let hold = |page: &mut Page| page.hold = true;
-        let more = || Err(Wait::Asks(vec![Permission::read("b")]));
-        for (page, digest, asked, expected) in [
-            (Page::default(), "new", &["a", "b"][..], Ok(())),
-            (Page { hold: true, ..Page::default() }, "new", &["a"], Ok(())),
-            (page(|_| {}), "new", &["a"], Ok(())),
-            (page(|_| {}), "new", &[], Ok(())),
-            (page(|_| {}), "new", &["a", "b"], more()),
-            (page(|_| {}), "old", &["a", "b"], Ok(())),
-            (page(hold), "new", &["a"], Err(Wait::Held)),
-            (page(hold), "new", &["a", "b"], more()),
-            (page(hold), "old", &["a"], Ok(())),
-            (page(bad), "new", &["a"], Err(Wait::Bad("it trapped".to_owned()))),
-            (page(bad), "newer", &["a"], Ok(())),
-            (page(approved), "new", &["a", "b"], Ok(())),
-            (page(|page| (hold(page), approved(page)).0), "new", &["a"], Ok(())),
-            (page(|page| (hold(page), approved(page)).0), "newer", &["a"], Err(Wait::Held)),
+    fn version_serves_by_approval_blame_and_permissions() {
+        let bad = |plugin_state: &mut PluginState| {
+            plugin_state.bad = vec![("new".to_owned(), "it trapped".to_owned())]
+        };
+        let approved =
+            |plugin_state: &mut PluginState| plugin_state.approved = Some("new".to_owned());
+        let hold = |plugin_state: &mut PluginState| plugin_state.hold = true;
+        let more = || Err(WaitReason::Asks(vec![Permission::read("b")]));
+        for (plugin_state, digest, asked, expected) in [
+            (PluginState::default(), "new", &["a", "b"][..], Ok(())),
+            (PluginState { hold: true, ..PluginState::default() }, "new", &["a"], Ok(())),
+            (plugin_state(|_| {}), "new", &["a"], Ok(())),
+            (plugin_state(|_| {}), "new", &[], Ok(())),
+            (plugin_state(|_| {}), "new", &["a", "b"], more()),
+            (plugin_state(|_| {}), "old", &["a", "b"], Ok(())),
+            (plugin_state(hold), "new", &["a"], Err(WaitReason::Held)),
+            (plugin_state(hold), "new", &["a", "b"], more()),
+            (plugin_state(hold), "old", &["a"], Ok(())),
+            (plugin_state(bad), "new", &["a"], Err(WaitReason::Bad("it trapped".to_owned()))),
+            (plugin_state(bad), "newer", &["a"], Ok(())),
+            (plugin_state(approved), "new", &["a", "b"], Ok(())),
+            (
+                plugin_state(|plugin_state| (hold(plugin_state), approved(plugin_state)).0),
+                "new",
+                &["a"],
+                Ok(()),
+            ),
+            (
+                plugin_state(|plugin_state| (hold(plugin_state), approved(plugin_state)).0),
+                "newer",
+                &["a"],
+                Err(WaitReason::Held),
+            ),
         ] {
-            let found = may_serve(&page, digest, &permissions(asked));
-            assert_eq!(found, expected, "{digest} {asked:?} {page:?}");
+            let found = may_serve(&plugin_state, digest, &permissions(asked));
+            assert_eq!(found, expected, "{digest} {asked:?} {plugin_state:?}");
         }
     }
 
     #[test]
     fn one_file_is_the_plugin_or_none() {
-        let claim = |word: &'static str| Claim {
+        let claim = |word: &'static str| FileClaim {
             file: word.get(..1).unwrap(),
             served: word.contains('s'),
             vanished: word.contains('v'),
@@ -191,7 +206,7 @@ mod tests {
             (&["1sv"], Some("1")),
             (&[], None),
         ] {
-            let claims: Vec<Claim<'_>> = claims.iter().map(|word| claim(word)).collect();
+            let claims: Vec<FileClaim<'_>> = claims.iter().map(|word| claim(word)).collect();
             assert_eq!(incumbent(&claims).map(|claim| claim.file), expected, "{claims:?}");
         }
     }

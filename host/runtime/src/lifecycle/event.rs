@@ -1,5 +1,5 @@
-//! What happens to plugins, told once: a line of the audit (tracing target `renkei::audit`) and an
-//! event for whoever listens.
+//! Publishes what happens to plugins, once: a line of the audit (tracing target `renkei::audit`)
+//! and an event for whoever listens.
 //!
 //! A line names the plugin, its version and the digests before and after; no value of a record and
 //! no secret is ever in it.
@@ -8,9 +8,9 @@ use tokio::sync::broadcast;
 
 use renkei_sync::model::plugin::Generation;
 
-use crate::sandbox::limits::Cause;
+use crate::sandbox::limits::CountedCause;
 
-/// What happened to a plugin or its file.
+/// A change of a plugin or of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReloadEvent {
@@ -18,9 +18,9 @@ pub enum ReloadEvent {
     Loaded {
         /// The file's name in the folder.
         file: String,
-        /// What serves now.
+        /// The generation that serves now.
         generation: Generation,
-        /// What served before, and still serves the work that began under it.
+        /// The generation that served before, and still serves the work that began under it.
         replaced: Option<Generation>,
     },
     /// A file is not taken.
@@ -31,16 +31,16 @@ pub enum ReloadEvent {
         plugin: String,
         /// Its SHA-256, hex; empty where it was not read.
         digest: String,
-        /// What it is counted as.
-        cause: Cause,
-        /// What is wrong and what to do.
+        /// The cause by which it is counted.
+        cause: CountedCause,
+        /// The fault and the next step.
         reason: String,
-        /// What goes on serving instead.
+        /// The generation that goes on serving.
         serving: Option<Generation>,
     },
     /// Nothing serves this plugin any more.
     Removed {
-        /// What served.
+        /// The generation that served.
         generation: Generation,
     },
     /// A two-way function broke a lens law and runs one-way.
@@ -49,34 +49,35 @@ pub enum ReloadEvent {
         generation: Generation,
         /// Its function.
         function: String,
-        /// Which law.
+        /// The law.
         reason: String,
     },
     /// A good file does not serve before an admin says so.
     Waiting {
         /// The file's name in the folder.
         file: String,
-        /// What it holds.
+        /// The generation in it.
         generation: Generation,
         /// `held`, `asks-more` or `rolled-back`.
         why: &'static str,
         /// The matter and what to do.
         reason: String,
-        /// What goes on serving instead.
+        /// The generation that goes on serving.
         serving: Option<Generation>,
     },
     /// An earlier generation serves again.
     RolledBack {
-        /// What failed, or what an admin does not want; it is not taken again by itself.
+        /// The generation that failed, or that an admin does not want; it is not taken again by
+        /// itself.
         from: Generation,
-        /// What serves now.
+        /// The generation that serves now.
         to: Generation,
         /// Why.
         reason: String,
     },
     /// A plugin fails again and again: no call is taken for a while.
     Quarantined {
-        /// Which.
+        /// The generation.
         generation: Generation,
         /// Until then, ms since 1970.
         until_ms: i64,
@@ -85,33 +86,33 @@ pub enum ReloadEvent {
     },
     /// An admin approved a version that waited, or wants one again that was rolled back.
     Approved {
-        /// Which.
+        /// The generation.
         generation: Generation,
     },
     /// New versions of a plugin wait for an approval from now on, or no longer.
     Hold {
         /// Its id.
         plugin: String,
-        /// Whether they wait.
+        /// True where they wait.
         on: bool,
-        /// What serves, and goes on.
+        /// The generation that serves and goes on.
         serving: Option<Generation>,
     },
     /// An admin changed what a plugin may.
     Granted {
         /// Its id.
         plugin: String,
-        /// What it may, of what it asks.
+        /// The permissions that it has, of those that it asks for.
         allowed: Vec<String>,
-        /// What it may not.
+        /// The permissions that it does not have.
         denied: Vec<String>,
-        /// What serves, within that.
+        /// The generation that serves, within that.
         serving: Option<Generation>,
     },
 }
 
 /// Writes the audit line and tells whoever listens; nobody listening is fine.
-pub(crate) fn tell(events: &broadcast::Sender<ReloadEvent>, event: ReloadEvent) {
+pub(crate) fn publish(events: &broadcast::Sender<ReloadEvent>, event: ReloadEvent) {
     log(&event);
     events.send(event).ok();
 }

@@ -1,26 +1,26 @@
-//! Whether a generation serves well: pure rules over its calls (WASM.md 5.1 item 9).
+//! Judges whether a generation serves well: pure rules over its calls.
 //!
-//! - A new generation is on probation for [`Rules::calls`] calls or, from the first of them on,
-//!   [`Rules::window_ms`]: when it fails more often than the one before it did, that one serves
-//!   again.
-//! - Without an earlier one, [`Rules::in_a_row`] failures without a success between them put the
-//!   plugin in quarantine, first for [`Rules::first_ms`], then twice as long each time.
+//! - A new generation is on probation for [`HealthRules::calls`] calls or, from the first of them
+//!   on, [`HealthRules::window_ms`]: when it fails more often than the one before it did, that one
+//!   serves again.
+//! - Without an earlier one, [`HealthRules::in_a_row`] failures without a success between them put
+//!   the plugin in quarantine, first for [`HealthRules::first_ms`], then twice as long each time.
 //!
-//! Only what the plugin itself does counts ([`Unit::Fault`]): a trap, a limit, a broken contract.
-//! What the remote system, the network or the host does, and what an earlier generation does with
-//! the same input too, is [`Unit::Excused`].
+//! Only what the plugin itself does counts ([`CallResult::Fault`]): a trap, a limit, a broken
+//! contract. A failure of the remote system, the network or the host, and one that an earlier
+//! generation has with the same input too, is [`CallResult::Excused`].
 
-/// What became of one call.
+/// The result of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unit {
+pub(crate) enum CallResult {
     Good,
     Fault,
     Excused,
 }
 
-/// What follows from a call.
+/// The verdict after a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum HealthVerdict {
     Fine,
     /// Too many failures on probation: this many, of so many calls.
     RollBack {
@@ -34,9 +34,9 @@ pub(crate) enum Verdict {
     },
 }
 
-/// See the module's text.
+/// The rules of probation and quarantine.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rules {
+pub(crate) struct HealthRules {
     /// Calls of a probation.
     pub(crate) calls: u64,
     /// Its longest time.
@@ -51,7 +51,7 @@ pub(crate) struct Rules {
     pub(crate) longest_ms: i64,
 }
 
-impl Rules {
+impl HealthRules {
     const CONNECTOR: Self = Self {
         calls: 200,
         window_ms: 600_000,
@@ -72,10 +72,10 @@ impl Rules {
     }
 }
 
-/// How one generation fares. Times are ms since 1970 of the injected clock.
+/// The health of one generation. Times are ms since 1970 of the injected clock.
 #[derive(Debug, Clone)]
 pub(crate) struct Health {
-    rules: Rules,
+    rules: HealthRules,
     calls: u64,
     failures: u64,
     in_a_row: u32,
@@ -85,13 +85,13 @@ pub(crate) struct Health {
 
 #[derive(Debug, Clone, Copy)]
 struct Probation {
-    /// When its first call was.
+    /// The time of its first call.
     since_ms: Option<i64>,
-    before: Rate,
+    before: FailureRate,
 }
 
 /// Failures, and the calls that they are of.
-pub(crate) type Rate = (u64, u64);
+pub(crate) type FailureRate = (u64, u64);
 
 #[derive(Debug, Clone, Copy)]
 struct Quarantine {
@@ -107,25 +107,25 @@ impl Quarantine {
 
 impl Health {
     /// Of a generation that follows none.
-    pub(crate) fn new(rules: Rules) -> Self {
+    pub(crate) fn new(rules: HealthRules) -> Self {
         Self { rules, calls: 0, failures: 0, in_a_row: 0, probation: None, quarantine: None }
     }
 
     /// Of a generation that is watched, because one that failed so often can serve again.
-    pub(crate) fn on_probation(rules: Rules, before: Rate) -> Self {
+    pub(crate) fn on_probation(rules: HealthRules, before: FailureRate) -> Self {
         Self { probation: Some(Probation { since_ms: None, before }), ..Self::new(rules) }
     }
 
-    /// What a generation is measured by that follows this one: its failures, or, while it is on
+    /// The rate by which the next generation is measured: its failures, or, while it is on
     /// probation itself, those of the one before it.
-    pub(crate) fn rate(&self, now_ms: i64) -> Rate {
+    pub(crate) fn rate(&self, now_ms: i64) -> FailureRate {
         match self.probation {
             Some(probation) if self.is_on_probation(now_ms) => probation.before,
             _ => (self.failures, self.calls),
         }
     }
 
-    /// Whether an earlier generation may still be needed.
+    /// True where an earlier generation may still be needed.
     pub(crate) fn is_on_probation(&self, now_ms: i64) -> bool {
         self.probation.is_some_and(|probation| {
             let age_ms = probation.since_ms.map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
@@ -141,17 +141,17 @@ impl Health {
     }
 
     /// Counts a call.
-    pub(crate) fn record(&mut self, unit: Unit, now_ms: i64) -> Verdict {
+    pub(crate) fn record(&mut self, unit: CallResult, now_ms: i64) -> HealthVerdict {
         match unit {
-            Unit::Excused => Verdict::Fine,
-            Unit::Good => {
+            CallResult::Excused => HealthVerdict::Fine,
+            CallResult::Good => {
                 self.begin_probation(now_ms);
                 self.calls += 1;
                 self.in_a_row = 0;
                 self.quarantine = None;
-                Verdict::Fine
+                HealthVerdict::Fine
             }
-            Unit::Fault => {
+            CallResult::Fault => {
                 self.begin_probation(now_ms);
                 let on_probation = self.is_on_probation(now_ms);
                 self.calls += 1;
@@ -169,28 +169,28 @@ impl Health {
     }
 
     /// Half as many again as the earlier one would have had, and a few that prove nothing.
-    fn judge(&self) -> Verdict {
+    fn judge(&self) -> HealthVerdict {
         let (failures, calls) = self.probation.map_or((0, 0), |probation| probation.before);
         let expected = self.calls.saturating_mul(failures).checked_div(calls).unwrap_or(0);
         if self.failures > expected + expected / 2 + self.rules.slack {
-            return Verdict::RollBack { failures: self.failures, calls: self.calls };
+            return HealthVerdict::RollBack { failures: self.failures, calls: self.calls };
         }
-        Verdict::Fine
+        HealthVerdict::Fine
     }
 
-    fn isolate(&mut self, now_ms: i64) -> Verdict {
+    fn isolate(&mut self, now_ms: i64) -> HealthVerdict {
         // What began before the quarantine may end in it.
         if self.quarantined_until(now_ms).is_some() {
-            return Verdict::Fine;
+            return HealthVerdict::Fine;
         }
         let length_ms = match self.quarantine {
             Some(before) => before.length_ms.saturating_mul(2).min(self.rules.longest_ms),
-            None if self.in_a_row < self.rules.in_a_row => return Verdict::Fine,
+            None if self.in_a_row < self.rules.in_a_row => return HealthVerdict::Fine,
             None => self.rules.first_ms,
         };
         let quarantine = Quarantine { since_ms: now_ms, length_ms };
         self.quarantine = Some(quarantine);
-        Verdict::Quarantine { until_ms: quarantine.until_ms(), failures: self.in_a_row }
+        HealthVerdict::Quarantine { until_ms: quarantine.until_ms(), failures: self.in_a_row }
     }
 }
 
@@ -198,11 +198,11 @@ impl Health {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules::CONNECTOR;
+    const RULES: HealthRules = HealthRules::CONNECTOR;
 
-    /// What is recorded: `.` good, `x` fault, `e` excused; a number waits so many seconds. The
+    /// The results: `.` good, `x` fault, `e` excused; a number waits so many seconds. The
     /// answer is where the first verdict that is not fine fell, and what it was.
-    fn told(health: &mut Health, story: &str) -> Option<(usize, Verdict)> {
+    fn told(health: &mut Health, story: &str) -> Option<(usize, HealthVerdict)> {
         let mut now_ms = 0;
         for (at, word) in story.split_whitespace().enumerate() {
             if let Ok(seconds) = word.parse::<i64>() {
@@ -211,13 +211,13 @@ mod tests {
             }
             for letter in word.chars() {
                 let unit = match letter {
-                    '.' => Unit::Good,
-                    'x' => Unit::Fault,
-                    'e' => Unit::Excused,
+                    '.' => CallResult::Good,
+                    'x' => CallResult::Fault,
+                    'e' => CallResult::Excused,
                     other => panic!("{other}"),
                 };
                 let verdict = health.record(unit, now_ms);
-                if verdict != Verdict::Fine {
+                if verdict != HealthVerdict::Fine {
                     return Some((at, verdict));
                 }
             }
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_probation_ends_in_a_roll_back_or_in_peace() {
-        let roll_back = |failures, calls| Some(Verdict::RollBack { failures, calls });
+        let roll_back = |failures, calls| Some(HealthVerdict::RollBack { failures, calls });
         let good = Health::new(RULES);
         let mut bad = Health::new(RULES);
         told(&mut bad, &".x".repeat(50));
@@ -262,36 +262,37 @@ mod tests {
     #[test]
     fn failures_in_a_row_lead_to_longer_and_longer_quarantine() {
         let mut health = Health::new(RULES);
-        let quarantine = |until_ms, failures| Some((0, Verdict::Quarantine { until_ms, failures }));
+        let quarantine =
+            |until_ms, failures| Some((0, HealthVerdict::Quarantine { until_ms, failures }));
         assert_eq!(told(&mut health, "xxxx . xxxx . xxxx eeee"), None);
         assert_eq!(told(&mut health, "x"), quarantine(1_000, 5));
         assert_eq!(health.quarantined_until(999), Some(1_000));
         assert_eq!(health.quarantined_until(1_000), None);
         assert_eq!(health.quarantined_until(-1), None, "the clock was set back");
-        assert_eq!(health.record(Unit::Fault, 500), Verdict::Fine, "it began before");
+        assert_eq!(health.record(CallResult::Fault, 500), HealthVerdict::Fine, "it began before");
         let mut now_ms = 1_000;
         for seconds in [2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
-            let verdict = health.record(Unit::Fault, now_ms);
+            let verdict = health.record(CallResult::Fault, now_ms);
             let until_ms = now_ms + seconds * 1_000;
             assert!(
-                matches!(verdict, Verdict::Quarantine { until_ms: until, .. } if until == until_ms),
+                matches!(verdict, HealthVerdict::Quarantine { until_ms: until, .. } if until == until_ms),
                 "{seconds}: {verdict:?}"
             );
             now_ms = until_ms;
         }
-        assert_eq!(health.record(Unit::Good, now_ms), Verdict::Fine);
+        assert_eq!(health.record(CallResult::Good, now_ms), HealthVerdict::Fine);
         assert_eq!(told(&mut health, "xxxx"), None, "a success forgives");
     }
 
     #[test]
-    fn nothing_outside_the_plugin_counts() {
+    fn failure_outside_the_plugin_does_not_count() {
         let mut health = Health::on_probation(RULES, (0, 0));
         assert_eq!(told(&mut health, &"e".repeat(1_000)), None);
         assert!(health.is_on_probation(i64::MAX), "nothing was tried yet");
         assert_eq!(told(&mut health, &".".repeat(199)), None);
         assert!(health.is_on_probation(599_999) && !health.is_on_probation(600_000));
         assert!(health.is_on_probation(0));
-        health.record(Unit::Good, 0);
+        health.record(CallResult::Good, 0);
         assert!(!health.is_on_probation(0));
     }
 }

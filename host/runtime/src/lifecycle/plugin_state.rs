@@ -1,9 +1,9 @@
-//! What must be known of plugins after a restart, and beside a running `serve`: `plugins.json`.
+//! Keeps the state of plugins across restarts, and beside a running `serve`: `plugins.json`.
 //!
 //! One JSON object, replaced as a whole under a lock, for this user alone. Which version serves and
 //! which served before, which are not to be taken again, what an admin allowed, and what waits for
-//! an approval. A file that cannot be understood is an error and never an empty book: the holds and
-//! grants in it would be lost.
+//! an approval. A file that cannot be understood is an error and never an empty state: the holds
+//! and grants in it would be lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -23,19 +23,19 @@ pub(crate) const VERSIONS_KEPT: usize = 3;
 /// Versions per plugin that are known to be bad.
 const BAD_KEPT: usize = 16;
 
-/// The pages, by plugin id.
-pub(crate) type Pages = BTreeMap<String, Page>;
+/// The states, by plugin id.
+pub(crate) type PluginStates = BTreeMap<String, PluginState>;
 
-/// What is known of one plugin.
+/// The state of one plugin.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Page {
+pub(crate) struct PluginState {
     /// The file in the plugin folder that it came from.
     pub(crate) file: String,
     /// The digest that serves; none when its file was removed.
     pub(crate) serving: Option<String>,
     /// Those that served last, the last one first: what serves is at the front.
-    pub(crate) versions: Vec<Version>,
+    pub(crate) versions: Vec<KeptVersion>,
     /// Digests that are not taken again by themselves, with the reason.
     pub(crate) bad: Vec<(String, String)>,
     /// New versions wait for an approval.
@@ -44,93 +44,101 @@ pub(crate) struct Page {
     pub(crate) approved: Option<String>,
     /// The digest that serves again if what serves fails on probation; none when that has passed.
     pub(crate) fallback: Option<String>,
-    /// Permissions that it was given; none before its first version.
+    /// The permissions that were given; none before its first version.
     pub(crate) allowed: Option<StoredPermissions>,
-    /// Permissions that an admin denied.
+    /// The permissions that an admin denied.
     pub(crate) denied: StoredPermissions,
 }
 
 /// A version whose bytes are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Version {
+pub(crate) struct KeptVersion {
     pub(crate) version: String,
     pub(crate) digest: String,
 }
 
-impl Page {
-    /// `generation` serves from now on, on probation if there is a fallback.
+impl PluginState {
+    /// Records that `generation` serves from now on, on probation if there is a fallback.
     pub(crate) fn serve(&mut self, file: &str, generation: &Generation, fallback: Option<String>) {
         let Generation { version, digest, .. } = generation;
         file.clone_into(&mut self.file);
         self.serving = Some(digest.clone());
         self.fallback = fallback;
         self.approved = None;
-        let version = Version { version: version.clone(), digest: digest.clone() };
-        self.put_first(version);
+        let version = KeptVersion { version: version.clone(), digest: digest.clone() };
+        self.move_first(version);
         while self.versions.len() > VERSIONS_KEPT {
             let Some(at) = self.least_needed() else { break };
             self.versions.remove(at);
         }
+        debug_assert!(self.has_version_that_serves(), "what serves is among the versions");
     }
 
-    /// Where the version is that can go first: the oldest bad one, or else the oldest, but not what
-    /// serves nor what would serve instead.
+    /// True where what serves, if anything does, is the first version.
+    fn has_version_that_serves(&self) -> bool {
+        let first = self.versions.first().map(|known| &known.digest);
+        self.serving.as_ref().is_none_or(|serving| first == Some(serving))
+    }
+
+    /// The index of the version that can go first: the oldest bad one, or else the oldest, but not
+    /// what serves nor what would serve instead.
     fn least_needed(&self) -> Option<usize> {
         let others = || self.versions.iter().enumerate().skip(1).rev();
-        let free = |known: &Version| self.fallback.as_deref() != Some(&*known.digest);
-        let is_bad = |known: &Version| self.why_bad(&known.digest).is_some();
+        let free = |known: &KeptVersion| self.fallback.as_deref() != Some(&*known.digest);
+        let is_bad = |known: &KeptVersion| self.why_bad(&known.digest).is_some();
         let bad = others().find(|(_, known)| free(known) && is_bad(known));
         bad.or_else(|| others().find(|(_, known)| free(known))).map(|(at, _)| at)
     }
 
-    fn put_first(&mut self, version: Version) {
+    fn move_first(&mut self, version: KeptVersion) {
         self.versions.retain(|known| known.digest != version.digest);
         self.versions.insert(0, version);
     }
 
-    /// `to` serves again instead of the version with the digest `from`, which is not taken again by
-    /// itself.
-    pub(crate) fn retreat(&mut self, from: &str, to: &Generation, reason: &str) {
+    /// Records that `to` serves again instead of the version with the digest `from`, which is not
+    /// taken again by itself.
+    pub(crate) fn roll_back(&mut self, from: &str, to: &Generation, reason: &str) {
         let Generation { version, digest, .. } = to;
         self.bad.retain(|(bad, _)| bad != from && bad != digest);
         self.bad.insert(0, (from.to_owned(), reason.to_owned()));
         self.bad.truncate(BAD_KEPT);
-        self.put_first(Version { version: version.clone(), digest: digest.clone() });
+        self.move_first(KeptVersion { version: version.clone(), digest: digest.clone() });
         self.serving = Some(digest.clone());
         self.approved = None;
         self.fallback = None;
+        debug_assert!(self.has_version_that_serves(), "what serves is among the versions");
     }
 
     /// The version that served before the one that serves.
-    pub(crate) fn earlier(&self) -> Option<&Version> {
+    pub(crate) fn earlier(&self) -> Option<&KeptVersion> {
         let serving = self.serving.as_deref();
         let mut older = self.versions.iter().skip_while(|known| Some(&*known.digest) != serving);
         older.next()?;
         older.find(|known| self.why_bad(&known.digest).is_none())
     }
 
-    /// Why a digest is not taken again by itself.
+    /// The reason why a digest is not taken again by itself.
     pub(crate) fn why_bad(&self, digest: &str) -> Option<&str> {
         self.bad.iter().find(|(bad, _)| bad == digest).map(|(_, reason)| reason.as_str())
     }
 
-    /// An admin wants this digest.
+    /// Records that an admin approved this digest.
     pub(crate) fn approve(&mut self, digest: &str) {
         self.bad.retain(|(bad, _)| bad != digest);
         self.approved = Some(digest.to_owned());
     }
 }
 
-/// Why there is no book.
+/// The reason why the state file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum BookError {
+pub enum PluginStateError {
     /// The file system refuses.
     #[error("{}: cannot be read or written: {source}", .path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// Not what Renkei writes.
@@ -142,107 +150,110 @@ pub enum BookError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         source: serde_json::Error,
     },
 }
 
-/// See the module's text.
-pub(crate) struct Book {
+/// `plugins.json` and what this process knows of it.
+pub(crate) struct PluginStateFile {
     path: PathBuf,
-    pages: Pages,
-    /// Plugins whose page could not be written yet. What this process knows of them counts.
+    plugins: PluginStates,
+    /// Plugins whose state could not be written yet. What this process knows of them counts.
     unwritten: BTreeSet<String>,
     /// Nothing is written: what this process does is its own affair.
-    passive: bool,
+    read_only: bool,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written<P> {
+struct StoredStates<P> {
     format: u32,
     plugins: P,
 }
 
-impl Book {
-    /// The book in `home`, empty if there is none yet.
-    pub(crate) fn open(home: &Path, passive: bool) -> Result<Self, BookError> {
-        if !passive {
+impl PluginStateFile {
+    /// The file in `home`, empty if there is none yet.
+    pub(crate) fn open(home: &Path, read_only: bool) -> Result<Self, PluginStateError> {
+        if !read_only {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(home);
-            made.map_err(|source| BookError::Io { path: home.to_owned(), source })?;
+            made.map_err(|source| PluginStateError::Io { path: home.to_owned(), source })?;
         }
         let path = home.join("plugins.json");
-        let pages = read(&path)?;
-        Ok(Self { path, pages, unwritten: BTreeSet::new(), passive })
+        let plugins = read(&path)?;
+        Ok(Self { path, plugins, unwritten: BTreeSet::new(), read_only })
     }
 
-    pub(crate) fn pages(&self) -> &Pages {
-        &self.pages
+    pub(crate) fn plugins(&self) -> &PluginStates {
+        &self.plugins
     }
 
-    /// A plugin's page; an empty one if it was never seen.
-    pub(crate) fn page(&self, id: &str) -> Page {
-        self.pages.get(id).cloned().unwrap_or_default()
+    /// A plugin's state; an empty one if it was never seen.
+    pub(crate) fn plugin(&self, id: &str) -> PluginState {
+        self.plugins.get(id).cloned().unwrap_or_default()
     }
 
-    /// Reads what others wrote, changes a plugin's page, and writes. On an error the change holds
+    /// Reads what others wrote, changes a plugin's state, and writes. On an error the change holds
     /// in this process, and is written with the next one or when the folder is looked at.
     pub(crate) fn change(
         &mut self,
         id: &str,
-        change: impl FnOnce(&mut Page),
-    ) -> Result<(), BookError> {
-        let lock = self.open_page();
-        let page = self.pages.entry(id.to_owned()).or_default();
-        let before = page.clone();
-        change(page);
-        if *page != before {
+        change: impl FnOnce(&mut PluginState),
+    ) -> Result<(), PluginStateError> {
+        let lock = self.lock_and_read();
+        let state = self.plugins.entry(id.to_owned()).or_default();
+        let before = state.clone();
+        change(state);
+        if *state != before {
             self.unwritten.insert(id.to_owned());
         }
         self.keep(lock)
     }
 
-    /// As [`Book::change`], but on an error nothing is changed.
+    /// As [`PluginStateFile::change`], but on an error nothing is changed.
     pub(crate) fn try_change(
         &mut self,
         id: &str,
-        change: impl FnOnce(&mut Page),
-    ) -> Result<(), BookError> {
-        let (before, unwritten) = (self.pages.get(id).cloned(), self.unwritten.clone());
+        change: impl FnOnce(&mut PluginState),
+    ) -> Result<(), PluginStateError> {
+        let (before, unwritten) = (self.plugins.get(id).cloned(), self.unwritten.clone());
         self.change(id, change).inspect_err(|_| {
             match before {
-                Some(before) => self.pages.insert(id.to_owned(), before),
-                None => self.pages.remove(id),
+                Some(before) => self.plugins.insert(id.to_owned(), before),
+                None => self.plugins.remove(id),
             };
             self.unwritten = unwritten;
         })
     }
 
     /// Reads what another process wrote meanwhile, and writes what could not be written before.
-    pub(crate) fn refresh(&mut self) -> Result<(), BookError> {
-        let lock = self.open_page();
+    pub(crate) fn refresh(&mut self) -> Result<(), PluginStateError> {
+        let lock = self.lock_and_read();
         self.keep(lock)
     }
 
     /// Takes the lock and reads what others wrote.
-    fn open_page(&mut self) -> Option<Result<File, BookError>> {
-        if self.passive {
+    fn lock_and_read(&mut self) -> Option<Result<File, PluginStateError>> {
+        if self.read_only {
             return None;
         }
         let lock = self.lock();
-        if let Ok(mut pages) = read(&self.path) {
+        if let Ok(mut plugins) = read(&self.path) {
             for id in &self.unwritten {
-                if let Some(own) = self.pages.get(id) {
-                    pages.insert(id.clone(), own.clone());
+                if let Some(own) = self.plugins.get(id) {
+                    plugins.insert(id.clone(), own.clone());
                 }
             }
-            self.pages = pages;
+            self.plugins = plugins;
         }
         Some(lock)
     }
 
     /// Writes what is not written yet, under the lock if there is to be one.
-    fn keep(&mut self, lock: Option<Result<File, BookError>>) -> Result<(), BookError> {
+    fn keep(
+        &mut self,
+        lock: Option<Result<File, PluginStateError>>,
+    ) -> Result<(), PluginStateError> {
         if let Some(lock) = lock
             && !self.unwritten.is_empty()
         {
@@ -253,7 +264,7 @@ impl Book {
         Ok(())
     }
 
-    fn lock(&self) -> Result<File, BookError> {
+    fn lock(&self) -> Result<File, PluginStateError> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         let path = self.path.with_extension("lock");
@@ -261,25 +272,25 @@ impl Book {
             file.lock()?;
             Ok(file)
         });
-        file.map_err(|source| BookError::Io { path, source })
+        file.map_err(|source| PluginStateError::Io { path, source })
     }
 
-    fn write(&self) -> Result<(), BookError> {
-        let written = Written { format: 1, plugins: &self.pages };
+    fn write(&self) -> Result<(), PluginStateError> {
+        let written = StoredStates { format: 1, plugins: &self.plugins };
         let text = serde_json::to_vec_pretty(&written).map_err(io::Error::other);
         text.and_then(|text| renkei_files::replace(&self.path, &text))
-            .map_err(|source| BookError::Io { path: self.path.clone(), source })
+            .map_err(|source| PluginStateError::Io { path: self.path.clone(), source })
     }
 }
 
-fn read(path: &Path) -> Result<Pages, BookError> {
+fn read(path: &Path) -> Result<PluginStates, PluginStateError> {
     let text = match renkei_files::read(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Pages::new()),
-        Err(source) => return Err(BookError::Io { path: path.to_owned(), source }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(PluginStates::new()),
+        Err(source) => return Err(PluginStateError::Io { path: path.to_owned(), source }),
     };
-    let damaged = |source| BookError::Damaged { path: path.to_owned(), source };
-    let written: Written<Pages> = serde_json::from_slice(&text).map_err(damaged)?;
+    let damaged = |source| PluginStateError::Damaged { path: path.to_owned(), source };
+    let written: StoredStates<PluginStates> = serde_json::from_slice(&text).map_err(damaged)?;
     Ok(written.plugins)
 }
 
@@ -294,73 +305,74 @@ mod tests {
         Generation { plugin, version, digest: digest.to_owned() }
     }
 
-    fn digests(page: &Page) -> Vec<&str> {
-        page.versions.iter().map(|version| version.digest.as_str()).collect()
+    fn digests(state: &PluginState) -> Vec<&str> {
+        state.versions.iter().map(|version| version.digest.as_str()).collect()
     }
 
     #[test]
     fn three_versions_are_kept_and_a_bad_one_is_not_gone_back_to() {
-        let mut page = Page::default();
-        assert_eq!(page.earlier(), None);
+        let mut state = PluginState::default();
+        assert_eq!(state.earlier(), None);
         for digest in ["a", "b", "c", "d", "b"] {
-            page.serve("echo.wasm", &generation(digest), None);
+            state.serve("echo.wasm", &generation(digest), None);
         }
-        assert_eq!(digests(&page), ["b", "d", "c"]);
-        page.retreat("b", &generation("d"), "it failed");
-        assert_eq!(page.serving.as_deref(), Some("d"));
-        assert_eq!(page.why_bad("b"), Some("it failed"));
-        assert_eq!(page.earlier().unwrap().digest, "c");
-        page.retreat("d", &generation("c"), "it failed too");
-        assert_eq!(page.earlier(), None);
-        page.approve("b");
-        assert_eq!((page.why_bad("b"), page.approved.as_deref()), (None, Some("b")));
-        page.serve("echo.wasm", &generation("b"), None);
-        assert_eq!(page.approved, None);
-        assert_eq!(page.earlier().unwrap().digest, "c", "d is bad");
+        assert_eq!(digests(&state), ["b", "d", "c"]);
+        state.roll_back("b", &generation("d"), "it failed");
+        assert_eq!(state.serving.as_deref(), Some("d"));
+        assert_eq!(state.why_bad("b"), Some("it failed"));
+        assert_eq!(state.earlier().unwrap().digest, "c");
+        state.roll_back("d", &generation("c"), "it failed too");
+        assert_eq!(state.earlier(), None);
+        state.approve("b");
+        assert_eq!((state.why_bad("b"), state.approved.as_deref()), (None, Some("b")));
+        state.serve("echo.wasm", &generation("b"), None);
+        assert_eq!(state.approved, None);
+        assert_eq!(state.earlier().unwrap().digest, "c", "d is bad");
     }
 
     #[test]
-    fn what_serves_is_kept_however_many_bad_ones_come() {
-        let mut page = Page::default();
-        page.serve("echo.wasm", &generation("older"), None);
-        page.serve("echo.wasm", &generation("good"), None);
+    fn serving_version_is_kept_however_many_bad_ones_come() {
+        let mut state = PluginState::default();
+        state.serve("echo.wasm", &generation("older"), None);
+        state.serve("echo.wasm", &generation("good"), None);
         for bad in ["b", "c", "d", "e"] {
-            page.serve("echo.wasm", &generation(bad), Some("good".to_owned()));
-            assert_eq!(page.earlier().unwrap().digest, "good");
-            page.retreat(bad, &generation("good"), "it failed");
-            assert_eq!(page.serving.as_deref(), Some("good"));
-            assert_eq!(digests(&page), ["good", bad, "older"]);
-            assert_eq!(page.earlier().unwrap().digest, "older");
+            state.serve("echo.wasm", &generation(bad), Some("good".to_owned()));
+            assert_eq!(state.earlier().unwrap().digest, "good");
+            state.roll_back(bad, &generation("good"), "it failed");
+            assert_eq!(state.serving.as_deref(), Some("good"));
+            assert_eq!(digests(&state), ["good", bad, "older"]);
+            assert_eq!(state.earlier().unwrap().digest, "older");
         }
     }
 
     #[test]
-    fn what_would_serve_again_is_kept_however_many_untried_ones_come() {
-        let mut page = Page::default();
-        page.serve("echo.wasm", &generation("good"), None);
+    fn fallback_is_kept_however_many_untried_ones_come() {
+        let mut state = PluginState::default();
+        state.serve("echo.wasm", &generation("good"), None);
         for untried in ["b", "c", "d", "e"] {
-            page.serve("echo.wasm", &generation(untried), Some("good".to_owned()));
+            state.serve("echo.wasm", &generation(untried), Some("good".to_owned()));
         }
-        assert_eq!(digests(&page), ["e", "d", "good"]);
+        assert_eq!(digests(&state), ["e", "d", "good"]);
     }
 
     #[test]
-    fn what_cannot_be_written_is_not_forgotten() {
+    fn unwritten_state_is_not_forgotten() {
         let home = tempfile::tempdir().unwrap();
-        let mut book = Book::open(home.path(), false).unwrap();
-        book.change("a", |page| page.serve("a.wasm", &generation("one"), None)).unwrap();
+        let mut states = PluginStateFile::open(home.path(), false).unwrap();
+        states.change("a", |state| state.serve("a.wasm", &generation("one"), None)).unwrap();
         let lock = home.path().join("plugins.lock");
         fs::remove_file(&lock).unwrap();
         fs::create_dir(&lock).unwrap();
-        let bad = |page: &mut Page| page.bad = vec![("two".to_owned(), "it failed".to_owned())];
-        book.change("a", bad).unwrap_err();
-        book.try_change("a", |page| page.hold = true).unwrap_err();
-        book.refresh().unwrap_err();
-        assert!(book.page("a").why_bad("two").is_some() && !book.page("a").hold);
+        let bad =
+            |state: &mut PluginState| state.bad = vec![("two".to_owned(), "it failed".to_owned())];
+        states.change("a", bad).unwrap_err();
+        states.try_change("a", |state| state.hold = true).unwrap_err();
+        states.refresh().unwrap_err();
+        assert!(states.plugin("a").why_bad("two").is_some() && !states.plugin("a").hold);
         fs::remove_dir(&lock).unwrap();
-        book.refresh().unwrap();
-        let page = Book::open(home.path(), true).unwrap().page("a");
-        assert!(page.why_bad("two").is_some() && !page.hold && page.versions.len() == 1);
+        states.refresh().unwrap();
+        let state = PluginStateFile::open(home.path(), true).unwrap().plugin("a");
+        assert!(state.why_bad("two").is_some() && !state.hold && state.versions.len() == 1);
     }
 
     /// `RULES.md R27`.
@@ -374,36 +386,39 @@ mod tests {
             path
         };
         let lock = pipe("plugins.lock");
-        let mut book = Book::open(home.path(), false).unwrap();
-        let error = book.change("a", |page| page.hold = true).unwrap_err().to_string();
+        let mut states = PluginStateFile::open(home.path(), false).unwrap();
+        let error = states.change("a", |state| state.hold = true).unwrap_err().to_string();
         assert!(error.contains("plugins.lock") && error.contains("not a regular file"), "{error}");
         fs::remove_file(&lock).unwrap();
         pipe("plugins.json");
-        let error = Book::open(home.path(), true).err().unwrap().to_string();
+        let error = PluginStateFile::open(home.path(), true).err().unwrap().to_string();
         assert!(error.contains("plugins.json") && error.contains("not a regular file"), "{error}");
         fs::remove_file(home.path().join("plugins.json")).unwrap();
         File::create(home.path().join("plugins.json")).unwrap().set_len(3 << 30).unwrap();
-        let error = Book::open(home.path(), true).err().unwrap().to_string();
+        let error = PluginStateFile::open(home.path(), true).err().unwrap().to_string();
         assert!(error.contains("larger than 16 MiB"), "{error}");
     }
 
     #[test]
-    fn two_processes_write_one_book() {
+    fn two_processes_write_one_state_file() {
         let home = tempfile::tempdir().unwrap();
-        let mut one = Book::open(home.path(), false).unwrap();
-        let mut two = Book::open(home.path(), false).unwrap();
-        let mut looker = Book::open(home.path(), true).unwrap();
-        one.change("a", |page| page.hold = true).unwrap();
-        two.change("b", |page| page.hold = true).unwrap();
-        looker.change("c", |page| page.hold = true).unwrap();
-        assert!(two.page("a").hold && looker.page("c").hold);
-        let read = Book::open(home.path(), false).unwrap();
-        assert_eq!(read.pages().keys().collect::<Vec<_>>(), ["a", "b"]);
+        let mut one = PluginStateFile::open(home.path(), false).unwrap();
+        let mut two = PluginStateFile::open(home.path(), false).unwrap();
+        let mut looker = PluginStateFile::open(home.path(), true).unwrap();
+        one.change("a", |state| state.hold = true).unwrap();
+        two.change("b", |state| state.hold = true).unwrap();
+        looker.change("c", |state| state.hold = true).unwrap();
+        assert!(two.plugin("a").hold && looker.plugin("c").hold);
+        let read = PluginStateFile::open(home.path(), false).unwrap();
+        assert_eq!(read.plugins().keys().collect::<Vec<_>>(), ["a", "b"]);
 
         fs::write(home.path().join("plugins.json"), b"{\"format\":1,\"plugins\":{\"a\":").unwrap();
-        let refused = Book::open(home.path(), false).err().unwrap();
-        assert!(matches!(&refused, BookError::Damaged { .. }), "{refused}");
-        one.change("a", |page| page.hold = false).unwrap();
-        assert!(Book::open(home.path(), false).is_ok(), "what runs knows better than the file");
+        let refused = PluginStateFile::open(home.path(), false).err().unwrap();
+        assert!(matches!(&refused, PluginStateError::Damaged { .. }), "{refused}");
+        one.change("a", |state| state.hold = false).unwrap();
+        assert!(
+            PluginStateFile::open(home.path(), false).is_ok(),
+            "what runs knows better than the file"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What a new version of a transform would do differently: recent rows through both versions, the
-//! difference by field (WASM.md 5.1 item 6, issue 3 "Hot swap").
+//! Previews a new version of a transform: recent rows through both versions, the
+//! difference by field.
 //!
 //! Each row is a call of its own, under the limits of every call, so that a row at which a version
 //! fails is counted and the others are still compared. Values are described, not shown, unless the
@@ -17,21 +17,21 @@ use serde::Serialize;
 use crate::lifecycle::admin::AdminError;
 use crate::lifecycle::samples::Sample;
 
-use crate::sandbox::engine::Machine;
-use crate::sandbox::generation::Plugin;
-use crate::sandbox::limits::Limits;
+use crate::sandbox::engine::SharedEngine;
+use crate::sandbox::generation::PluginGeneration;
+use crate::sandbox::limits::GuestLimits;
 use crate::sandbox::settings;
 use crate::sandbox::transform;
 
 /// Two versions to be compared, or why there are none.
-pub(crate) type Paired = Result<Pair, AdminError>;
+pub(crate) type PairResult = Result<VersionPair, AdminError>;
 
-/// See [`Paired`].
-pub(crate) struct Pair {
-    /// What serves, if anything does; where the file serves, the version before.
-    pub(crate) other: Option<Arc<Plugin>>,
-    /// What the file holds.
-    pub(crate) candidate: Plugin,
+/// Two versions to be compared.
+pub(crate) struct VersionPair {
+    /// The version that serves, if any does; where the file serves, the version before.
+    pub(crate) other: Option<Arc<PluginGeneration>>,
+    /// The version in the file.
+    pub(crate) candidate: PluginGeneration,
     /// The file serves already.
     pub(crate) serves: bool,
 }
@@ -54,9 +54,9 @@ pub struct Preview {
     pub candidate: PreviewVersion,
     /// The file is what serves already.
     pub serves: bool,
-    /// What it asks for that the other one does not.
+    /// The permissions that it asks for and the other one does not.
     pub asks_more: Vec<String>,
-    /// What the other one asks for that it does not.
+    /// The permissions that the other one asks for and it does not.
     pub asks_less: Vec<String>,
     /// Functions that are only in the file.
     pub functions_added: Vec<String>,
@@ -101,13 +101,13 @@ pub struct FieldChange {
     /// Rows in which it differs.
     pub changed: u64,
     /// A few of them.
-    pub examples: Vec<Example>,
+    pub examples: Vec<PreviewExample>,
 }
 
 /// One difference; values are described by kind and length unless they are to be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the names say it")]
-pub struct Example {
+pub struct PreviewExample {
     pub before: String,
     pub after: String,
 }
@@ -123,15 +123,15 @@ pub struct PreviewFailures {
     pub before: u64,
     /// Rows at which the file failed.
     pub after: u64,
-    /// What the file failed with first.
+    /// The first failure of the version in the file.
     pub reason: Option<String>,
 }
 
 /// Runs the samples, by function, through both versions.
 pub(crate) async fn compare(
-    machine: &Arc<Machine>,
-    limits: &Limits,
-    pair: &Pair,
+    shared: &Arc<SharedEngine>,
+    limits: &GuestLimits,
+    pair: &VersionPair,
     samples: &BTreeMap<String, Vec<Sample>>,
     show_values: bool,
 ) -> Preview {
@@ -139,14 +139,14 @@ pub(crate) async fn compare(
     let mut preview = empty(pair);
     let Some(serving) = serving else { return preview };
     for (name, samples) in samples {
-        let mut tally = Tally { show_values, ..Tally::default() };
+        let mut tally = PreviewTally { show_values, ..PreviewTally::default() };
         for sample in samples {
             let (Ok((old, _)), Ok((new, _))) = (serving.function(name), candidate.function(name))
             else {
                 continue;
             };
-            let before = run(machine, limits, serving, old, sample).await;
-            let after = run(machine, limits, candidate, new, sample).await;
+            let before = run(shared, limits, serving, old, sample).await;
+            let after = run(shared, limits, candidate, new, sample).await;
             preview.rows += 1;
             preview.changed_rows += u64::from(tally.count(sample.way(), before, after));
         }
@@ -155,9 +155,10 @@ pub(crate) async fn compare(
     preview
 }
 
-fn empty(pair: &Pair) -> Preview {
+fn empty(pair: &VersionPair) -> Preview {
     let (serving, candidate) = (pair.other.as_deref(), &pair.candidate);
-    let asked = |plugin: Option<&Plugin>| plugin.map(Plugin::asked).unwrap_or_default();
+    let asked =
+        |plugin: Option<&PluginGeneration>| plugin.map(PluginGeneration::asked).unwrap_or_default();
     let (old, new) = (asked(serving), asked(Some(candidate)));
     let (had, has) = (serving.map(functions).unwrap_or_default(), functions(candidate));
     Preview {
@@ -183,7 +184,7 @@ fn only_in<T: Ord + ToString>(these: &BTreeSet<T>, those: &BTreeSet<T>) -> Vec<S
     these.difference(those).map(ToString::to_string).collect()
 }
 
-fn functions(plugin: &Plugin) -> BTreeSet<String> {
+fn functions(plugin: &PluginGeneration) -> BTreeSet<String> {
     match &plugin.manifest.kind {
         ManifestKind::Transform(manifest) => {
             manifest.functions.iter().map(|f| f.name.clone()).collect()
@@ -193,15 +194,15 @@ fn functions(plugin: &Plugin) -> BTreeSet<String> {
 }
 
 /// One answer: its cells by column.
-type Answered = Result<BTreeMap<String, Cell>, String>;
+type RowResult = Result<BTreeMap<String, Cell>, String>;
 
 async fn run(
-    machine: &Arc<Machine>,
-    limits: &Limits,
-    plugin: &Plugin,
+    shared: &Arc<SharedEngine>,
+    limits: &GuestLimits,
+    plugin: &PluginGeneration,
     function: &Function,
     sample: &Sample,
-) -> Answered {
+) -> RowResult {
     let way = sample.way();
     let (from, to) = match way {
         Way::Forward => (&function.input, &function.output),
@@ -221,13 +222,13 @@ async fn run(
         input: &input,
         old: &old,
     };
-    let answer = transform::call(machine, limits, plugin, call).await;
+    let answer = transform::call(shared, limits, plugin, call).await;
     let answer = answer.map_err(|failed| in_words(failed.into()))?;
     let cells = answer.rows.into_iter().next().map(|row| row.cells).unwrap_or_default();
     Ok(answer.columns.into_iter().zip(cells).collect())
 }
 
-/// Why a version failed; a guest's own message may hold values and is left out.
+/// The reason why a version failed; a guest's own message may hold values and is left out.
 fn in_words(error: PluginError) -> String {
     match error {
         PluginError::Broken { reason, .. } => reason,
@@ -239,15 +240,15 @@ fn in_words(error: PluginError) -> String {
 
 /// The differences of one function.
 #[derive(Default)]
-struct Tally {
+struct PreviewTally {
     show_values: bool,
-    fields: BTreeMap<(&'static str, String), (u64, Vec<Example>)>,
+    fields: BTreeMap<(&'static str, String), (u64, Vec<PreviewExample>)>,
     failures: BTreeMap<&'static str, (u64, u64, Option<String>)>,
 }
 
-impl Tally {
+impl PreviewTally {
     /// Counts a row; whether its answer differs.
-    fn count(&mut self, way: Way, before: Answered, after: Answered) -> bool {
+    fn count(&mut self, way: Way, before: RowResult, after: RowResult) -> bool {
         let way = match way {
             Way::Forward => "forward",
             Way::Backward => "backward",
@@ -277,7 +278,7 @@ impl Tally {
             *changed += 1;
             if examples.len() < EXAMPLES {
                 let (before, after) = (shown(&before, show), shown(&after, show));
-                examples.push(Example { before, after });
+                examples.push(PreviewExample { before, after });
             }
         }
         differs
@@ -332,7 +333,7 @@ fn plain(value: &Value) -> serde_json::Value {
 mod tests {
     use super::*;
 
-    fn answer(cells: &[(&str, Cell)]) -> Answered {
+    fn answer(cells: &[(&str, Cell)]) -> RowResult {
         Ok(cells.iter().map(|(name, cell)| ((*name).to_owned(), cell.clone())).collect())
     }
 
@@ -342,7 +343,7 @@ mod tests {
         let old = || answer(&[("a", text("山田")), ("b", None), ("c", text("x"))]);
         let new =
             || answer(&[("a", text("山田 太郎")), ("b", Some(Value::Null)), ("c", text("x"))]);
-        let mut tally = Tally::default();
+        let mut tally = PreviewTally::default();
         assert!(!tally.count(Way::Forward, old(), old()));
         for _ in 0..5 {
             assert!(tally.count(Way::Forward, old(), new()));
@@ -361,7 +362,7 @@ mod tests {
         assert_eq!(field("backward", "c").unwrap().0, 1, "a column that is gone");
         assert_eq!(tally.failures["backward"], (1, 2, Some("it trapped".to_owned())));
 
-        let mut tally = Tally { show_values: true, ..Tally::default() };
+        let mut tally = PreviewTally { show_values: true, ..PreviewTally::default() };
         tally.count(Way::Forward, old(), new());
         let (_, examples) = &tally.fields[&("forward", "a".to_owned())];
         assert_eq!(examples[0].after, "\"山田 太郎\"");

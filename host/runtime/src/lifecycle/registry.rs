@@ -1,12 +1,14 @@
-//! Which generation serves which plugin id, and how it fares there.
+//! The generation that serves each plugin id, and how it does there.
 //!
-//! - A unit of work ([`Unit`]) takes its generation once and keeps it to the end, so that a swap
-//!   never changes the code under a running job; the old generation lives until its last unit is
-//!   done.
-//! - What each unit came to is told here; [`crate::lifecycle::health`] decides what follows. A roll
+//! - A unit of work (a job, a call of a transform) takes a [`GenerationLease`] and keeps it to the
+//!   end, so that a swap never changes the code under a running job. The old generation lives until
+//!   its last lease is gone.
+//! - Each call's result is recorded here; [`crate::lifecycle::health`] decides what follows. A roll
 //!   back happens at once, in the call that proved it needed, because the task that owns the folder
 //!   may be busy compiling.
-//! - Whoever changes what serves holds the book.
+//! - Whoever changes what serves holds the lock on the state file: such methods take the
+//!   [`PluginStateFile`] as an argument. The lock on a generation's health is the inner one: it is
+//!   held only inside [`ServingGeneration::with_health`], whose closures reach no other lock.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -20,80 +22,87 @@ use renkei_sync::model::plugin::{Generation, PluginError};
 use renkei_sync::ports::Clock;
 
 use crate::lifecycle::event::{self, ReloadEvent};
-use crate::lifecycle::health::{self, Health, Rules, Verdict};
-use crate::lifecycle::plugin_state::Book;
-use crate::sandbox::generation::Plugin;
+use crate::lifecycle::health::{CallResult, Health, HealthRules, HealthVerdict};
+use crate::lifecycle::plugin_state::PluginStateFile;
+use crate::sandbox::generation::PluginGeneration;
 
-/// How long work that began under a replaced generation may go on with it, ms: then its next call
+/// The longest time that work goes on under a replaced generation, ms: then its next call
 /// fails, and the job begins anew under what serves.
 const DRAIN_MS: i64 = 600_000;
 
 /// Generations by plugin id.
-pub(crate) type Serving = BTreeMap<String, Arc<Served>>;
+pub(crate) type ServingGenerations = BTreeMap<String, Arc<ServingGeneration>>;
 
 /// One generation that serves or served.
-pub(crate) struct Served {
-    pub(crate) plugin: Arc<Plugin>,
-    ward: Mutex<Ward>,
-    /// When it was replaced, ms since 1970.
+pub(crate) struct ServingGeneration {
+    pub(crate) plugin: Arc<PluginGeneration>,
+    health: Mutex<ServingHealth>,
+    /// The time at which it was replaced, ms since 1970.
     replaced_ms: AtomicI64,
 }
 
-struct Ward {
+struct ServingHealth {
     health: Health,
-    /// What serves again if this one fails on probation: the last that was not on probation.
-    fallback: Option<Arc<Plugin>>,
+    /// The generation that serves again if this one fails on probation: the last that was not on
+    /// probation.
+    fallback: Option<Arc<PluginGeneration>>,
 }
 
-impl Served {
-    fn new(plugin: Arc<Plugin>, health: Health, fallback: Option<Arc<Plugin>>) -> Arc<Self> {
-        let ward = Mutex::new(Ward { health, fallback });
-        Arc::new(Self { plugin, ward, replaced_ms: AtomicI64::new(i64::MAX) })
+impl ServingGeneration {
+    fn new(
+        plugin: Arc<PluginGeneration>,
+        health: Health,
+        fallback: Option<Arc<PluginGeneration>>,
+    ) -> Arc<Self> {
+        let health = Mutex::new(ServingHealth { health, fallback });
+        Arc::new(Self { plugin, health, replaced_ms: AtomicI64::new(i64::MAX) })
     }
 
-    fn ward(&self) -> MutexGuard<'_, Ward> {
-        self.ward.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Reads or changes the health while nobody else does.
+    fn with_health<T>(&self, work: impl FnOnce(&mut ServingHealth) -> T) -> T {
+        work(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Until when no call is taken, and whether it is on probation.
+    /// The end of its quarantine, and whether it is on probation.
     pub(crate) fn state(&self, now_ms: i64) -> (Option<i64>, bool) {
-        let ward = self.ward();
-        (ward.health.quarantined_until(now_ms), ward.health.is_on_probation(now_ms))
+        self.with_health(|own| {
+            (own.health.quarantined_until(now_ms), own.health.is_on_probation(now_ms))
+        })
     }
 }
 
-/// See the module's text.
+/// The generations that serve, by plugin id, and what must be known of them after a restart.
 pub(crate) struct Registry {
-    serving: ArcSwap<Serving>,
-    book: Mutex<Book>,
+    serving: ArcSwap<ServingGenerations>,
+    state_file: Mutex<PluginStateFile>,
     pub(crate) clock: Arc<dyn Clock>,
     events: broadcast::Sender<ReloadEvent>,
     quarantine: bool,
-    /// What serves was changed without the task that owns the folder.
+    /// Notifies the task that owns the folder of a change that it did not make.
     pub(crate) changed: Notify,
 }
 
 impl Registry {
     pub(crate) fn new(
-        book: Book,
+        state_file: PluginStateFile,
         clock: Arc<dyn Clock>,
         events: broadcast::Sender<ReloadEvent>,
         quarantine: bool,
     ) -> Self {
         let (serving, changed) = (ArcSwap::default(), Notify::new());
-        Self { serving, book: Mutex::new(book), clock, events, quarantine, changed }
+        Self { serving, state_file: Mutex::new(state_file), clock, events, quarantine, changed }
     }
 
-    fn rules(&self, plugin: &Plugin) -> Rules {
+    fn rules(&self, plugin: &PluginGeneration) -> HealthRules {
         let rules = match plugin.manifest.kind {
-            ManifestKind::Connector(_) => Rules::connector(),
-            ManifestKind::Transform(_) => Rules::transform(),
+            ManifestKind::Connector(_) => HealthRules::connector(),
+            ManifestKind::Transform(_) => HealthRules::transform(),
         };
-        if self.quarantine { rules } else { Rules { in_a_row: u32::MAX, ..rules } }
+        if self.quarantine { rules } else { HealthRules { in_a_row: u32::MAX, ..rules } }
     }
 
     /// Begins a unit of work under the generation that serves `id` now.
-    pub(crate) fn begin(self: &Arc<Self>, id: &str) -> Result<Unit, PluginError> {
+    pub(crate) fn begin(self: &Arc<Self>, id: &str) -> Result<GenerationLease, PluginError> {
         let served = self.serving(id).ok_or_else(|| PluginError::Host {
             plugin: Generation {
                 plugin: id.to_owned(),
@@ -102,12 +111,12 @@ impl Registry {
             },
             reason: "no such plugin is loaded; see `renkei plugin list`".to_owned(),
         })?;
-        let unit = Unit { registry: Arc::clone(self), served };
-        unit.may_go_on()?;
-        Ok(unit)
+        let lease = GenerationLease { registry: Arc::clone(self), served };
+        lease.may_go_on()?;
+        Ok(lease)
     }
 
-    pub(crate) fn serving(&self, id: &str) -> Option<Arc<Served>> {
+    pub(crate) fn serving(&self, id: &str) -> Option<Arc<ServingGeneration>> {
         self.serving.load().get(id).cloned()
     }
 
@@ -116,133 +125,156 @@ impl Registry {
         self.serving(id).map(|served| served.plugin.generation.clone())
     }
 
-    pub(crate) fn all(&self) -> Arc<Serving> {
+    pub(crate) fn all(&self) -> Arc<ServingGenerations> {
         self.serving.load_full()
     }
 
-    /// The book; whoever holds it may change what serves.
-    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The state file; whoever holds it may change what serves.
+    pub(crate) fn state_file(&self) -> MutexGuard<'_, PluginStateFile> {
+        self.state_file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn tell(&self, event: ReloadEvent) {
-        event::tell(&self.events, event);
+    pub(crate) fn publish(&self, event: ReloadEvent) {
+        event::publish(&self.events, event);
     }
 
     /// Lets `plugin`, as its grants leave it, serve from now on. What served before serves again if
     /// the new one fails on probation; where that was on probation itself, what it would have gone
     /// back to: broken versions in a row do not vouch for one another.
-    pub(crate) fn serve(&self, book: &mut Book, file: &str, plugin: &Plugin) {
+    pub(crate) fn serve(
+        &self,
+        states: &mut PluginStateFile,
+        file: &str,
+        plugin: &PluginGeneration,
+    ) {
         let id = plugin.generation.plugin.clone();
         let now_ms = self.clock.now_ms();
         let rules = self.rules(plugin);
-        let page = book.page(&id);
+        let state = states.plugin(&id);
         let before = self.serving(&id).map(|before| {
-            let ward = before.ward();
-            let fallback = match ward.health.is_on_probation(now_ms) {
-                true => ward.fallback.clone(),
-                false => Some(Arc::clone(&before.plugin)),
-            };
-            (fallback, ward.health.rate(now_ms))
+            before.with_health(|own| {
+                let fallback = match own.health.is_on_probation(now_ms) {
+                    true => own.fallback.clone(),
+                    false => Some(Arc::clone(&before.plugin)),
+                };
+                (fallback, own.health.rate(now_ms))
+            })
         });
         let (fallback, rate) = before.unwrap_or_default();
         let fallback = fallback.filter(|fallback| {
             let digest = &fallback.generation.digest;
-            *digest != plugin.generation.digest && page.why_bad(digest).is_none()
+            *digest != plugin.generation.digest && state.why_bad(digest).is_none()
         });
         let health = match fallback {
             Some(_) => Health::on_probation(rules, rate),
             None => Health::new(rules),
         };
         let asked = plugin.asked();
-        let kept = book.change(&id, |page| {
+        let kept = states.change(&id, |state| {
             let fallback = fallback.as_ref().map(|fallback| fallback.generation.digest.clone());
-            page.serve(file, &plugin.generation, fallback);
-            let news = asked.difference(&page.denied.known).cloned();
-            page.allowed.get_or_insert_default().known.extend(news);
+            state.serve(file, &plugin.generation, fallback);
+            let news = asked.difference(&state.denied.known).cloned();
+            state.allowed.get_or_insert_default().known.extend(news);
         });
-        self.unless_kept(kept);
-        self.put(
+        self.log_unsaved(kept);
+        self.replace(
             &id,
-            Some(Served::new(Arc::new(plugin.given(&page.denied.known)), health, fallback)),
+            Some(ServingGeneration::new(
+                Arc::new(plugin.without(&states.plugin(&id).denied.known)),
+                health,
+                fallback,
+            )),
         );
     }
 
     /// Puts a generation that served before a restart back in its place.
-    pub(crate) fn restore(&self, book: &Book, plugin: &Plugin) {
+    pub(crate) fn restore(&self, states: &PluginStateFile, plugin: &PluginGeneration) {
         let id = &plugin.generation.plugin;
-        let plugin = Arc::new(plugin.given(&book.page(id).denied.known));
+        let plugin = Arc::new(plugin.without(&states.plugin(id).denied.known));
         let health = Health::new(self.rules(&plugin));
-        self.put(id, Some(Served::new(plugin, health, None)));
+        self.replace(id, Some(ServingGeneration::new(plugin, health, None)));
     }
 
-    /// Cuts what serves to what the book allows now; its health and its past stay.
-    pub(crate) fn regrant(&self, book: &Book, id: &str) {
+    /// Cuts what serves to what the state file allows now; its health and its past stay.
+    pub(crate) fn regrant(&self, states: &PluginStateFile, id: &str) {
         let Some(before) = self.serving(id) else { return };
-        let plugin = Arc::new(before.plugin.given(&book.page(id).denied.known));
-        let ward = before.ward();
-        let served = Served::new(plugin, ward.health.clone(), ward.fallback.clone());
-        drop(ward);
-        self.put(id, Some(served));
+        let plugin = Arc::new(before.plugin.without(&states.plugin(id).denied.known));
+        let (health, fallback) =
+            before.with_health(|own| (own.health.clone(), own.fallback.clone()));
+        let served = ServingGeneration::new(plugin, health, fallback);
+        self.replace(id, Some(served));
     }
 
     /// Forgets the failures of what serves.
     pub(crate) fn forgive(&self, id: &str) {
         if let Some(served) = self.serving(id) {
-            let mut ward = served.ward();
-            ward.health = Health::new(self.rules(&served.plugin));
-            ward.fallback = None;
+            let health = Health::new(self.rules(&served.plugin));
+            served.with_health(|own| *own = ServingHealth { health, fallback: None });
         }
     }
 
     /// Lets nothing serve `id`.
-    pub(crate) fn remove(&self, book: &mut Book, id: &str) {
-        self.unless_kept(book.change(id, |page| page.serving = None));
-        self.put(id, None);
+    pub(crate) fn remove(&self, states: &mut PluginStateFile, id: &str) {
+        self.log_unsaved(states.change(id, |state| state.serving = None));
+        self.replace(id, None);
     }
 
     /// Lets go of generations that no probation needs any more.
     pub(crate) fn sweep(&self) {
         let now_ms = self.clock.now_ms();
         for (id, served) in self.all().iter() {
-            // Whoever needs both takes the book before the ward.
-            let mut book = self.book();
-            let mut ward = served.ward();
-            if !ward.health.is_on_probation(now_ms) {
-                ward.fallback = None;
-                // A change reads the book anew, which is not for every plugin at every look.
-                if book.pages().get(id).is_some_and(|page| page.fallback.is_some()) {
-                    self.unless_kept(book.change(id, |page| page.fallback = None));
+            let mut states = self.state_file();
+            let is_over = served.with_health(|own| {
+                let is_over = !own.health.is_on_probation(now_ms);
+                if is_over {
+                    own.fallback = None;
                 }
+                is_over
+            });
+            // A change reads the file anew, which is not for every plugin at every look.
+            if is_over && states.plugins().get(id).is_some_and(|state| state.fallback.is_some()) {
+                self.log_unsaved(states.change(id, |state| state.fallback = None));
             }
         }
     }
 
     /// `to` serves again instead of what serves now, which is not taken again by itself.
-    pub(crate) fn retreat(&self, book: &mut Book, to: &Plugin, reason: &str) {
+    pub(crate) fn roll_back(
+        &self,
+        states: &mut PluginStateFile,
+        to: &PluginGeneration,
+        reason: &str,
+    ) {
         let id = &to.generation.plugin;
         let Some(before) = self.serving(id) else { return };
         let from = before.plugin.generation.clone();
-        let kept = book.change(id, |page| page.retreat(&from.digest, &to.generation, reason));
-        self.unless_kept(kept);
-        let page = book.page(id);
+        let kept = states.change(id, |state| state.roll_back(&from.digest, &to.generation, reason));
+        self.log_unsaved(kept);
         let health = Health::new(self.rules(to));
-        self.put(id, Some(Served::new(Arc::new(to.given(&page.denied.known)), health, None)));
+        let plugin = Arc::new(to.without(&states.plugin(id).denied.known));
+        self.replace(id, Some(ServingGeneration::new(plugin, health, None)));
         let (to, reason) = (to.generation.clone(), reason.to_owned());
-        self.tell(ReloadEvent::RolledBack { from, to, reason });
+        self.publish(ReloadEvent::RolledBack { from, to, reason });
         self.changed.notify_one();
     }
 
-    /// A failed write of the book: what serves is right in this process, and is decided again by
-    /// the next.
-    pub(crate) fn unless_kept(&self, kept: Result<(), crate::lifecycle::plugin_state::BookError>) {
+    /// Logs a failed write of the state file: what serves is right in this process, and is decided
+    /// again by the next.
+    pub(crate) fn log_unsaved(
+        &self,
+        kept: Result<(), crate::lifecycle::plugin_state::PluginStateError>,
+    ) {
         if let Err(error) = kept {
             tracing::error!(%error, "what serves cannot be remembered across a restart");
         }
     }
 
-    fn put(&self, id: &str, served: Option<Arc<Served>>) {
-        let mut serving = Serving::clone(&self.all());
+    fn replace(&self, id: &str, served: Option<Arc<ServingGeneration>>) {
+        let mut serving = ServingGenerations::clone(&self.all());
+        debug_assert!(
+            served.as_ref().is_none_or(|served| served.plugin.generation.plugin == id),
+            "a generation serves its own plugin's id"
+        );
         let before = match served {
             Some(served) => serving.insert(id.to_owned(), served),
             None => serving.remove(id),
@@ -250,20 +282,20 @@ impl Registry {
         self.serving.store(Arc::new(serving));
         if let Some(before) = before {
             before.replaced_ms.store(self.clock.now_ms(), Ordering::Relaxed);
-            before.ward().fallback = None;
+            before.with_health(|own| own.fallback = None);
         }
     }
 }
 
-/// One unit of work under one generation.
-pub(crate) struct Unit {
+/// The right of one unit of work to run under one generation.
+pub(crate) struct GenerationLease {
     registry: Arc<Registry>,
-    served: Arc<Served>,
+    served: Arc<ServingGeneration>,
 }
 
-impl Unit {
+impl GenerationLease {
     /// Its generation.
-    pub(crate) fn plugin(&self) -> &Arc<Plugin> {
+    pub(crate) fn plugin(&self) -> &Arc<PluginGeneration> {
         &self.served.plugin
     }
 
@@ -289,25 +321,25 @@ impl Unit {
         Ok(())
     }
 
-    /// What would serve again, while this one is on probation: whether it fails with the same input
-    /// too tells whose fault a failure is.
-    pub(crate) fn fallback(&self) -> Option<Arc<Plugin>> {
-        let ward = self.served.ward();
-        let on_probation = ward.health.is_on_probation(self.registry.clock.now_ms());
-        ward.fallback.clone().filter(|_| on_probation)
+    /// The generation that would serve again, while this one is on probation: whether it fails with
+    /// the same input too tells whose fault a failure is.
+    pub(crate) fn fallback(&self) -> Option<Arc<PluginGeneration>> {
+        let now_ms = self.registry.clock.now_ms();
+        self.served
+            .with_health(|own| own.fallback.clone().filter(|_| own.health.is_on_probation(now_ms)))
     }
 
-    /// Tells what a call came to, and does what follows.
-    pub(crate) fn tell(&self, unit: health::Unit) {
+    /// Records the result of a call, and does what follows.
+    pub(crate) fn record_result(&self, result: CallResult) {
         let registry = &self.registry;
         let verdict = {
-            let mut ward = self.served.ward();
-            ward.health.record(unit, registry.clock.now_ms())
+            let now_ms = registry.clock.now_ms();
+            self.served.with_health(|own| own.health.record(result, now_ms))
         };
-        if verdict == Verdict::Fine {
+        if verdict == HealthVerdict::Fine {
             return;
         }
-        let mut book = registry.book();
+        let mut states = registry.state_file();
         let generation = &self.served.plugin.generation;
         let serving = registry.serving(&generation.plugin);
         // Another call, or an admin, was faster.
@@ -315,15 +347,15 @@ impl Unit {
             return;
         }
         match verdict {
-            Verdict::Fine => {}
-            Verdict::Quarantine { until_ms, failures } => {
+            HealthVerdict::Fine => {}
+            HealthVerdict::Quarantine { until_ms, failures } => {
                 let generation = generation.clone();
-                registry.tell(ReloadEvent::Quarantined { generation, until_ms, failures });
+                registry.publish(ReloadEvent::Quarantined { generation, until_ms, failures });
             }
-            Verdict::RollBack { failures, calls } => {
-                let Some(to) = self.served.ward().fallback.clone() else { return };
+            HealthVerdict::RollBack { failures, calls } => {
+                let Some(to) = self.served.with_health(|own| own.fallback.clone()) else { return };
                 let reason = format!("{failures} of its first {calls} calls failed");
-                registry.retreat(&mut book, &to, &reason);
+                registry.roll_back(&mut states, &to, &reason);
             }
         }
     }

@@ -1,5 +1,4 @@
-//! The last rows that each transform's function got, for previews of a new version (WASM.md 5.1
-//! item 6).
+//! The last rows that each transform's function got, for previews of a new version.
 //!
 //! A bounded ring per function: a few rows of each call, the newest kept. They are values of
 //! records, so they stay in memory and in files for this user alone (`recent/ID.json` in
@@ -56,7 +55,7 @@ impl Sample {
         project(&self.columns, Some(&self.input), columns)
     }
 
-    /// What the other side had, with these columns.
+    /// The rows of the other side, with these columns.
     pub(crate) fn old(&self, columns: &[String]) -> Batch {
         project(&self.old_columns, self.old.as_ref(), columns)
     }
@@ -87,19 +86,19 @@ fn size(value: &Value) -> usize {
 }
 
 /// The rings of one plugin, by function.
-type Rings = BTreeMap<String, VecDeque<Sample>>;
+type SampleRings = BTreeMap<String, VecDeque<Sample>>;
 
-/// See the module's text.
-pub(crate) struct Recent {
+/// The recent rows of all functions.
+pub(crate) struct RecentRows {
     folder: PathBuf,
-    kept: Mutex<BTreeMap<String, Rings>>,
+    kept: Mutex<BTreeMap<String, SampleRings>>,
     changed: AtomicBool,
-    passive: bool,
+    read_only: bool,
 }
 
-impl Recent {
-    /// What was kept in `home`; a file that cannot be read is as if it were not there.
-    pub(crate) fn open(home: &Path, passive: bool) -> Self {
+impl RecentRows {
+    /// Opens what was kept in `home`; a file that cannot be read is as if it were not there.
+    pub(crate) fn open(home: &Path, read_only: bool) -> Self {
         let folder = home.join("recent");
         let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
         let kept = entries.filter_map(|entry| {
@@ -108,16 +107,16 @@ impl Recent {
             Some((id, serde_json::from_slice(&renkei_files::read(&entry.path()).ok()?).ok()?))
         });
         let kept = Mutex::new(kept.collect());
-        Self { folder, kept, changed: AtomicBool::new(false), passive }
+        Self { folder, kept, changed: AtomicBool::new(false), read_only }
     }
 
-    fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Rings>> {
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<String, SampleRings>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps a few rows of a call.
     pub(crate) fn note(&self, call: &TransformCall<'_>) {
-        if self.passive || call.input.rows.is_empty() {
+        if self.read_only || call.input.rows.is_empty() {
             return;
         }
         let every = call.input.rows.len().div_ceil(ROWS_PER_CALL);
@@ -142,7 +141,7 @@ impl Recent {
     }
 
     /// The rows of a plugin's functions, oldest first.
-    pub(crate) fn of(&self, plugin: &str) -> BTreeMap<String, Vec<Sample>> {
+    pub(crate) fn rows_of(&self, plugin: &str) -> BTreeMap<String, Vec<Sample>> {
         let kept = self.kept();
         let rings = kept.get(plugin).into_iter().flatten();
         rings.map(|(name, ring)| (name.clone(), ring.iter().cloned().collect())).collect()
@@ -150,7 +149,7 @@ impl Recent {
 
     /// Writes what changed. A failure costs rows of a preview and is only logged.
     pub(crate) fn save(&self) {
-        if self.passive || !self.changed.swap(false, Ordering::Relaxed) {
+        if self.read_only || !self.changed.swap(false, Ordering::Relaxed) {
             return;
         }
         let kept = self.kept().clone();
@@ -169,7 +168,7 @@ impl Recent {
     }
 }
 
-impl Drop for Recent {
+impl Drop for RecentRows {
     fn drop(&mut self) {
         self.save();
     }
@@ -202,18 +201,18 @@ mod tests {
     fn the_newest_rows_are_kept_for_this_user_alone() {
         let home = tempfile::tempdir().unwrap();
         let (parameters, nothing) = (Attributes::new(), rows(std::iter::empty()));
-        let recent = Recent::open(home.path(), false);
+        let recent = RecentRows::open(home.path(), false);
         recent.note(&call(
             &rows(["x".repeat(ROW_BYTES_MAX + 1)].into_iter()),
             &nothing,
             &parameters,
         ));
-        assert!(recent.of("echo").values().all(Vec::is_empty), "too long to be kept");
+        assert!(recent.rows_of("echo").values().all(Vec::is_empty), "too long to be kept");
         for round in 0..40 {
             let input = rows((0..100).map(|row| format!("{round}/{row}")));
             recent.note(&call(&input, &nothing, &parameters));
         }
-        let kept = recent.of("echo").remove("same").unwrap();
+        let kept = recent.rows_of("echo").remove("same").unwrap();
         assert_eq!(kept.len(), ROWS_KEPT);
         let text = |sample: &Sample| sample.input(&["a".to_owned()]).rows[0].cells[0].clone();
         assert_eq!(text(&kept[ROWS_KEPT - 8]), Some(Value::from("39/0")));
@@ -221,12 +220,16 @@ mod tests {
         assert!(kept[0].old(&["a".to_owned()]).rows.is_empty());
 
         drop(recent);
-        let again = Recent::open(home.path(), true);
-        assert_eq!(again.of("echo").remove("same").unwrap(), kept);
+        let again = RecentRows::open(home.path(), true);
+        assert_eq!(again.rows_of("echo").remove("same").unwrap(), kept);
         let mode =
             |path: &str| fs::metadata(home.path().join(path)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("recent"), mode("recent/echo.json")), (0o700, 0o600));
         again.note(&call(&rows(["new".to_owned()].into_iter()), &nothing, &parameters));
-        assert_eq!(again.of("echo").remove("same").unwrap(), kept, "who only looks keeps nothing");
+        assert_eq!(
+            again.rows_of("echo").remove("same").unwrap(),
+            kept,
+            "who only looks keeps nothing"
+        );
     }
 }

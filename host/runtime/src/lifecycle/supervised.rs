@@ -1,5 +1,5 @@
-//! A job whose calls are counted: for probation, quarantine and the deadline of a replaced
-//! generation (WASM.md 5.1 items 8 and 9), and held to what an admin allows.
+//! A connector job under supervision: its calls count for probation and quarantine, end when its
+//! generation was replaced too long ago, and do only what an admin permits.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,73 +14,76 @@ use renkei_sync::model::record::{
 use renkei_sync::model::value::Value;
 use renkei_sync::ports::Connector;
 
-use crate::lifecycle::blame::{self, Blame, Failed};
-
-use crate::lifecycle::registry::Unit;
-use crate::sandbox::connector::Job;
-use crate::sandbox::engine::Machine;
-use crate::sandbox::generation::Plugin;
+use crate::lifecycle::blame::{self, Blame};
+use crate::lifecycle::registry::GenerationLease;
+use crate::sandbox::call_failure::CallFailure;
+use crate::sandbox::connector::ConnectorJob;
+use crate::sandbox::engine::SharedEngine;
+use crate::sandbox::generation::PluginGeneration;
 use crate::sandbox::loader::KindLimits;
 use renkei_egress::SystemEgress;
 
 /// Opens jobs on one system.
-pub(crate) struct Opener {
-    pub(crate) machine: Arc<Machine>,
+pub(crate) struct JobOpener {
+    pub(crate) shared: Arc<SharedEngine>,
     pub(crate) limits: KindLimits,
     pub(crate) system: Arc<SystemEgress>,
 }
 
-impl Opener {
-    async fn open(&self, plugin: Arc<Plugin>) -> Result<Job, Failed> {
-        let limits = self.limits.of(&plugin);
-        Job::open(&self.machine, &limits, plugin, &self.system).await
+impl JobOpener {
+    async fn open(&self, plugin: Arc<PluginGeneration>) -> Result<ConnectorJob, CallFailure> {
+        let limits = self.limits.limits_of(&plugin);
+        ConnectorJob::open(&self.shared, &limits, plugin, &self.system).await
     }
 }
 
-/// See the module's text.
-pub(crate) struct Watched {
-    job: Arc<Job>,
-    unit: Unit,
-    opener: Opener,
+/// A connector job whose calls are counted and checked against the admin's permissions.
+pub(crate) struct SupervisedConnector {
+    job: Arc<ConnectorJob>,
+    lease: GenerationLease,
+    opener: JobOpener,
 }
 
-impl Watched {
+impl SupervisedConnector {
     /// A job of the unit's generation. That it opens says nothing good of the plugin, because each
     /// job does; that it does not open counts.
-    pub(crate) async fn open(unit: Unit, opener: Opener) -> Result<Self, PluginError> {
-        let opened = opener.open(Arc::clone(unit.plugin())).await;
+    pub(crate) async fn open(
+        lease: GenerationLease,
+        opener: JobOpener,
+    ) -> Result<Self, PluginError> {
+        let opened = opener.open(Arc::clone(lease.plugin())).await;
         if opened.is_err() {
             let blame = blame::judge(&opened);
-            let before = match in_doubt(&unit, blame) {
+            let before = match earlier_in_doubt(&lease, blame) {
                 Some(fallback) => Some(blame::judge(&opener.open(fallback).await)),
                 None => None,
             };
-            unit.tell(blame::weigh(blame, before));
+            lease.record_result(blame::weigh(blame, before));
         }
-        Ok(Self { job: Arc::new(opened?), unit, opener })
+        Ok(Self { job: Arc::new(opened?), lease, opener })
     }
 
     /// A call that changes nothing. Where the guest says of itself that the input is wrong, the
     /// version before is asked the same.
     async fn count<T, Called>(
         &self,
-        call: impl Fn(Arc<Job>) -> Called + Send + Sync,
+        call: impl Fn(Arc<ConnectorJob>) -> Called + Send + Sync,
     ) -> Result<T, PluginError>
     where
         T: Send,
-        Called: Future<Output = Result<T, Failed>> + Send,
+        Called: Future<Output = Result<T, CallFailure>> + Send,
     {
-        self.unit.may_go_on()?;
+        self.lease.may_go_on()?;
         let answer = call(Arc::clone(&self.job)).await;
         let blame = blame::judge(&answer);
-        let before = match in_doubt(&self.unit, blame) {
+        let before = match earlier_in_doubt(&self.lease, blame) {
             Some(fallback) => Some(match self.opener.open(fallback).await {
                 Ok(job) => blame::judge(&call(Arc::new(job)).await),
                 Err(failed) => blame::judge::<T>(&Err(failed)),
             }),
             None => None,
         };
-        self.unit.tell(blame::weigh(blame, before));
+        self.lease.record_result(blame::weigh(blame, before));
         Ok(answer?)
     }
 
@@ -88,19 +91,19 @@ impl Watched {
     /// is an outcome: the version before would not refuse the whole call.
     async fn count_change<T>(
         &self,
-        call: impl Future<Output = Result<T, Failed>>,
+        call: impl Future<Output = Result<T, CallFailure>>,
     ) -> Result<T, PluginError> {
-        self.unit.may_go_on()?;
+        self.lease.may_go_on()?;
         let answer = call.await;
         let blame = blame::judge(&answer);
-        let before = in_doubt(&self.unit, blame).map(|_| Blame::Good);
-        self.unit.tell(blame::weigh(blame, before));
+        let before = earlier_in_doubt(&self.lease, blame).map(|_| Blame::Good);
+        self.lease.record_result(blame::weigh(blame, before));
         Ok(answer?)
     }
 
-    /// Refuses a permission that an admin denied.
-    fn may(&self, permission: &Permission) -> Result<(), PluginError> {
-        let plugin = self.unit.plugin();
+    /// An error where an admin denied the permission.
+    fn check_permission(&self, permission: &Permission) -> Result<(), PluginError> {
+        let plugin = self.lease.plugin();
         if !plugin.denied.contains(permission) {
             return Ok(());
         }
@@ -113,24 +116,24 @@ impl Watched {
         Err(PluginError::Forbidden { plugin: plugin.generation.clone(), problem })
     }
 
-    fn may_read(&self, object: &str) -> Result<(), PluginError> {
-        let needed = self.unit.plugin().whole.permissions_to_read(object);
-        needed.iter().try_for_each(|permission| self.may(permission))
+    fn check_read(&self, object: &str) -> Result<(), PluginError> {
+        let needed = self.lease.plugin().whole.permissions_to_read(object);
+        needed.iter().try_for_each(|permission| self.check_permission(permission))
     }
 
-    fn may_write(&self, object: &str, action: ObjectAction) -> Result<(), PluginError> {
-        self.may_read(object)?;
-        let needed = self.unit.plugin().whole.permissions_to_write(object, action);
-        needed.iter().try_for_each(|permission| self.may(permission))
+    fn check_write(&self, object: &str, action: ObjectAction) -> Result<(), PluginError> {
+        self.check_read(object)?;
+        let needed = self.lease.plugin().whole.permissions_to_write(object, action);
+        needed.iter().try_for_each(|permission| self.check_permission(permission))
     }
 }
 
 /// The version before, where its word is needed.
-fn in_doubt(unit: &Unit, blame: Blame) -> Option<Arc<Plugin>> {
-    unit.fallback().filter(|_| blame == Blame::Doubt)
+fn earlier_in_doubt(lease: &GenerationLease, blame: Blame) -> Option<Arc<PluginGeneration>> {
+    lease.fallback().filter(|_| blame == Blame::Doubt)
 }
 
-fn as_asked(action: Action) -> ObjectAction {
+fn as_manifest_action(action: Action) -> ObjectAction {
     match action {
         Action::Create => ObjectAction::Create,
         Action::Update => ObjectAction::Update,
@@ -142,7 +145,7 @@ fn as_asked(action: Action) -> ObjectAction {
 }
 
 #[async_trait]
-impl Connector for Watched {
+impl Connector for SupervisedConnector {
     fn generation(&self) -> &Generation {
         self.job.generation()
     }
@@ -152,12 +155,12 @@ impl Connector for Watched {
     }
 
     async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
-        objects.iter().try_for_each(|object| self.may_read(object))?;
+        objects.iter().try_for_each(|object| self.check_read(object))?;
         self.count(move |job| async move { job.discover(objects).await }).await
     }
 
     async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
-        self.may_read(&request.object)?;
+        self.check_read(&request.object)?;
         self.count(move |job| async move { job.read_page(request).await }).await
     }
 
@@ -167,7 +170,7 @@ impl Connector for Watched {
         columns: &[String],
         ids: &[String],
     ) -> Result<Page, PluginError> {
-        self.may_read(object)?;
+        self.check_read(object)?;
         self.count(move |job| async move { job.read_records(object, columns, ids).await }).await
     }
 
@@ -178,18 +181,19 @@ impl Connector for Watched {
         key: &str,
         values: &[Value],
     ) -> Result<Batch, PluginError> {
-        self.may_read(object)?;
+        self.check_read(object)?;
         self.count(move |job| async move { job.find(object, columns, key, values).await }).await
     }
 
     fn refuses(&self, object: &str, action: Action) -> Option<PluginError> {
-        self.may_write(object, as_asked(action)).err()
+        self.check_write(object, as_manifest_action(action)).err()
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
-        let actions = request.operations.iter().map(|operation| as_asked(operation.action));
+        let actions =
+            request.operations.iter().map(|operation| as_manifest_action(operation.action));
         let actions: HashSet<ObjectAction> = actions.collect();
-        actions.into_iter().try_for_each(|action| self.may_write(&request.object, action))?;
+        actions.into_iter().try_for_each(|action| self.check_write(&request.object, action))?;
         self.count_change(self.job.write(request)).await
     }
 
@@ -199,7 +203,7 @@ impl Connector for Watched {
         winner: &str,
         losers: &[String],
     ) -> Result<Outcome, PluginError> {
-        self.may_write(object, ObjectAction::Merge)?;
+        self.check_write(object, ObjectAction::Merge)?;
         self.count_change(self.job.merge(object, winner, losers)).await
     }
 }

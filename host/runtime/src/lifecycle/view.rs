@@ -1,4 +1,4 @@
-//! What people and scripts see of the plugin folder: one entry per file, with what serves of it and
+//! The plugin folder as people and scripts see it: one entry per file, with what serves of it and
 //! why something does not.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use renkei_package::Manifest;
 use renkei_sync::model::plugin::Generation;
 
-use crate::lifecycle::decide::Wait;
+use crate::lifecycle::decide::WaitReason;
 use crate::lifecycle::registry::Registry;
 
 /// One file of the plugin folder, as last seen.
@@ -19,21 +19,21 @@ pub struct PluginFile {
     pub file: String,
     /// The generation of it that serves, if any; it may be older than the file.
     pub serving: Option<Generation>,
-    /// What the serving generation says of itself, without what an admin took away.
+    /// The manifest of the serving generation, without the denied permissions.
     pub manifest: Option<Arc<Manifest>>,
     /// The file as it is now is being looked at.
     pub loading: bool,
-    /// Why the file as it is now does not serve.
+    /// The reason why the file as it is now does not serve.
     pub fault: Option<String>,
     /// Two-way functions that run one-way, with the reason.
     pub one_way: BTreeMap<String, String>,
     /// The file as it is now is good but waits.
-    pub waiting: Option<Waiting>,
+    pub waiting: Option<WaitingVersion>,
     /// New versions wait for an approval.
     pub hold: bool,
     /// No call is taken until then, ms since 1970.
     pub quarantined_until_ms: Option<i64>,
-    /// What serves is new and is watched; an earlier version can serve again by itself.
+    /// The serving version is new and is watched; an earlier version can serve again by itself.
     pub on_probation: bool,
     /// Versions that can serve again, newest first, the one that serves among them.
     pub versions: Vec<KnownVersion>,
@@ -41,7 +41,7 @@ pub struct PluginFile {
 
 /// A good file that does not serve before an admin says so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Waiting {
+pub struct WaitingVersion {
     /// Its version.
     pub version: String,
     /// Its SHA-256, hex.
@@ -59,36 +59,37 @@ pub struct KnownVersion {
     pub version: String,
     /// Its SHA-256, hex.
     pub digest: String,
-    /// Why it is not taken again by itself, if so.
+    /// The reason why it is not taken again by itself, if so.
     pub bad: Option<String>,
 }
 
-/// What the task saw of one file.
-pub(crate) struct Seen {
+/// One file as the task saw it.
+pub(crate) struct SeenFile {
     pub(crate) file: String,
     /// The plugin that this file is.
     pub(crate) id: Option<String>,
     pub(crate) loading: bool,
     pub(crate) fault: Option<String>,
-    pub(crate) held: Option<(Generation, Wait)>,
+    pub(crate) held: Option<(Generation, WaitReason)>,
 }
 
 /// The entries of what was seen, with how it fares now.
-pub(crate) fn describe(seen: &[Seen], registry: &Registry) -> Vec<PluginFile> {
-    let (now_ms, serving, book) = (registry.clock.now_ms(), registry.all(), registry.book());
-    let describe = |seen: &Seen| {
+pub(crate) fn describe(seen: &[SeenFile], registry: &Registry) -> Vec<PluginFile> {
+    let (now_ms, serving, states) =
+        (registry.clock.now_ms(), registry.all(), registry.state_file());
+    let describe = |seen: &SeenFile| {
         let id = seen.id.as_deref();
         let served = id.and_then(|id| serving.get(id));
         let plugin = served.map(|served| &served.plugin);
-        let page = id.map(|id| book.page(id)).unwrap_or_default();
+        let plugin_state = id.map(|id| states.plugin(id)).unwrap_or_default();
         let (quarantined_until_ms, on_probation) =
             served.map(|served| served.state(now_ms)).unwrap_or_default();
-        let known = page.versions.iter().map(|known| KnownVersion {
+        let known = plugin_state.versions.iter().map(|known| KnownVersion {
             version: known.version.clone(),
             digest: known.digest.clone(),
-            bad: page.why_bad(&known.digest).map(str::to_owned),
+            bad: plugin_state.why_bad(&known.digest).map(str::to_owned),
         });
-        let waiting = seen.held.as_ref().map(|(generation, wait)| Waiting {
+        let waiting = seen.held.as_ref().map(|(generation, wait)| WaitingVersion {
             version: generation.version.clone(),
             digest: generation.digest.clone(),
             why: wait.word().to_owned(),
@@ -102,7 +103,7 @@ pub(crate) fn describe(seen: &[Seen], registry: &Registry) -> Vec<PluginFile> {
             fault: seen.fault.clone(),
             one_way: plugin.map(|plugin| plugin.one_way.clone()).unwrap_or_default(),
             waiting,
-            hold: page.hold,
+            hold: plugin_state.hold,
             quarantined_until_ms,
             on_probation,
             versions: known.collect(),

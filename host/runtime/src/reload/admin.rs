@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 
 use renkei_package::Permission;
 
+use super::file_state::FileState;
 use super::load::bare_name;
-use super::{FileState, Reloader};
+use super::reloader::Reloader;
 use crate::lifecycle::admin::{
-    AdminError, Answer, DIGITS_MIN, GrantsReport, GrantsWaiting, PluginReport, Request,
+    AdminError, DIGITS_MIN, GrantsReport, GrantsWaiting, PluginAnswer, PluginReport, PluginRequest,
 };
 use crate::lifecycle::decide::undecided;
 use crate::lifecycle::event::ReloadEvent;
-use crate::lifecycle::plugin_state::Page;
+use crate::lifecycle::plugin_state::PluginState;
 use crate::lifecycle::view::{PluginFile, describe};
 use renkei_egress::escape::words;
 
@@ -27,22 +28,25 @@ fn checked(digest: &str) -> Result<String, AdminError> {
 
 impl Reloader {
     /// Does what an admin wants, after a look at the folder.
-    pub(super) async fn admin(&mut self, request: Request) -> Result<Answer, AdminError> {
+    pub(super) async fn admin(
+        &mut self,
+        request: PluginRequest,
+    ) -> Result<PluginAnswer, AdminError> {
         let answer = match request {
-            Request::List => Ok(self.report(None)),
-            Request::Reload(None) => Ok(self.report(None)),
-            Request::Reload(Some(name)) => self.approve(&name),
-            Request::RollBack(id) => self.roll_back(&id).await,
-            Request::Hold { id, on } => self.hold(&id, on),
-            Request::Grants { id, allow, deny } => self.grants(id.as_deref(), &allow, &deny),
+            PluginRequest::List => Ok(self.report(None)),
+            PluginRequest::Reload(None) => Ok(self.report(None)),
+            PluginRequest::Reload(Some(name)) => self.approve(&name),
+            PluginRequest::RollBack(id) => self.roll_back(&id).await,
+            PluginRequest::Hold { id, on } => self.hold(&id, on),
+            PluginRequest::Grants { id, allow, deny } => self.grants(id.as_deref(), &allow, &deny),
         };
         self.show();
         answer
     }
 
-    /// What `name` holds may serve, whatever was decided of it before. `name@digest` is that only
+    /// Approves what `name` holds, whatever was decided of it before. `name@digest` is that only
     /// if its SHA-256 begins so.
-    fn approve(&mut self, name: &str) -> Result<Answer, AdminError> {
+    fn approve(&mut self, name: &str) -> Result<PluginAnswer, AdminError> {
         let unknown = || AdminError::Unknown(name.to_owned());
         let (name, digest) = match name.rsplit_once('@') {
             Some((name, digest)) => (name, Some(checked(digest)?)),
@@ -50,14 +54,14 @@ impl Reloader {
         };
         let bare = bare_name(name);
         let is_it = |(file, state): &(&String, &FileState)| {
-            let plugin = state.plugin.as_ref().map(|plugin| plugin.generation.plugin.as_str());
+            let plugin = state.plugin_id().map(String::as_str);
             Some(file.as_str()) == bare || plugin == Some(name)
         };
         let (_, state) = self.files.iter().find(is_it).ok_or_else(unknown)?;
-        if let Some(fault) = state.fault.as_ref().or(state.clash.as_ref()) {
+        if let Some(fault) = state.fault() {
             return Err(AdminError::Refused(fault.clone()));
         }
-        let plugin = state.plugin.clone().ok_or_else(unknown)?;
+        let plugin = state.last_good.clone().ok_or_else(unknown)?;
         let generation = plugin.generation.clone();
         if digest.is_some_and(|digest| !generation.digest.starts_with(&digest)) {
             return Err(AdminError::Changed { name: name.to_owned(), is: generation.digest });
@@ -68,24 +72,26 @@ impl Reloader {
         if serves {
             self.registry.forgive(&id);
         } else {
-            self.registry.book().try_change(&id, |page| page.approve(&generation.digest))?;
-            self.registry.tell(ReloadEvent::Approved { generation });
-            self.settle();
+            self.registry
+                .state_file()
+                .try_change(&id, |plugin_state| plugin_state.approve(&generation.digest))?;
+            self.registry.publish(ReloadEvent::Approved { generation });
+            self.reconcile();
         }
         Ok(self.report(Some(&id)))
     }
 
-    async fn roll_back(&mut self, id: &str) -> Result<Answer, AdminError> {
+    async fn roll_back(&mut self, id: &str) -> Result<PluginAnswer, AdminError> {
         self.serves(id)?;
-        let page = self.registry.book().page(id);
-        let earlier = page.earlier().ok_or_else(|| AdminError::NoEarlier(id.to_owned()))?;
+        let plugin_state = self.registry.state_file().plugin(id);
+        let earlier = plugin_state.earlier().ok_or_else(|| AdminError::NoEarlier(id.to_owned()))?;
         let name = format!("{id} {}", earlier.version);
         let plugin = self.load(&name, &earlier.digest).await.map_err(AdminError::Refused)?;
         {
-            let mut book = self.registry.book();
-            self.registry.retreat(&mut book, &plugin, "an admin rolled it back");
+            let mut states = self.registry.state_file();
+            self.registry.roll_back(&mut states, &plugin, "an admin rolled it back");
         }
-        self.settle();
+        self.reconcile();
         Ok(self.report(Some(id)))
     }
 
@@ -94,17 +100,17 @@ impl Reloader {
         if self.registry.serving(id).is_some() {
             return Ok(());
         }
-        let known = self.registry.book().pages().contains_key(id);
+        let known = self.registry.state_file().plugins().contains_key(id);
         let why = if known { AdminError::NothingServes } else { AdminError::Unknown };
         Err(why(id.to_owned()))
     }
 
-    fn hold(&mut self, id: &str, on: bool) -> Result<Answer, AdminError> {
+    fn hold(&mut self, id: &str, on: bool) -> Result<PluginAnswer, AdminError> {
         self.serves(id)?;
-        self.registry.book().try_change(id, |page| page.hold = on)?;
+        self.registry.state_file().try_change(id, |plugin_state| plugin_state.hold = on)?;
         let (plugin, serving) = (id.to_owned(), self.registry.generation(id));
-        self.registry.tell(ReloadEvent::Hold { plugin, on, serving });
-        self.settle();
+        self.registry.publish(ReloadEvent::Hold { plugin, on, serving });
+        self.reconcile();
         Ok(self.report(Some(id)))
     }
 
@@ -113,7 +119,7 @@ impl Reloader {
         id: Option<&str>,
         allow: &[String],
         deny: &[String],
-    ) -> Result<Answer, AdminError> {
+    ) -> Result<PluginAnswer, AdminError> {
         if let Some(id) = id {
             let asked = self.asked(id).ok_or_else(|| AdminError::Unknown(id.to_owned()))?;
             let allow = self.chosen(id, allow, &asked)?;
@@ -127,10 +133,10 @@ impl Reloader {
             .values()
             .filter(|served| id.is_none_or(|id| served.plugin.generation.plugin == id));
         let reports = wanted.map(|served| {
-            let page = self.registry.book().page(&served.plugin.generation.plugin);
-            self.granted(&served.plugin, &page)
+            let plugin_state = self.registry.state_file().plugin(&served.plugin.generation.plugin);
+            self.granted(&served.plugin, &plugin_state)
         });
-        Ok(Answer::Grants(reports.collect()))
+        Ok(PluginAnswer::Grants(reports.collect()))
     }
 
     /// The permissions that were typed, `all` for all that are asked.
@@ -163,57 +169,62 @@ impl Reloader {
         allow: &BTreeSet<Permission>,
         deny: &BTreeSet<Permission>,
     ) -> Result<(), AdminError> {
-        let page = {
-            let mut book = self.registry.book();
-            book.try_change(id, |page| {
-                let allowed = &mut page.allowed.get_or_insert_default().known;
-                let denied = &mut page.denied.known;
+        let plugin_state = {
+            let mut states = self.registry.state_file();
+            states.try_change(id, |plugin_state| {
+                let allowed = &mut plugin_state.allowed.get_or_insert_default().known;
+                let denied = &mut plugin_state.denied.known;
                 allowed.extend(allow.iter().cloned());
                 denied.retain(|permission| !allow.contains(permission));
                 denied.extend(deny.iter().cloned());
                 allowed.retain(|permission| !denied.contains(permission));
             })?;
-            self.registry.regrant(&book, id);
-            book.page(id)
+            self.registry.regrant(&states, id);
+            states.plugin(id)
         };
-        let denied = page.denied.known.iter();
+        let denied = plugin_state.denied.known.iter();
         let denied = denied.filter(|one| asked.contains(*one) || deny.contains(*one));
         let denied = denied.map(ToString::to_string).collect();
-        let allowed = asked.iter().filter(|permission| may(&page, permission));
+        let allowed = asked.iter().filter(|permission| may(&plugin_state, permission));
         let allowed = allowed.map(ToString::to_string).collect();
         let plugin = id.to_owned();
         let serving = self.registry.generation(id);
-        self.registry.tell(ReloadEvent::Granted { plugin, allowed, denied, serving });
-        self.settle();
+        self.registry.publish(ReloadEvent::Granted { plugin, allowed, denied, serving });
+        self.reconcile();
         Ok(())
     }
 
-    /// The permissions that a plugin asks for, in the version that serves and in the one that waits.
+    /// The permissions that a plugin asks for, in the version that serves and in the one that
+    /// waits.
     fn asked(&self, id: &str) -> Option<BTreeSet<Permission>> {
         let mut asked = self.registry.serving(id)?.plugin.asked();
-        let of_file = self.files.values().filter_map(|state| state.plugin.as_ref());
+        let of_file = self.files.values().filter_map(|state| state.last_good.as_ref());
         for plugin in of_file.filter(|plugin| plugin.generation.plugin == id) {
             asked.extend(plugin.asked());
         }
         Some(asked)
     }
 
-    fn granted(&self, plugin: &crate::sandbox::generation::Plugin, page: &Page) -> GrantsReport {
+    fn granted(
+        &self,
+        plugin: &crate::sandbox::generation::PluginGeneration,
+        plugin_state: &PluginState,
+    ) -> GrantsReport {
         let asked = plugin.asked();
         let id = &plugin.generation.plugin;
         let waiting = self.files.values().filter_map(|state| {
-            let candidate = state.plugin.as_ref()?;
-            let more = undecided(&candidate.asked(), page);
-            let other = candidate.generation.plugin == *id && state.waiting.is_some();
+            let candidate = state.last_good.as_ref()?;
+            let more = undecided(&candidate.asked(), plugin_state);
+            let other = candidate.generation.plugin == *id && state.claim.wait().is_some();
             (other && !more.is_empty()).then(|| GrantsWaiting {
                 version: candidate.generation.version.clone(),
                 more: more.into_iter().map(String::from).collect(),
             })
         });
-        let others = page.denied.known.iter();
+        let others = plugin_state.denied.known.iter();
         let others = others.filter(|permission| plugin.whole.covers_unlisted(permission));
         let (allowed, denied): (Vec<_>, Vec<_>) =
-            asked.iter().partition(|permission| may(page, permission));
+            asked.iter().partition(|permission| may(plugin_state, permission));
         GrantsReport {
             id: id.clone(),
             version: plugin.generation.version.clone(),
@@ -225,19 +236,19 @@ impl Reloader {
     }
 
     /// The files as they are now, of one plugin or all.
-    fn report(&self, id: Option<&str>) -> Answer {
+    fn report(&self, id: Option<&str>) -> PluginAnswer {
         self.show();
         let files = describe(&self.view.load(), &self.registry);
         let of_it = |file: &&PluginFile| {
             id.is_none_or(|id| file.serving.as_ref().is_some_and(|serving| serving.plugin == id))
         };
-        Answer::Plugins(files.iter().filter(of_it).map(PluginReport::from).collect())
+        PluginAnswer::Plugins(files.iter().filter(of_it).map(PluginReport::from).collect())
     }
 }
 
-/// True for a permission that was allowed and not denied.
-fn may(page: &Page, permission: &Permission) -> bool {
-    let allowed = page.allowed.as_ref();
-    !page.denied.known.contains(permission)
+/// True where the permission was given and not denied.
+fn may(plugin_state: &PluginState, permission: &Permission) -> bool {
+    let allowed = plugin_state.allowed.as_ref();
+    !plugin_state.denied.known.contains(permission)
         && allowed.is_none_or(|allowed| allowed.known.contains(permission))
 }

@@ -1,51 +1,51 @@
 //! A file of the plugin folder that is not taken: counted, written down and told, all of it in one
 //! place, so that counts and lines agree.
 //!
-//! What is only tried (a preview, a version to go back to) is no file of the folder: whoever asked
-//! is told, and nothing is counted.
+//! A version that is only tried (a preview, one to go back to) is no file of the folder: whoever
+//! asked is told, and nothing is counted.
 
 use renkei_sync::model::plugin::Generation;
 
 use crate::lifecycle::event::ReloadEvent;
 use crate::lifecycle::registry::Registry;
-use crate::sandbox::limits::{Cause, Stops};
-use crate::sandbox::loader::NotTaken;
+use crate::sandbox::limits::{CountedCause, StopCounters};
+use crate::sandbox::loader::LoadFailure;
 
-/// Why a file is not taken.
-pub(crate) struct Refusal {
+/// The reason why a file is not taken.
+pub(crate) struct FileRejection {
     /// The id of the plugin that it says it is; empty where it does not get so far.
     pub(crate) plugin: String,
     /// Its SHA-256, hex; empty where it was not read.
     pub(crate) digest: String,
-    pub(crate) cause: Cause,
+    pub(crate) cause: CountedCause,
     /// For people.
     pub(crate) reason: String,
 }
 
-impl Refusal {
+impl FileRejection {
     /// Of a file that was not even read.
     pub(crate) fn unread(reason: String) -> Self {
         let (plugin, digest) = (String::new(), String::new());
-        Self { plugin, digest, cause: Cause::Refused, reason }
+        Self { plugin, digest, cause: CountedCause::Refused, reason }
     }
 
     /// `serving` goes on instead.
-    pub(crate) fn tell(
+    pub(crate) fn publish(
         self,
         registry: &Registry,
-        stops: &Stops,
+        stops: &StopCounters,
         file: &str,
         serving: Option<Generation>,
     ) {
         let Self { plugin, digest, cause, reason } = self;
         stops.refused(file, &plugin, cause);
         let file = file.to_owned();
-        registry.tell(ReloadEvent::Refused { file, plugin, digest, cause, reason, serving });
+        registry.publish(ReloadEvent::Refused { file, plugin, digest, cause, reason, serving });
     }
 }
 
-impl From<NotTaken> for Refusal {
-    fn from(refused: NotTaken) -> Self {
+impl From<LoadFailure> for FileRejection {
+    fn from(refused: LoadFailure) -> Self {
         let (cause, reason) = (refused.error.cause(), refused.error.to_string());
         Self { plugin: refused.plugin, digest: refused.digest, cause, reason }
     }

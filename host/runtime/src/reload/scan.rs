@@ -17,22 +17,22 @@ use sha2::{Digest as _, Sha256};
 
 use renkei_package::FILE_BYTES_MAX;
 
-use crate::sandbox::loader::Bytes;
+use crate::sandbox::loader::PluginBytes;
 
-/// How long a changed file must not change before it is read.
+/// The time that a changed file must not change before it is read.
 const STILL: Duration = Duration::from_millis(20);
 
 /// So much of a file is in memory while it is hashed.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// One plugin file and its content.
-pub(crate) struct Found {
+pub(crate) struct FoundFile {
     pub(crate) name: String,
-    pub(crate) content: Content,
+    pub(crate) content: FileContent,
 }
 
-/// What a file holds.
-pub(crate) enum Content {
+/// The content of a file.
+pub(crate) enum FileContent {
     /// Its SHA-256.
     Whole(String),
     /// Somebody writes it now.
@@ -41,17 +41,17 @@ pub(crate) enum Content {
     Refused(String),
 }
 
-/// What the system says of a file; another one when somebody writes it.
+/// The system's description of a file; another one when somebody writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct FileStamp {
     place: (u64, u64),
     bytes: u64,
     changed: (i64, i64),
     modified: (i64, i64),
 }
 
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
+impl FileStamp {
+    fn from_metadata(metadata: &Metadata) -> Self {
         Self {
             place: (metadata.dev(), metadata.ino()),
             bytes: metadata.len(),
@@ -62,11 +62,11 @@ impl Stamp {
 }
 
 /// Stamps of the last look, by file name.
-pub(crate) type Stamps = BTreeMap<String, Stamp>;
+pub(crate) type FileStamps = BTreeMap<String, FileStamp>;
 
 /// Reads all `*.wasm` of `folder` in order of their names. Hidden files and drafts (`x.wasm.tmp`)
 /// are not plugins yet. `stamps` are those of the last look, and of this one afterwards.
-pub(crate) fn read(folder: &Path, stamps: &mut Stamps) -> io::Result<Vec<Found>> {
+pub(crate) fn read(folder: &Path, stamps: &mut FileStamps) -> io::Result<Vec<FoundFile>> {
     let folder = folder.canonicalize()?;
     let (mut names, mut found) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(&folder)? {
@@ -75,31 +75,36 @@ pub(crate) fn read(folder: &Path, stamps: &mut Stamps) -> io::Result<Vec<Found>>
             names.push(name);
         } else if name.ends_with(".cwasm") {
             let reason = "precompiled native code, which is never loaded; give the .wasm";
-            found.push(Found { content: Content::Refused(format!("{name}: {reason}")), name });
+            found.push(FoundFile {
+                content: FileContent::Refused(format!("{name}: {reason}")),
+                name,
+            });
         }
     }
-    let seen: Stamps =
+    let seen: FileStamps =
         names.iter().filter_map(|name| Some((name.clone(), stamp(&folder, name)?))).collect();
     if seen.iter().any(|(name, stamp)| stamps.get(name) != Some(stamp)) {
         std::thread::sleep(STILL);
     }
     for name in names {
         let content = content(&folder, &name, seen.get(&name))
-            .unwrap_or_else(|reason| Content::Refused(format!("{name}: {reason}")));
-        found.push(Found { name, content });
+            .unwrap_or_else(|reason| FileContent::Refused(format!("{name}: {reason}")));
+        found.push(FoundFile { name, content });
     }
     *stamps = seen;
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
 
-fn stamp(folder: &Path, name: &str) -> Option<Stamp> {
-    fs::metadata(folder.join(name)).ok().map(|metadata| Stamp::of(&metadata))
+fn stamp(folder: &Path, name: &str) -> Option<FileStamp> {
+    fs::metadata(folder.join(name)).ok().map(|metadata| FileStamp::from_metadata(&metadata))
 }
 
-fn content(folder: &Path, name: &str, seen: Option<&Stamp>) -> Result<Content, String> {
+fn content(folder: &Path, name: &str, seen: Option<&FileStamp>) -> Result<FileContent, String> {
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
-    let Some((mut file, metadata)) = open_plugin(folder, name)? else { return Ok(Content::Moving) };
+    let Some((mut file, metadata)) = open_plugin(folder, name)? else {
+        return Ok(FileContent::Moving);
+    };
     let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
     let (mut hasher, mut bytes, mut piece) = (Sha256::new(), 0u64, vec![0; PIECE_BYTES]);
     loop {
@@ -108,19 +113,19 @@ fn content(folder: &Path, name: &str, seen: Option<&Stamp>) -> Result<Content, S
         hasher.update(part);
         bytes = bytes.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
         if bytes > most {
-            return Ok(Content::Moving);
+            return Ok(FileContent::Moving);
         }
     }
-    let after = Stamp::of(&file.metadata().map_err(unreadable)?);
+    let after = FileStamp::from_metadata(&file.metadata().map_err(unreadable)?);
     // What was read is what stood there all the time, and what stands there now.
-    let still = seen == Some(&Stamp::of(&metadata))
+    let still = seen == Some(&FileStamp::from_metadata(&metadata))
         && seen == Some(&after)
         && stamp(folder, name) == Some(after)
         && bytes == after.bytes;
     if !still {
-        return Ok(Content::Moving);
+        return Ok(FileContent::Moving);
     }
-    Ok(Content::Whole(hex::encode(hasher.finalize())))
+    Ok(FileContent::Whole(hex::encode(hasher.finalize())))
 }
 
 /// The bytes of a file of the plugin folder, read when they are needed.
@@ -129,7 +134,7 @@ pub(crate) struct FileBytes {
     pub(crate) name: String,
 }
 
-impl Bytes for FileBytes {
+impl PluginBytes for FileBytes {
     fn read(&self) -> io::Result<Vec<u8>> {
         let folder = self.folder.canonicalize()?;
         let opened = open_plugin(&folder, &self.name).map_err(io::Error::other)?;
@@ -154,8 +159,8 @@ fn open_plugin(folder: &Path, name: &str) -> Result<Option<(File, Metadata)>, St
     Ok(Some((file, metadata)))
 }
 
-/// Where the bytes are. A link may point at another file of the folder (Kubernetes mounts do), but
-/// not out of it. `None`: it has just gone.
+/// The path of the bytes. A link may point at another file of the folder (Kubernetes mounts do),
+/// but not out of it. `None`: it has just gone.
 fn place(folder: &Path, name: &str) -> Result<Option<PathBuf>, String> {
     match folder.join(name).canonicalize() {
         Ok(path) if path.starts_with(folder) => Ok(Some(path)),
@@ -184,18 +189,18 @@ mod tests {
 
     use super::*;
 
-    fn look(folder: &Path, stamps: &mut Stamps) -> Vec<(String, &'static str)> {
-        let word = |content: &Content| match content {
-            Content::Whole(..) => "whole",
-            Content::Moving => "moving",
-            Content::Refused(_) => "refused",
+    fn look(folder: &Path, stamps: &mut FileStamps) -> Vec<(String, &'static str)> {
+        let word = |content: &FileContent| match content {
+            FileContent::Whole(..) => "whole",
+            FileContent::Moving => "moving",
+            FileContent::Refused(_) => "refused",
         };
         let found = read(folder, stamps).unwrap();
         found.iter().map(|found| (found.name.clone(), word(&found.content))).collect()
     }
 
     #[test]
-    fn takes_plugin_files_only() {
+    fn scan_takes_plugin_files_only() {
         let outside = tempfile::tempdir().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let place = |name: &str| folder.path().join(name);
@@ -224,7 +229,7 @@ mod tests {
             ("x.cwasm", "refused"),
         ];
         let expected = expected.map(|(name, word)| (name.to_owned(), word));
-        assert_eq!(look(folder.path(), &mut Stamps::new()), expected);
+        assert_eq!(look(folder.path(), &mut FileStamps::new()), expected);
     }
 
     #[test]
@@ -235,10 +240,10 @@ mod tests {
         let seen = stamp(folder.path(), "a.wasm").unwrap();
         fs::write(&place, "whole of it").unwrap();
         let taken = content(folder.path(), "a.wasm", Some(&seen)).unwrap();
-        assert!(matches!(taken, Content::Moving));
+        assert!(matches!(taken, FileContent::Moving));
         let now = stamp(folder.path(), "a.wasm").unwrap();
         let taken = content(folder.path(), "a.wasm", Some(&now)).unwrap();
         let digest = hex::encode(Sha256::digest(b"whole of it"));
-        assert!(matches!(taken, Content::Whole(found) if found == digest));
+        assert!(matches!(taken, FileContent::Whole(found) if found == digest));
     }
 }

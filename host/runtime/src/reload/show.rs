@@ -2,28 +2,27 @@
 
 use std::sync::Arc;
 
-use super::{FileState, Reloader};
-use crate::lifecycle::view::Seen;
+use super::file_state::FileState;
+use super::reloader::Reloader;
+use crate::lifecycle::view::SeenFile;
 
 impl Reloader {
-    /// Shows what was seen.
+    /// Shows what the task knows now.
     pub(super) fn show(&self) {
-        let seen = |(name, state): (&String, &FileState)| Seen {
-            loading: self.loads.is_loading(name),
-            ..seen((name, state))
+        let seen = |(name, state): (&String, &FileState)| {
+            seen_file(name, state, self.loads.is_loading(name))
         };
         self.view.store(Arc::new(self.files.iter().map(seen).collect()));
     }
 }
 
-fn seen((name, state): (&String, &FileState)) -> Seen {
-    let generation = state.plugin.as_ref().map(|plugin| plugin.generation.clone());
-    let held = state.waiting.as_ref().map(|(_, wait)| wait.clone());
-    Seen {
-        file: name.clone(),
-        id: state.served.clone().filter(|_| state.clash.is_none()),
-        loading: false,
-        fault: state.fault.clone().or_else(|| state.clash.clone()),
-        held: generation.zip(held),
+fn seen_file(name: &str, state: &FileState, loading: bool) -> SeenFile {
+    let generation = state.last_good.as_ref().map(|plugin| plugin.generation.clone());
+    SeenFile {
+        file: name.to_owned(),
+        id: state.claim.id().cloned(),
+        loading,
+        fault: state.fault().cloned(),
+        held: generation.zip(state.claim.wait().cloned()),
     }
 }

@@ -1,5 +1,5 @@
-//! When to look at the plugin folder: notices of the operating system, and a clock where they do
-//! not arrive (WASM.md 5.1 item 1, 5.2).
+//! Notices that the plugin folder changed: by the operating system, and by a clock where its
+//! notices do not arrive.
 //!
 //! - The folder is watched, and its parent too: a folder that is deleted and made again, or a link
 //!   that is turned to another one, is a new folder, to which the watch is moved. A new folder may
@@ -23,8 +23,8 @@ use tokio::sync::mpsc;
 /// The interval where no notices come.
 const POLL: Duration = Duration::from_secs(2);
 
-/// See the module's text.
-pub(crate) struct Watch {
+/// Watches the plugin folder and its parents.
+pub(crate) struct FolderWatcher {
     folder: PathBuf,
     watcher: Option<RecommendedWatcher>,
     /// Device and inode of the folder that is watched.
@@ -33,7 +33,7 @@ pub(crate) struct Watch {
     moved: Arc<AtomicBool>,
 }
 
-impl Watch {
+impl FolderWatcher {
     /// Tells `notice` of changes in `folder`. A watch that cannot be had is in the log; the clock
     /// remains.
     pub(crate) fn start(folder: &Path, notice: mpsc::Sender<()>) -> Self {
@@ -107,13 +107,13 @@ impl Watch {
     }
 }
 
-/// Whether something came, went or was renamed.
+/// True where something came, went or was renamed.
 fn is_move(kind: EventKind) -> bool {
     matches!(kind, EventKind::Create(_) | EventKind::Remove(_))
         || matches!(kind, EventKind::Modify(ModifyKind::Name(_)))
 }
 
-/// How often to look without a notice.
+/// The interval of looks without a notice.
 pub(crate) fn interval(folder: &Path, usual: Duration) -> Duration {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let place = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
@@ -131,7 +131,7 @@ pub(crate) fn interval(folder: &Path, usual: Duration) -> Duration {
     }
 }
 
-/// Whether others may change files of this file system without this kernel knowing.
+/// True where others may change files of this file system without this kernel knowing.
 fn is_silent(kind: &str) -> bool {
     const SILENT: [&str; 9] =
         ["9p", "afs", "ceph", "cifs", "nfs", "nfs4", "overlay", "smb3", "virtiofs"];

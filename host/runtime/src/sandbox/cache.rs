@@ -1,5 +1,5 @@
-//! What is known of bytes, on disk, so that no process looks at them a second time: the checked
-//! facts and the compiled code of a plugin, or why the bytes are refused.
+//! Keeps on disk what is known of bytes, so that no process looks at them a second time: the
+//! checked facts and the compiled code of a plugin, or why the bytes are refused.
 //!
 //! Loading compiled code runs it: an artefact is native code, and wasmtime trusts it. So the
 //! directory belongs to this user alone, each file carries a keyed hash under a key made here, and
@@ -33,9 +33,9 @@ const FILE_BYTES_MAX: u64 = ARTEFACT_BYTES_MAX + (1 << 20);
 const COMPILED: &str = "cwasm";
 const REFUSED: &str = "refused";
 
-/// Why bytes do not become a generation, for every process with the same limits.
+/// The reason why bytes do not become a generation, for every process with the same limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Refusal {
+pub(crate) struct CachedRefusal {
     /// The id that they have; empty where they do not get so far.
     pub(crate) plugin: String,
     /// The name of the cause.
@@ -46,14 +46,14 @@ pub(crate) struct Refusal {
     pub(crate) limits: String,
 }
 
-/// What is known of bytes, by their digest.
-pub(crate) struct Cache {
+/// The verdicts and artefacts, by the digest of the bytes.
+pub(crate) struct ArtefactCache {
     folder: PathBuf,
     key: Vec<u8>,
     compatibility: u64,
 }
 
-impl Cache {
+impl ArtefactCache {
     /// Opens or makes the directory and its key.
     pub(crate) fn open(folder: &Path, engine: &Engine) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -95,19 +95,19 @@ impl Cache {
         revive(engine, artefact)
     }
 
-    /// Whether anything is known of the bytes with this digest.
+    /// True where anything is known of the bytes with this digest.
     pub(crate) fn knows(&self, digest: &str) -> bool {
         [COMPILED, REFUSED].iter().any(|kind| self.folder.join(self.name(digest, kind)).exists())
     }
 
-    /// Why the bytes with this digest are refused under these limits, if that is known.
-    pub(crate) fn refusal(&self, digest: &str, limits: &str) -> Option<Refusal> {
-        let refusal: Refusal = serde_json::from_slice(&self.read(digest, REFUSED)?).ok()?;
+    /// The reason why the bytes with this digest are refused under these limits, if that is known.
+    pub(crate) fn refusal(&self, digest: &str, limits: &str) -> Option<CachedRefusal> {
+        let refusal: CachedRefusal = serde_json::from_slice(&self.read(digest, REFUSED)?).ok()?;
         (refusal.limits == limits).then_some(refusal)
     }
 
     /// Remembers why the bytes with this digest are refused.
-    pub(crate) fn refuse(&self, digest: &str, refusal: &Refusal) {
+    pub(crate) fn refuse(&self, digest: &str, refusal: &CachedRefusal) {
         let content = serde_json::to_vec(refusal).map_err(io::Error::from);
         let kept = content.and_then(|content| self.write(digest, REFUSED, &[&content]));
         if let Err(error) = kept {
@@ -230,10 +230,10 @@ mod tests {
     }
 
     #[test]
-    fn keeps_what_it_wrote_and_nothing_else() {
+    fn cache_keeps_what_it_wrote_and_nothing_else() {
         let engine = engine::start(Pooling::Off).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::open(&folder.path().join("cache"), &engine).unwrap();
+        let cache = ArtefactCache::open(&folder.path().join("cache"), &engine).unwrap();
         assert!(cache.load(&engine, "aa").is_none());
         cache.store("aa", &facts(), &compiled(&engine)).unwrap();
         assert_eq!(cache.load(&engine, "aa").unwrap().0, facts());
@@ -260,7 +260,7 @@ mod tests {
     fn a_sparse_file_is_not_read() {
         let engine = engine::start(Pooling::Off).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::open(folder.path(), &engine).unwrap();
+        let cache = ArtefactCache::open(folder.path(), &engine).unwrap();
         cache.store("aa", &facts(), &compiled(&engine)).unwrap();
         let file =
             OpenOptions::new().write(true).open(folder.path().join(cache.name("aa", COMPILED)));
@@ -278,25 +278,25 @@ mod tests {
         let place = folder.path().join("key");
         let made = std::process::Command::new("mkfifo").arg("-m600").arg(&place).status();
         assert!(made.unwrap().success());
-        let error = Cache::open(folder.path(), &engine).err().unwrap();
+        let error = ArtefactCache::open(folder.path(), &engine).err().unwrap();
         assert!(error.to_string().contains("not a regular file"), "{error}");
         fs::remove_file(&place).unwrap();
         fs::File::create(&place).unwrap().set_len(3 << 30).unwrap();
-        let key = Cache::open(folder.path(), &engine).unwrap().key;
+        let key = ArtefactCache::open(folder.path(), &engine).unwrap().key;
         assert_eq!(key.len(), KEY_BYTES);
-        assert_eq!(Cache::open(folder.path(), &engine).unwrap().key, key);
+        assert_eq!(ArtefactCache::open(folder.path(), &engine).unwrap().key, key);
     }
 
     #[test]
     fn a_refusal_is_remembered_for_its_limits() {
         let engine = engine::start(Pooling::Off).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::open(folder.path(), &engine).unwrap();
+        let cache = ArtefactCache::open(folder.path(), &engine).unwrap();
         let text = str::to_owned;
         let (plugin, cause) = (text("p"), text("refused"));
-        let refusal = Refusal { plugin, cause, reason: text("bad"), limits: text("small") };
+        let refusal = CachedRefusal { plugin, cause, reason: text("bad"), limits: text("small") };
         cache.refuse("aa", &refusal);
-        let again = Cache::open(folder.path(), &engine).unwrap();
+        let again = ArtefactCache::open(folder.path(), &engine).unwrap();
         assert_eq!(again.refusal("aa", "small"), Some(refusal));
         assert_eq!(again.refusal("aa", "large"), None);
         assert_eq!(again.refusal("bb", "small"), None);
@@ -305,16 +305,16 @@ mod tests {
     }
 
     #[test]
-    fn belongs_to_this_user_alone() {
+    fn cache_belongs_to_this_user_alone() {
         let engine = engine::start(Pooling::Off).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::open(folder.path(), &engine).unwrap();
+        let cache = ArtefactCache::open(folder.path(), &engine).unwrap();
         cache.store("aa", &facts(), &compiled(&engine)).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(folder.path()), 0o700);
         assert_eq!(mode(&folder.path().join("key")), 0o600);
         assert_eq!(mode(&folder.path().join(cache.name("aa", COMPILED))), 0o600);
-        let again = Cache::open(folder.path(), &engine).unwrap();
+        let again = ArtefactCache::open(folder.path(), &engine).unwrap();
         assert!(again.load(&engine, "aa").is_some(), "the key outlives the program");
     }
 }

@@ -8,21 +8,21 @@
 //! Whatever happens to the child is a typed error of one file. One stranger is looked at at a time;
 //! what served before does not wait for strangers.
 //!
-//! Protocol: WebAssembly on standard input; on standard output one line of JSON ([`Verdict`]), then
-//! the artefact where one was asked for and made. Exit code 0, or 1 with a reason on standard
-//! error, or 3 where it could not even begin. What comes out is native code that the parent
-//! trusts, because the child is this program; nobody else holds the pipe.
+//! Protocol: WebAssembly on standard input; on standard output one line of JSON
+//! ([`CompileVerdict`]), then the artefact where one was asked for and made. Exit code 0, or 1 with
+//! a reason on standard error, or 3 where it could not even begin. What comes out is native code
+//! that the parent trusts, because the child is this program; nobody else holds the pipe.
 //!
-//! What the host lacks is told as that, and no file is blamed for it ([`ending`]).
+//! An error that comes from the host's own lack says so and blames no file ([`ending`]).
 
 mod child;
 mod ending;
+mod limits;
 mod work;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
 
 use renkei_package::{Package, PackageFacts, PackagePart};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -32,19 +32,20 @@ use wasmtime::Engine;
 
 use crate::sandbox::engine::EngineError;
 use crate::sandbox::limits::{Cap, LimitReached};
-use child::Task;
-use ending::{Ending, Inherited, inherited};
-use work::Verdict;
+use child::ChildTask;
+use ending::{ChildEnding, InheritedLimits, inherited};
+use work::CompileVerdict;
 
 pub use child::{COMPILER_ARGUMENT, compile_as_child};
 pub(crate) use ending::lacks_memory;
-pub(crate) use work::Refused;
+pub use limits::CompileLimits;
+pub(crate) use work::CompileRefusal;
 
 /// The most that the compiler makes of one plugin, bytes.
 pub(crate) const ARTEFACT_BYTES_MAX: u64 = 512 << 20;
 const STDERR_BYTES_MAX: u64 = 8 << 10;
 
-/// Where plugins are compiled.
+/// The place where plugins are compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compiler {
@@ -71,41 +72,9 @@ impl Compiler {
     }
 }
 
-/// What compiling one plugin may take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CompileLimits {
-    /// Address space of the child, bytes.
-    pub memory_bytes: u64,
-    /// Processor time of the child over all its threads, s.
-    pub cpu_seconds: u64,
-    /// How long the parent waits.
-    pub deadline: Duration,
-}
-
-impl CompileLimits {
-    /// Bounds of `memory_mb` and `seconds` in the configuration.
-    pub const MEMORY_MB: (u64, u64) = (256, 16_384);
-    /// See [`Self::MEMORY_MB`].
-    pub const SECONDS: (u64, u64) = (1, 3_600);
-
-    /// So many seconds of processor time, and five times as long by the clock: the processor may
-    /// be busy with others.
-    pub fn new(memory_bytes: u64, cpu_seconds: u64) -> Self {
-        let deadline = Duration::from_secs(cpu_seconds.saturating_mul(5));
-        Self { memory_bytes, cpu_seconds, deadline }
-    }
-}
-
-impl Default for CompileLimits {
-    /// 2 GiB and 60 s of processor time: an 18 MB Python guest fits.
-    fn default() -> Self {
-        Self::new(2 << 30, 60)
-    }
-}
-
-/// Who waits for the compiler.
+/// The kind of bytes that wait for the compiler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Priority {
+pub(crate) enum CompilePriority {
     /// Bytes that were never looked at before.
     Stranger,
     /// A version that served.
@@ -115,29 +84,29 @@ pub(crate) enum Priority {
 /// A checked and compiled plugin.
 pub(crate) struct Compiled {
     pub(crate) facts: PackageFacts,
-    /// For [`crate::sandbox::cache::Cache::adopt`].
+    /// For [`crate::sandbox::cache::ArtefactCache::adopt`].
     pub(crate) artefact: Vec<u8>,
 }
 
-/// Why bytes were not compiled.
+/// The reason why bytes were not compiled.
 #[derive(Debug)]
-pub(crate) enum NotCompiled {
+pub(crate) enum CompileError {
     /// They are no plugin for this host.
-    Refused(Refused),
+    Refused(CompileRefusal),
     /// The check passed, and compiling failed.
     Engine(Box<PackageFacts>, EngineError),
     /// Not even the check ended.
     Unchecked(EngineError),
 }
 
-/// See the module's text.
-pub(crate) struct Compile {
+/// The compiler with its limits and its queue.
+pub(crate) struct CompileQueue {
     way: Compiler,
     limits: CompileLimits,
     strangers: Semaphore,
     known: Semaphore,
     /// The host's own limits.
-    inherited: Inherited,
+    inherited: InheritedLimits,
 }
 
 /// Reads a plugin file of a stranger: checked, as everything else is done to it, by a process with
@@ -147,36 +116,38 @@ pub async fn read_package(
     limits: &CompileLimits,
     name: &str,
     bytes: Vec<u8>,
-) -> Result<Package, ReadError> {
-    let compile = Compile::new(way.clone(), limits.clone());
-    let failed = |part, reason: String| ReadError { name: name.to_owned(), part, reason };
-    let (verdict, outcome) = compile.start(Task::Check, None, &bytes).await;
+) -> Result<Package, PackageReadError> {
+    let compile = CompileQueue::new(way.clone(), limits.clone());
+    let failed = |part, reason: String| PackageReadError { name: name.to_owned(), part, reason };
+    let (verdict, outcome) = compile.start(ChildTask::Check, None, &bytes).await;
     match (verdict, outcome) {
-        (Some(Verdict::Plugin(facts)), Ok(_)) => Package::from_facts(name, bytes, facts)
+        (Some(CompileVerdict::Plugin(facts)), Ok(_)) => Package::from_facts(name, bytes, facts)
             .map_err(|error| failed(error.part(), error.to_string())),
-        (Some(Verdict::Refused(Refused { part, reason })), _) => Err(failed(part, reason)),
+        (Some(CompileVerdict::Refused(CompileRefusal { part, reason })), _) => {
+            Err(failed(part, reason))
+        }
         (_, Err(error)) => Err(failed(PackagePart::File, error.to_string())),
         (None, Ok(_)) => Err(failed(PackagePart::File, EngineError::silent().to_string())),
     }
 }
 
-/// Why a file is not read.
+/// The reason why a file is not read.
 #[derive(Debug, thiserror::Error)]
 #[error("{name}: {reason}")]
-pub struct ReadError {
+pub struct PackageReadError {
     name: String,
     /// The part of the file that is refused.
     pub part: PackagePart,
     reason: String,
 }
 
-impl Compile {
+impl CompileQueue {
     pub(crate) fn new(way: Compiler, limits: CompileLimits) -> Self {
         let (strangers, known) = (Semaphore::new(1), Semaphore::new(1));
         Self { way, limits, strangers, known, inherited }
     }
 
-    /// What compiling may take.
+    /// The limits of compiling.
     pub(crate) fn limits(&self) -> &CompileLimits {
         &self.limits
     }
@@ -185,35 +156,35 @@ impl Compile {
     pub(crate) async fn plugin<E>(
         &self,
         engine: &Engine,
-        priority: Priority,
+        priority: CompilePriority,
         read: impl Future<Output = Result<Vec<u8>, E>>,
-    ) -> Result<Result<Compiled, NotCompiled>, E> {
+    ) -> Result<Result<Compiled, CompileError>, E> {
         let turn = match priority {
-            Priority::Stranger => &self.strangers,
-            Priority::Known => &self.known,
+            CompilePriority::Stranger => &self.strangers,
+            CompilePriority::Known => &self.known,
         };
         // Never closed: it gives a permit or keeps one waiting.
         let _turn = turn.acquire().await.ok();
         let wasm = read.await?;
-        let (verdict, outcome) = self.start(Task::Compile, Some(engine), &wasm).await;
+        let (verdict, outcome) = self.start(ChildTask::Compile, Some(engine), &wasm).await;
         Ok(match (verdict, outcome) {
-            (Some(Verdict::Plugin(facts)), Ok(artefact)) => Ok(Compiled { facts, artefact }),
-            (Some(Verdict::Refused(refused)), _) => Err(NotCompiled::Refused(refused)),
-            (Some(Verdict::Plugin(facts)), Err(error)) => {
-                Err(NotCompiled::Engine(Box::new(facts), error))
+            (Some(CompileVerdict::Plugin(facts)), Ok(artefact)) => Ok(Compiled { facts, artefact }),
+            (Some(CompileVerdict::Refused(refused)), _) => Err(CompileError::Refused(refused)),
+            (Some(CompileVerdict::Plugin(facts)), Err(error)) => {
+                Err(CompileError::Engine(Box::new(facts), error))
             }
-            (None, Ok(_)) => Err(NotCompiled::Unchecked(EngineError::silent())),
-            (None, Err(error)) => Err(NotCompiled::Unchecked(error)),
+            (None, Ok(_)) => Err(CompileError::Unchecked(EngineError::silent())),
+            (None, Err(error)) => Err(CompileError::Unchecked(error)),
         })
     }
 
     /// The verdict as far as it got, and the artefact; an empty one where none was asked for.
     async fn start(
         &self,
-        task: Task,
+        task: ChildTask,
         engine: Option<&Engine>,
         wasm: &[u8],
-    ) -> (Option<Verdict>, Result<Vec<u8>, EngineError>) {
+    ) -> (Option<CompileVerdict>, Result<Vec<u8>, EngineError>) {
         let Compiler::Child { program, arguments } = &self.way else {
             return self.work_here(engine, wasm.to_vec()).await;
         };
@@ -236,12 +207,12 @@ impl Compile {
         &self,
         engine: Option<&Engine>,
         wasm: Vec<u8>,
-    ) -> (Option<Verdict>, Result<Vec<u8>, EngineError>) {
+    ) -> (Option<CompileVerdict>, Result<Vec<u8>, EngineError>) {
         let engine = engine.cloned();
         let work = tokio::task::spawn_blocking(move || {
             let verdict = work::check(&wasm);
             let artefact = match (&verdict, engine) {
-                (Verdict::Plugin(_), Some(engine)) => work::compile(&engine, &wasm),
+                (CompileVerdict::Plugin(_), Some(engine)) => work::compile(&engine, &wasm),
                 _ => Ok(Vec::new()),
             };
             (verdict, artefact.map_err(EngineError::Compile))
@@ -296,27 +267,33 @@ impl Compile {
         let status = child.wait().await.map_err(lost)?;
         let is_checked = memchr::memchr(b'\n', written).is_some();
         let said = String::from_utf8_lossy(&said);
-        Ending { status, is_checked, said: &said }.judge(&self.limits, self.inherited)
+        ChildEnding { status, is_checked, said: &said }.judge(&self.limits, self.inherited)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::sandbox::engine::{Pooling, start};
 
-    async fn run(compile: &Compile, engine: &Engine, wasm: &[u8]) -> Result<Compiled, NotCompiled> {
+    async fn run(
+        compile: &CompileQueue,
+        engine: &Engine,
+        wasm: &[u8],
+    ) -> Result<Compiled, CompileError> {
         let read = std::future::ready(Ok::<_, std::convert::Infallible>(wasm.to_vec()));
-        compile.plugin(engine, Priority::Stranger, read).await.unwrap()
+        compile.plugin(engine, CompilePriority::Stranger, read).await.unwrap()
     }
 
     #[tokio::test]
-    async fn refuses_what_is_not_a_component() {
+    async fn compiler_refuses_what_is_no_component() {
         let engine = start(Pooling::Off).unwrap();
-        let compile = Compile::new(Compiler::InProcess, CompileLimits::default());
+        let compile = CompileQueue::new(Compiler::InProcess, CompileLimits::default());
         for bytes in [&b"garbage"[..], b"", b"\0asm\x01\0\0\0"] {
             let outcome = run(&compile, &engine, bytes).await;
-            assert!(matches!(outcome, Err(NotCompiled::Refused(_))), "{bytes:?}");
+            assert!(matches!(outcome, Err(CompileError::Refused(_))), "{bytes:?}");
         }
     }
 
@@ -327,8 +304,8 @@ mod tests {
             let arguments = arguments.iter().map(OsString::from).collect();
             let way = Compiler::Child { program: program.into(), arguments };
             let limits = CompileLimits { deadline: Duration::from_secs(2), ..Default::default() };
-            match run(&Compile::new(way, limits), &engine, &vec![0; 1 << 20]).await {
-                Err(NotCompiled::Unchecked(error)) => error,
+            match run(&CompileQueue::new(way, limits), &engine, &vec![0; 1 << 20]).await {
+                Err(CompileError::Unchecked(error)) => error,
                 _ => panic!("it ended well"),
             }
         };

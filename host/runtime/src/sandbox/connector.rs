@@ -1,4 +1,4 @@
-//! One job on one system: an instance of a connector that lives as long as the job (DESIGN.md 4).
+//! One job on one system: an instance of a connector that lives as long as the job.
 //!
 //! Calls run one after another. The instance is taken out for a call and put back when it ended
 //! well: after a trap, a limit, or a call that was cancelled half-way, the job is over and says
@@ -15,65 +15,65 @@ use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema};
 use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_sync::model::value::Value;
 
-use crate::lifecycle::blame::Failed;
 use crate::sandbox::bindings::v1::{ConnectorPlugin, types};
+use crate::sandbox::call_failure::CallFailure;
 use crate::sandbox::convert::connector::{
     account_from_guest, outcome_from_guest, outcomes_from_guest, page_from_guest,
     page_request_to_guest, scanned_from_guest, schemas_from_guest, write_request_to_guest,
 };
-use crate::sandbox::convert::scans::Scans;
+use crate::sandbox::convert::scans::ScanProgress;
 use crate::sandbox::convert::{
     attributes_to_guest, error_from_guest, records_from_guest, value_to_guest,
 };
-use crate::sandbox::engine::Machine;
-use crate::sandbox::generation::Plugin;
-use crate::sandbox::instance::{State, Watch};
-use crate::sandbox::instance_permits::Place;
-use crate::sandbox::limits::{Limits, StopCause};
+use crate::sandbox::engine::SharedEngine;
+use crate::sandbox::generation::PluginGeneration;
+use crate::sandbox::instance::{GuestRunner, GuestState};
+use crate::sandbox::instance_permits::InstancePermit;
+use crate::sandbox::limits::{GuestLimits, StopCause};
 use crate::sandbox::settings;
 use renkei_egress::{JobEgress, SystemEgress};
 
 /// A guest that is ready for a call.
-struct Guest {
-    store: Store<State>,
+struct ConnectorGuest {
+    store: Store<GuestState>,
     exports: ConnectorPlugin,
     /// Given back after the store is gone: fields are dropped in order.
-    _place: Place,
+    _place: InstancePermit,
 }
 
-impl Guest {
+impl ConnectorGuest {
     /// A wait that it reports, where that is a pause of the account which nobody knows of.
     fn news(&self, wait_ms: Option<u64>) -> Option<u64> {
         wait_ms.filter(|ms| self.store.data().is_new_pause(*ms))
     }
 }
 
-/// Whether a job has its guest.
-enum Life {
-    Ready(Box<Guest>),
+/// True where a job has its guest.
+enum JobState {
+    Ready(Box<ConnectorGuest>),
     InCall,
     Stopped(String),
 }
 
-/// See the module's text. Holds its generation, so that a reload in between does not change it.
-pub(crate) struct Job {
-    plugin: Arc<Plugin>,
+/// One job on one system. It holds its generation, so that a reload in between does not change it.
+pub(crate) struct ConnectorJob {
+    plugin: Arc<PluginGeneration>,
     system: Arc<SystemEgress>,
-    watch: Watch,
-    scans: Mutex<Scans>,
-    life: Mutex<Life>,
+    runner: GuestRunner,
+    scans: Mutex<ScanProgress>,
+    life: Mutex<JobState>,
 }
 
-type Answer<T> = wasmtime::Result<Result<T, types::Error>>;
+type GuestAnswer<T> = wasmtime::Result<Result<T, types::Error>>;
 
-impl Job {
+impl ConnectorJob {
     /// Instantiates the connector for the system behind `system` and configures it.
     pub(crate) async fn open(
-        machine: &Arc<Machine>,
-        limits: &Limits,
-        plugin: Arc<Plugin>,
+        shared: &Arc<SharedEngine>,
+        limits: &GuestLimits,
+        plugin: Arc<PluginGeneration>,
         system: &Arc<SystemEgress>,
-    ) -> Result<Self, Failed> {
+    ) -> Result<Self, CallFailure> {
         let (manifest, code) = plugin.connector()?;
         let generation = &plugin.generation;
         let misconfigured = |reason: String| PluginError::Host {
@@ -85,20 +85,20 @@ impl Job {
         let settings = attributes_to_guest(&settings);
         let egress = JobEgress::open(system, manifest, generation).map_err(misconfigured)?;
         let egress = egress.without(&plugin.denied);
-        let watch = Watch::new(machine, limits, generation, &system.config().name);
-        let place = machine.places.jobs.take(plugin.needs).await;
-        let _place = place.map_err(|reached| watch.limit(reached))?;
+        let runner = GuestRunner::new(shared, limits, generation, &system.config().name);
+        let place = shared.permits.jobs.acquire(plugin.needs).await;
+        let _place = place.map_err(|reached| runner.limit(reached))?;
         let secrets = Arc::new(system.config().secrets.clone());
-        let mut store = watch.store(State::new(&watch).with_egress(egress, secrets));
-        let exports = watch.run(code.instantiate_async(&mut store)).await;
+        let mut store = runner.store(runner.new_state().with_egress(egress, secrets));
+        let exports = runner.run(code.instantiate_async(&mut store)).await;
         let exports = exports
-            .map_err(|stopped| stopped.with_panic(store.data().panic()).of_plugin(generation))?;
-        let life = Mutex::new(Life::Ready(Box::new(Guest { store, exports, _place })));
+            .map_err(|stopped| stopped.with_panic(store.data().panic()).to_error(generation))?;
+        let life = Mutex::new(JobState::Ready(Box::new(ConnectorGuest { store, exports, _place })));
         let system = Arc::clone(system);
-        let job = Self { plugin, system, watch, scans: Mutex::default(), life };
+        let job = Self { plugin, system, runner, scans: Mutex::default(), life };
         job.call(0, move |guest| {
             async move {
-                let Guest { store, exports, .. } = guest;
+                let ConnectorGuest { store, exports, .. } = guest;
                 exports.renkei_plugin_connector().call_configure(store, &settings).await
             }
             .boxed()
@@ -111,41 +111,43 @@ impl Job {
     async fn call<T>(
         &self,
         rows: usize,
-        call: impl for<'a> FnOnce(&'a mut Guest) -> BoxFuture<'a, Answer<T>> + Send,
-    ) -> Result<T, Failed> {
+        call: impl for<'a> FnOnce(&'a mut ConnectorGuest) -> BoxFuture<'a, GuestAnswer<T>> + Send,
+    ) -> Result<T, CallFailure> {
         let generation = &self.plugin.generation;
         let mut life = self.life.lock().await;
-        let mut guest = match std::mem::replace(&mut *life, Life::InCall) {
-            Life::Ready(guest) => guest,
-            Life::InCall => {
+        let mut guest = match std::mem::replace(&mut *life, JobState::InCall) {
+            JobState::Ready(guest) => guest,
+            JobState::InCall => {
                 let reason = "an earlier call was cancelled".to_owned();
-                *life = Life::Stopped(reason.clone());
+                *life = JobState::Stopped(reason.clone());
                 return Err(broken(generation, StopCause::Cancelled, reason).into());
             }
-            Life::Stopped(reason) => {
+            JobState::Stopped(reason) => {
                 let told = format!("earlier in this job: {reason}");
                 let error = broken(generation, StopCause::Earlier, told);
-                *life = Life::Stopped(reason);
+                *life = JobState::Stopped(reason);
                 return Err(error.into());
             }
         };
         guest.store.data_mut().begin_call(rows);
-        match self.watch.run(call(&mut guest)).await {
+        match self.runner.run(call(&mut guest)).await {
             Ok(answer) => {
                 let evidence = guest.store.data().evidence();
                 let pause_ms = match &answer {
                     Err(types::Error::RetryAfter(ms)) => guest.news(Some(*ms)),
                     _ => None,
                 };
-                *life = Life::Ready(guest);
+                *life = JobState::Ready(guest);
                 drop(life);
                 self.heed(pause_ms).await;
-                answer.map_err(|error| Failed::Guest(error_from_guest(error, generation), evidence))
+                answer.map_err(|error| {
+                    CallFailure::Guest(error_from_guest(error, generation), evidence)
+                })
             }
             Err(stopped) => {
                 let stopped = stopped.with_panic(guest.store.data().panic());
-                *life = Life::Stopped(stopped.to_string());
-                Err(stopped.of_plugin(generation).into())
+                *life = JobState::Stopped(stopped.to_string());
+                Err(stopped.to_error(generation).into())
             }
         }
     }
@@ -170,7 +172,7 @@ macro_rules! call {
     ($job:expr, $rows:expr, $export:ident $(, $argument:expr)*) => {
         $job.call($rows, move |guest| {
             async move {
-                let Guest { store, exports, .. } = guest;
+                let ConnectorGuest { store, exports, .. } = guest;
                 exports.renkei_plugin_connector().$export(store $(, $argument)*).await
             }
             .boxed()
@@ -180,37 +182,37 @@ macro_rules! call {
 }
 
 /// The calls of [`renkei_sync::ports::Connector`].
-impl Job {
+impl ConnectorJob {
     pub(crate) fn generation(&self) -> &Generation {
         &self.plugin.generation
     }
 
-    pub(crate) async fn check(&self) -> Result<Account, Failed> {
+    pub(crate) async fn check(&self) -> Result<Account, CallFailure> {
         let account = call!(self, 0, call_check)?;
-        account_from_guest(account).map_err(|breach| self.watch.breach(breach).into())
+        account_from_guest(account).map_err(|breach| self.runner.breach(breach).into())
     }
 
-    pub(crate) async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, Failed> {
+    pub(crate) async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, CallFailure> {
         let wanted = objects.to_vec();
         let schemas = call!(self, 0, call_discover, &wanted)?;
-        schemas_from_guest(schemas, objects).map_err(|breach| self.watch.breach(breach).into())
+        schemas_from_guest(schemas, objects).map_err(|breach| self.runner.breach(breach).into())
     }
 
-    pub(crate) async fn read_page(&self, request: &PageRequest) -> Result<Page, Failed> {
+    pub(crate) async fn read_page(&self, request: &PageRequest) -> Result<Page, CallFailure> {
         let wanted = page_request_to_guest(request);
         let page = call!(self, 0, call_read_page, &wanted);
         let mut scans = self.scans.lock().await;
         let page = page.map_err(|failed| match failed {
             // A cursor from before this job may be in the form of another version.
-            Failed::Guest(lost @ PluginError::CursorLost { .. }, _)
+            CallFailure::Guest(lost @ PluginError::CursorLost { .. }, _)
                 if request.cursor.is_some() && !scans.goes_on(request) =>
             {
-                Failed::Host(lost)
+                CallFailure::Host(lost)
             }
             failed => failed,
         })?;
         scanned_from_guest(page, request, &mut scans)
-            .map_err(|breach| self.watch.breach(breach).into())
+            .map_err(|breach| self.runner.breach(breach).into())
     }
 
     pub(crate) async fn read_records(
@@ -218,10 +220,10 @@ impl Job {
         object: &str,
         columns: &[String],
         ids: &[String],
-    ) -> Result<Page, Failed> {
+    ) -> Result<Page, CallFailure> {
         let (object, wanted, ids) = (object.to_owned(), columns.to_vec(), ids.to_vec());
         let page = call!(self, ids.len(), call_read_records, &object, &wanted, &ids)?;
-        page_from_guest(page, columns).map_err(|breach| self.watch.breach(breach).into())
+        page_from_guest(page, columns).map_err(|breach| self.runner.breach(breach).into())
     }
 
     pub(crate) async fn find(
@@ -230,15 +232,15 @@ impl Job {
         columns: &[String],
         key: &str,
         values: &[Value],
-    ) -> Result<Batch, Failed> {
+    ) -> Result<Batch, CallFailure> {
         let (object, wanted, key) = (object.to_owned(), columns.to_vec(), key.to_owned());
         let values = values.iter().map(value_to_guest).collect::<Vec<_>>();
         let batch = call!(self, values.len(), call_find, &object, &wanted, &key, &values)?;
         let found = records_from_guest(batch, columns);
-        found.map(|(batch, _)| batch).map_err(|breach| self.watch.breach(breach).into())
+        found.map(|(batch, _)| batch).map_err(|breach| self.runner.breach(breach).into())
     }
 
-    pub(crate) async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, Failed> {
+    pub(crate) async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, CallFailure> {
         let (operations, columns) = (request.operations.len(), request.columns.len());
         let Some(wanted) = write_request_to_guest(request) else {
             let (plugin, what) = (self.generation().clone(), "a merge among writes".to_owned());
@@ -246,12 +248,12 @@ impl Job {
         };
         let outcomes = call!(self, operations, call_write, &wanted)?;
         let outcomes = outcomes_from_guest(outcomes, operations, columns)
-            .map_err(|breach| self.watch.breach(breach))?;
+            .map_err(|breach| self.runner.breach(breach))?;
         let (broke_off, pause_ms) = match &*self.life.lock().await {
-            Life::Ready(guest) => {
+            JobState::Ready(guest) => {
                 (guest.store.data().broke_off(), guest.news(longest_wait(&outcomes)))
             }
-            Life::InCall | Life::Stopped(_) => (false, None),
+            JobState::InCall | JobState::Stopped(_) => (false, None),
         };
         self.heed(pause_ms).await;
         if !broke_off {
@@ -273,9 +275,9 @@ impl Job {
         object: &str,
         winner: &str,
         losers: &[String],
-    ) -> Result<Outcome, Failed> {
+    ) -> Result<Outcome, CallFailure> {
         let (object, winner, losers) = (object.to_owned(), winner.to_owned(), losers.to_vec());
         let outcome = call!(self, losers.len(), call_merge, &object, &winner, &losers)?;
-        outcome_from_guest(outcome, 0).map_err(|breach| self.watch.breach(breach).into())
+        outcome_from_guest(outcome, 0).map_err(|breach| self.runner.breach(breach).into())
     }
 }

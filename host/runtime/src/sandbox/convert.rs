@@ -1,10 +1,10 @@
 //! Between the contract's types and the engine's: values, rows, batches and errors.
-//! `sandbox/convert/connector.rs` has what only connectors exchange, `sandbox/convert/lent.rs` what transforms take
-//! without a copy.
+//! `sandbox/convert/connector.rs` has what only connectors exchange, `sandbox/convert/lent.rs` what
+//! transforms take without a copy.
 //!
 //! Towards a guest nothing can go wrong. From a guest everything can: each value is checked against
-//! its form in `wit/v1/types.wit`, each row against its header, and a breach becomes a [`Breach`]
-//! that says what and where but never a field's value.
+//! its form in `wit/v1/types.wit`, each row against its header, and a breach becomes a
+//! [`ContractBreach`] that says what and where but never a field's value.
 
 pub(crate) mod connector;
 pub(crate) mod lent;
@@ -28,21 +28,21 @@ pub(crate) const RETRY_AFTER_MS_MAX: u64 = 30 * 24 * 3_600_000;
 
 /// A rule of the contract that a guest's answer breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Breach {
+pub(crate) enum ContractBreach {
     #[error("it broke the contract: {0}")]
     Rule(String),
     #[error("it broke the contract: {0}")]
     Limit(LimitReached),
 }
 
-impl Breach {
-    /// What was broken; words of the guest in it are escaped.
+impl ContractBreach {
+    /// The rule that was broken; words of the guest in it are escaped.
     pub(crate) fn new(rule: impl AsRef<str>) -> Self {
         Self::Rule(words(rule.as_ref()))
     }
 
     /// The plugin error of a guest that breaks the contract.
-    pub(crate) fn of(self, plugin: &Generation) -> PluginError {
+    pub(crate) fn into_error(self, plugin: &Generation) -> PluginError {
         let (plugin, cause) = (plugin.clone(), self.cause());
         PluginError::Broken { plugin, cause, reason: self.to_string() }
     }
@@ -73,18 +73,18 @@ fn strings(items: &[SmolStr]) -> Vec<String> {
     items.iter().map(ToString::to_string).collect()
 }
 
-pub(crate) fn value_from_guest(value: types::Value) -> Result<Value, Breach> {
+pub(crate) fn value_from_guest(value: types::Value) -> Result<Value, ContractBreach> {
     Ok(match value {
         types::Value::Null => Value::Null,
         types::Value::Boolean(flag) => Value::Boolean(flag),
         types::Value::Integer(number) => Value::Integer(number),
         types::Value::Decimal(text) if is_decimal(&text) => Value::Decimal(text.into()),
         types::Value::Decimal(_) => {
-            return Err(Breach::new("a decimal is not `-?[0-9]+(.[0-9]+)?`"));
+            return Err(ContractBreach::new("a decimal is not `-?[0-9]+(.[0-9]+)?`"));
         }
         types::Value::Text(text) => Value::Text(without_nul(text)?.into()),
         types::Value::Date(text) if is_date(&text) => Value::Date(text.into()),
-        types::Value::Date(_) => return Err(Breach::new("a date is not `YYYY-MM-DD`")),
+        types::Value::Date(_) => return Err(ContractBreach::new("a date is not `YYYY-MM-DD`")),
         types::Value::Timestamp(ms) => Value::Timestamp(ms),
         types::Value::Choices(items) => Value::Choices(texts(items)?),
         types::Value::References(ids) => Value::References(texts(ids)?),
@@ -95,7 +95,9 @@ pub(crate) fn cells_to_guest(cells: &[Cell]) -> Vec<Option<types::Value>> {
     cells.iter().map(|cell| cell.as_ref().map(value_to_guest)).collect()
 }
 
-pub(crate) fn cells_from_guest(cells: Vec<Option<types::Value>>) -> Result<Vec<Cell>, Breach> {
+pub(crate) fn cells_from_guest(
+    cells: Vec<Option<types::Value>>,
+) -> Result<Vec<Cell>, ContractBreach> {
     cells.into_iter().map(|cell| cell.map(value_from_guest).transpose()).collect()
 }
 
@@ -105,14 +107,17 @@ pub(crate) fn attributes_to_guest(attributes: &Attributes) -> Vec<(String, types
 
 pub(crate) fn attributes_from_guest(
     attributes: Vec<(String, types::Value)>,
-) -> Result<Attributes, Breach> {
+) -> Result<Attributes, ContractBreach> {
     attributes.into_iter().map(|(name, value)| Ok((name, value_from_guest(value)?))).collect()
 }
 
 /// Takes a batch whose header must be `columns`, with as many cells in each row.
-pub(crate) fn batch_from_guest(batch: types::Batch, columns: &[String]) -> Result<Batch, Breach> {
+pub(crate) fn batch_from_guest(
+    batch: types::Batch,
+    columns: &[String],
+) -> Result<Batch, ContractBreach> {
     if batch.columns != columns {
-        return Err(Breach::new(format!(
+        return Err(ContractBreach::new(format!(
             "it answered with the columns {:?} instead of {columns:?}",
             batch.columns
         )));
@@ -120,7 +125,7 @@ pub(crate) fn batch_from_guest(batch: types::Batch, columns: &[String]) -> Resul
     let rows = batch.rows.into_iter().enumerate().map(|(index, row)| {
         if row.cells.len() != columns.len() {
             let (cells, expected) = (row.cells.len(), columns.len());
-            return Err(Breach::new(format!(
+            return Err(ContractBreach::new(format!(
                 "row {index} has {cells} cells for {expected} columns"
             )));
         }
@@ -140,7 +145,7 @@ pub(crate) fn batch_from_guest(batch: types::Batch, columns: &[String]) -> Resul
 pub(crate) fn records_from_guest(
     mut batch: types::Batch,
     columns: &[String],
-) -> Result<(Batch, Attributes), Breach> {
+) -> Result<(Batch, Attributes), ContractBreach> {
     let mut unreadable = Attributes::new();
     for row in &mut batch.rows {
         for (column, cell) in columns.iter().zip(&mut row.cells) {
@@ -153,13 +158,15 @@ pub(crate) fn records_from_guest(
     }
     let batch = batch_from_guest(batch, columns)?;
     match batch.rows.iter().position(|row| row.id.is_empty()) {
-        Some(index) => Err(Breach::new(format!("row {index} has no id"))),
+        Some(index) => Err(ContractBreach::new(format!("row {index} has no id"))),
         None => Ok((batch, unreadable)),
     }
 }
 
-/// What a system holds after a write; a text with a NUL is as if the answer did not say.
-pub(crate) fn after_from_guest(mut cells: Vec<Option<types::Value>>) -> Result<Vec<Cell>, Breach> {
+/// The cells that a system holds after a write; a text with a NUL is as if the answer did not say.
+pub(crate) fn after_from_guest(
+    mut cells: Vec<Option<types::Value>>,
+) -> Result<Vec<Cell>, ContractBreach> {
     for cell in &mut cells {
         if cell.as_ref().is_some_and(has_nul) {
             *cell = None;
@@ -195,7 +202,7 @@ pub(crate) fn problem_from_guest(problem: types::Problem) -> Problem {
     }
 }
 
-/// What a guest's own error means to the engine.
+/// The engine's error for a guest's own error.
 pub(crate) fn error_from_guest(error: types::Error, plugin: &Generation) -> PluginError {
     let plugin = plugin.clone();
     match error {
@@ -228,14 +235,14 @@ pub(crate) fn error_from_guest(error: types::Error, plugin: &Generation) -> Plug
     }
 }
 
-fn texts(items: Vec<String>) -> Result<Vec<SmolStr>, Breach> {
+fn texts(items: Vec<String>) -> Result<Vec<SmolStr>, ContractBreach> {
     items.into_iter().map(|item| without_nul(item).map(SmolStr::from)).collect()
 }
 
-pub(crate) fn without_nul(text: String) -> Result<String, Breach> {
+pub(crate) fn without_nul(text: String) -> Result<String, ContractBreach> {
     // Every text of every guest comes by here: this search is the fastest there is.
     if memchr::memchr(0, text.as_bytes()).is_some() {
-        Err(Breach::new("a text has a NUL"))
+        Err(ContractBreach::new("a text has a NUL"))
     } else {
         Ok(text)
     }
@@ -265,7 +272,7 @@ fn is_date(text: &str) -> bool {
 /// The longest id of a record, bytes.
 const ID_BYTES_MAX: usize = 512;
 
-/// Whether a text can be the id of a record that a write is about. It is stored, shown and sent
+/// True where a text can be the id of a record that a write is about. It is stored, shown and sent
 /// back in paths: what moves in a path, ends a line or hides is no id, whatever the server says.
 fn is_id(id: &str) -> bool {
     let bad = |c: char| {

@@ -1,4 +1,4 @@
-//! The wasmtime engine, its epoch ticker, and what all guests share (DESIGN.md 4, TRUST.md 2.3).
+//! The wasmtime engine, its epoch ticker, and what all guests share.
 //!
 //! - The epoch is advanced by an operating-system thread of its own: a blocked Tokio worker must
 //!   not stop preemption.
@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::sandbox::instance_permits::{InstanceCounts, Places};
-use crate::sandbox::limits::{Cap, Cause, LimitReached, Limits, Stops, TICK_MS};
+use crate::sandbox::instance_permits::{InstanceCounts, InstancePermits};
+use crate::sandbox::limits::{Cap, CountedCause, GuestLimits, LimitReached, StopCounters, TICK_MS};
 
-/// Where instances come from.
+/// The source of instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pooling {
     /// From a pool if the address space can be reserved, else on demand.
@@ -35,7 +35,7 @@ const ASYNC_STACK_BYTES: usize = 2 << 20;
 /// address space.
 const POOL_TABLE_ELEMENTS: usize = 100_000;
 
-/// What a slot of the pool keeps in memory from one instance to the next, bytes: its pages are
+/// The bytes that a slot of the pool keeps in memory from one instance to the next: its pages are
 /// wiped instead of given back, because taking a page anew costs more than all else of a short
 /// call. A batch of 1,000 rows of 30 texts touches about this much.
 const KEEP_MEMORY_BYTES: usize = 8 << 20;
@@ -43,18 +43,18 @@ const KEEP_TABLE_BYTES: usize = 64 << 10;
 /// Slots that may keep it while nobody uses them.
 const WARM_SLOTS: u32 = 16;
 
-/// What all guests of a runtime run on.
-pub(crate) struct Machine {
+/// The engine that all guests of a runtime share.
+pub(crate) struct SharedEngine {
     pub(crate) engine: Engine,
-    pub(crate) places: Places,
-    pub(crate) stops: Arc<Stops>,
+    pub(crate) permits: InstancePermits,
+    pub(crate) stops: Arc<StopCounters>,
 }
 
-impl Machine {
+impl SharedEngine {
     /// Starts the engine with room for so many instances.
     pub(crate) fn start(pooling: Pooling, counts: InstanceCounts) -> Result<Self, EngineError> {
         let engine = start_with(pooling, counts)?;
-        Ok(Self { engine, places: Places::new(counts), stops: Arc::default() })
+        Ok(Self { engine, permits: InstancePermits::new(counts), stops: Arc::default() })
     }
 }
 
@@ -110,7 +110,7 @@ fn config(pool: Option<InstanceCounts>) -> Config {
 
 fn pool_config(counts: InstanceCounts) -> PoolingAllocationConfig {
     let (components, memories, tables) = counts.pool();
-    let each = Limits::connector();
+    let each = GuestLimits::connector();
     let count = |most: usize| u32::try_from(most).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(components)
@@ -133,7 +133,7 @@ fn pool_config(counts: InstanceCounts) -> PoolingAllocationConfig {
     pool
 }
 
-/// Why there is no engine or no compiled component.
+/// The reason why there is no engine or no compiled component.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -170,7 +170,7 @@ impl EngineError {
         Self::NoCompiler("it gave no answer".to_owned())
     }
 
-    /// Whether the same bytes reach it again in every process with the same limits.
+    /// True where the same bytes reach it again in every process with the same limits.
     pub(crate) fn is_lasting(&self) -> bool {
         match self {
             Self::Compile(_) | Self::Limit(_) => true,
@@ -179,13 +179,13 @@ impl EngineError {
         }
     }
 
-    /// Whether the same bytes may fare better another time.
+    /// True where the same bytes may fare better another time.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::Slow(_) | Self::Killed | Self::NoCompiler(_) | Self::HostLacks(_))
     }
 
-    /// What to count it as.
-    pub(crate) fn cause(&self) -> Cause {
+    /// The cause by which it is counted.
+    pub(crate) fn cause(&self) -> CountedCause {
         match self {
             Self::Limit(reached) => reached.cap.into(),
             Self::Slow(_) => Cap::CompileTime.into(),
@@ -193,7 +193,7 @@ impl EngineError {
             Self::Compile(words) if words.contains("in the pooling allocator") => {
                 Cap::Instances.into()
             }
-            _ => Cause::Refused,
+            _ => CountedCause::Refused,
         }
     }
 }

@@ -12,20 +12,20 @@ use renkei_sync::model::plugin::{Generation, PluginError};
 use crate::sandbox::bindings::v1::{
     ConnectorPlugin, ConnectorPluginPre, TransformPlugin, TransformPluginPre,
 };
-use crate::sandbox::instance::{self, State};
-use crate::sandbox::instance_permits::Needs;
+use crate::sandbox::instance::{self, GuestState};
+use crate::sandbox::instance_permits::ResourceNeeds;
 
-/// See the module's text.
-pub(crate) struct Plugin {
+/// One generation of a plugin, as the admin left it.
+pub(crate) struct PluginGeneration {
     pub(crate) generation: Generation,
-    /// What it says of itself, without what an admin took away.
+    /// Its manifest without the denied permissions.
     pub(crate) manifest: Manifest,
-    /// What it says of itself.
+    /// Its manifest.
     pub(crate) whole: Manifest,
-    /// Permissions that an admin denied.
+    /// The permissions that an admin denied.
     pub(crate) denied: BTreeSet<Permission>,
-    pub(crate) code: Code,
-    pub(crate) needs: Needs,
+    pub(crate) code: LinkedCode,
+    pub(crate) needs: ResourceNeeds,
     /// Two-way functions that broke a lens law when they were probed, with what happened: they run
     /// one-way.
     pub(crate) one_way: BTreeMap<String, String>,
@@ -33,19 +33,19 @@ pub(crate) struct Plugin {
 
 /// Compiled and linked, but not instantiated.
 #[derive(Clone)]
-pub(crate) enum Code {
-    Connector(ConnectorPluginPre<State>),
-    Transform(TransformPluginPre<State>),
+pub(crate) enum LinkedCode {
+    Connector(ConnectorPluginPre<GuestState>),
+    Transform(TransformPluginPre<GuestState>),
 }
 
-impl Plugin {
+impl PluginGeneration {
     /// The permissions that it asks for.
     pub(crate) fn asked(&self) -> BTreeSet<Permission> {
         self.whole.permissions()
     }
 
-    /// The same generation without what is taken away.
-    pub(crate) fn given(&self, denied: &BTreeSet<Permission>) -> Self {
+    /// The same generation without the denied permissions.
+    pub(crate) fn without(&self, denied: &BTreeSet<Permission>) -> Self {
         Self {
             needs: self.needs,
             generation: self.generation.clone(),
@@ -60,9 +60,11 @@ impl Plugin {
     /// The manifest and code of a connector; whoever asks a transform for it is told so.
     pub(crate) fn connector(
         &self,
-    ) -> Result<(&ConnectorManifest, &ConnectorPluginPre<State>), PluginError> {
+    ) -> Result<(&ConnectorManifest, &ConnectorPluginPre<GuestState>), PluginError> {
         match (&self.manifest.kind, &self.code) {
-            (ManifestKind::Connector(manifest), Code::Connector(code)) => Ok((manifest, code)),
+            (ManifestKind::Connector(manifest), LinkedCode::Connector(code)) => {
+                Ok((manifest, code))
+            }
             _ => Err(self.not_a("connector")),
         }
     }
@@ -71,8 +73,8 @@ impl Plugin {
     pub(crate) fn function(
         &self,
         name: &str,
-    ) -> Result<(&Function, &TransformPluginPre<State>), PluginError> {
-        let (ManifestKind::Transform(manifest), Code::Transform(code)) =
+    ) -> Result<(&Function, &TransformPluginPre<GuestState>), PluginError> {
+        let (ManifestKind::Transform(manifest), LinkedCode::Transform(code)) =
             (&self.manifest.kind, &self.code)
         else {
             return Err(self.not_a("transform"));
@@ -93,18 +95,18 @@ impl Plugin {
     }
 }
 
-/// What each kind of plugin may import.
+/// The imports of each kind of plugin.
 pub(crate) struct Linkers {
-    connector: Linker<State>,
-    transform: Linker<State>,
+    connector: Linker<GuestState>,
+    transform: Linker<GuestState>,
 }
 
 impl Linkers {
     pub(crate) fn new(engine: &Engine) -> wasmtime::Result<Self> {
         let mut connector = Linker::new(engine);
-        ConnectorPlugin::add_to_linker::<_, HasSelf<State>>(&mut connector, |state| state)?;
+        ConnectorPlugin::add_to_linker::<_, HasSelf<GuestState>>(&mut connector, |state| state)?;
         let mut transform = Linker::new(engine);
-        TransformPlugin::add_to_linker::<_, HasSelf<State>>(&mut transform, |state| state)?;
+        TransformPlugin::add_to_linker::<_, HasSelf<GuestState>>(&mut transform, |state| state)?;
         Ok(Self { connector, transform })
     }
 
@@ -114,15 +116,15 @@ impl Linkers {
         &self,
         kind: &ManifestKind,
         component: &Component,
-    ) -> wasmtime::Result<Code> {
+    ) -> wasmtime::Result<LinkedCode> {
         Ok(match kind {
             ManifestKind::Connector(_) => {
                 let linker = instance::link_wasi(&self.connector, component)?;
-                Code::Connector(ConnectorPluginPre::new(linker.instantiate_pre(component)?)?)
+                LinkedCode::Connector(ConnectorPluginPre::new(linker.instantiate_pre(component)?)?)
             }
             ManifestKind::Transform(_) => {
                 let linker = instance::link_wasi(&self.transform, component)?;
-                Code::Transform(TransformPluginPre::new(linker.instantiate_pre(component)?)?)
+                LinkedCode::Transform(TransformPluginPre::new(linker.instantiate_pre(component)?)?)
             }
         })
     }

@@ -1,9 +1,9 @@
-//! Places for instances: whoever finds the pool full waits in line instead of failing.
+//! Permits for instances: a job or call that finds the pool full waits in line instead of failing.
 //!
-//! Counted in what a pool of instances runs out of: components, memories and tables. Jobs and calls
-//! of transforms have places of their own, because a job that holds its place calls transforms;
-//! calls never wait for anything else, so their places come free. Jobs can wait for each other (one
-//! cycle opens several), so a wait ends with an error after a time.
+//! A permit counts what a pool of instances runs out of: components, memories and tables. Jobs and
+//! calls of transforms have permits of their own, because a job that holds its permit calls
+//! transforms; calls never wait for anything else, so their permits come free. Jobs can wait for
+//! each other (one cycle opens several), so a wait ends with an error after a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use wasmtime::component::Component;
 
-use crate::sandbox::limits::{Cap, LimitReached, Limits};
+use crate::sandbox::limits::{Cap, GuestLimits, LimitReached};
 
-/// How long a place is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest wait for a permit.
+const PERMIT_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// How many instances may be alive at once.
+/// The number of instances that may be alive at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InstanceCounts {
     /// Connectors: one per open job, at least 1.
@@ -34,10 +34,11 @@ impl Default for InstanceCounts {
 }
 
 impl InstanceCounts {
-    /// The sizes of a pool that never runs out while these places hold: components, memories and
+    /// The sizes of a pool that never runs out while these permits hold: components, memories and
     /// tables.
     pub(crate) fn pool(self) -> (u32, u32, u32) {
-        let (jobs, calls) = (Sizes::of(self.jobs), Sizes::of(self.calls));
+        let (jobs, calls) =
+            (PoolSizes::for_instances(self.jobs), PoolSizes::for_instances(self.calls));
         let sum = |a: u32, b: u32| a.saturating_add(b);
         (
             sum(jobs.instances, calls.instances),
@@ -48,33 +49,33 @@ impl InstanceCounts {
 }
 
 /// Two memories and tables per instance on average, and at least as many as one may have.
-struct Sizes {
+struct PoolSizes {
     instances: u32,
     memories: u32,
     tables: u32,
 }
 
-impl Sizes {
-    fn of(instances: u32) -> Self {
+impl PoolSizes {
+    fn for_instances(instances: u32) -> Self {
         let instances = instances.max(1);
-        let most = Limits::connector();
+        let most = GuestLimits::connector();
         let twice =
             |most: usize| instances.saturating_mul(2).max(u32::try_from(most).unwrap_or(u32::MAX));
         Self { instances, memories: twice(most.memories), tables: twice(most.tables) }
     }
 }
 
-/// What one instance of a component takes.
+/// The resources that one instance of a component takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Needs {
+pub(crate) struct ResourceNeeds {
     memories: u32,
     tables: u32,
 }
 
-impl Needs {
+impl ResourceNeeds {
     /// The needs of a component; of one that cannot tell, the most that is allowed.
-    pub(crate) fn of(component: &Component) -> Self {
-        let most = Limits::connector();
+    pub(crate) fn of_component(component: &Component) -> Self {
+        let most = GuestLimits::connector();
         let capped = |found: u32, most: usize| found.min(u32::try_from(most).unwrap_or(u32::MAX));
         let found = component.resources_required();
         let (memories, tables) =
@@ -83,60 +84,66 @@ impl Needs {
     }
 }
 
-/// See the module's text.
+/// The permits for instances, by kind.
 #[derive(Debug)]
-pub(crate) struct Places {
-    pub(crate) jobs: Line,
-    pub(crate) calls: Line,
+pub(crate) struct InstancePermits {
+    pub(crate) jobs: PermitQueue,
+    pub(crate) calls: PermitQueue,
 }
 
-impl Places {
+impl InstancePermits {
     pub(crate) fn new(counts: InstanceCounts) -> Self {
-        Self { jobs: Line::new(counts.jobs, PATIENCE), calls: Line::new(counts.calls, PATIENCE) }
+        Self {
+            jobs: PermitQueue::new(counts.jobs, PERMIT_WAIT_MAX),
+            calls: PermitQueue::new(counts.calls, PERMIT_WAIT_MAX),
+        }
     }
 }
 
-/// The places of one kind, given in the order in which they were asked for.
+/// The permits of one kind, given in the order in which they were asked for.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct PermitQueue {
     instances: Arc<Semaphore>,
     memories: Arc<Semaphore>,
     tables: Arc<Semaphore>,
-    patience: Duration,
+    wait_max: Duration,
 }
 
-/// A place. Must outlive the store that it was taken for.
+/// A permit for one instance. It must outlive the store that it was taken for.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct InstancePermit {
     _permits: [OwnedSemaphorePermit; 3],
 }
 
-impl Line {
-    fn new(instances: u32, patience: Duration) -> Self {
-        let sizes = Sizes::of(instances);
+impl PermitQueue {
+    fn new(instances: u32, wait_max: Duration) -> Self {
+        let sizes = PoolSizes::for_instances(instances);
         let semaphore =
             |size: u32| Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(usize::MAX)));
         Self {
             instances: semaphore(sizes.instances),
             memories: semaphore(sizes.memories),
             tables: semaphore(sizes.tables),
-            patience,
+            wait_max,
         }
     }
 
-    /// Waits for a place. The three are always taken in one order, so that nobody who has all of
+    /// Waits for a permit. The three are always taken in one order, so that nobody who has all of
     /// them waits for somebody who has some.
-    pub(crate) async fn take(&self, needs: Needs) -> Result<Place, LimitReached> {
+    pub(crate) async fn acquire(
+        &self,
+        needs: ResourceNeeds,
+    ) -> Result<InstancePermit, LimitReached> {
         let all = async {
             let instance = Arc::clone(&self.instances).acquire_many_owned(1).await.ok()?;
             let memories = Arc::clone(&self.memories).acquire_many_owned(needs.memories);
             let memories = memories.await.ok()?;
             let tables = Arc::clone(&self.tables).acquire_many_owned(needs.tables).await.ok()?;
-            Some(Place { _permits: [instance, memories, tables] })
+            Some(InstancePermit { _permits: [instance, memories, tables] })
         };
         // A semaphore that is never closed gives a permit or keeps one waiting.
-        let place = timeout(self.patience, all).await.ok().flatten();
-        place.ok_or_else(|| LimitReached::new(Cap::Places, self.patience.as_millis()))
+        let place = timeout(self.wait_max, all).await.ok().flatten();
+        place.ok_or_else(|| LimitReached::new(Cap::Places, self.wait_max.as_millis()))
     }
 }
 
@@ -144,15 +151,15 @@ impl Line {
 mod tests {
     use super::*;
 
-    const SMALL: Needs = Needs { memories: 1, tables: 1 };
+    const SMALL: ResourceNeeds = ResourceNeeds { memories: 1, tables: 1 };
 
     #[tokio::test]
-    async fn who_comes_late_waits_in_line() {
-        let line = Line::new(1, PATIENCE);
-        let first = line.take(SMALL).await.unwrap();
+    async fn late_comer_waits_in_line() {
+        let line = PermitQueue::new(1, PERMIT_WAIT_MAX);
+        let first = line.acquire(SMALL).await.unwrap();
         let order = std::sync::Mutex::new(Vec::new());
         let waiter = async |name: &'static str| {
-            let place = line.take(SMALL).await.unwrap();
+            let place = line.acquire(SMALL).await.unwrap();
             order.lock().unwrap().push(name);
             drop(place);
         };
@@ -167,18 +174,18 @@ mod tests {
 
     #[tokio::test]
     async fn memories_run_out_before_instances() {
-        let line = Line::new(6, Duration::from_millis(30));
-        let large = Needs { memories: 8, tables: 1 };
-        let held = line.take(large).await.unwrap();
-        let refused = line.take(large).await.unwrap_err();
+        let line = PermitQueue::new(6, Duration::from_millis(30));
+        let large = ResourceNeeds { memories: 8, tables: 1 };
+        let held = line.acquire(large).await.unwrap();
+        let refused = line.acquire(large).await.unwrap_err();
         assert_eq!(refused, LimitReached { cap: Cap::Places, limit: 30 });
-        assert!(line.take(SMALL).await.is_ok(), "a failed wait keeps nothing");
+        assert!(line.acquire(SMALL).await.is_ok(), "a failed wait keeps nothing");
         drop(held);
-        assert!(line.take(large).await.is_ok());
+        assert!(line.acquire(large).await.is_ok());
     }
 
     #[test]
-    fn the_pool_holds_what_the_places_promise() {
+    fn pool_is_as_large_as_the_permits() {
         assert_eq!(InstanceCounts::default().pool(), (256, 512, 512));
         assert_eq!(InstanceCounts { jobs: 0, calls: 1 }.pool(), (2, 16, 64));
     }

@@ -1,26 +1,27 @@
-//! How much one guest may use, per kind of plugin, and the meter that counts it (TRUST.md 2.4).
+//! The limits of one guest, per kind of plugin, and the meter that counts its use (`SECURITY.md`
+//! S7).
 //!
 //! wasmtime's own `StoreLimits` bounds each memory apart, so that a hundred memories make a hundred
-//! times the limit; the [`Meter`] sums bytes and table elements over the whole store. Time is
-//! counted in ticks of the engine's epoch during which the guest itself ran: waiting for an answer,
-//! or for the processor, costs nothing.
+//! times the limit; the [`ResourceMeter`] sums bytes and table elements over the whole store. Time
+//! is counted in ticks of the engine's epoch during which the guest itself ran: waiting for an
+//! answer, or for the processor, costs nothing.
 
 mod cap;
-mod knobs;
+mod keys;
 
 pub use renkei_sync::model::plugin::{Cap, StopCause};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
-pub(crate) use cap::Stops;
-pub use cap::{Cause, LimitReached, StopCount};
-pub use knobs::{KNOBS, Knob, LimitChanges, LimitRefused};
+pub(crate) use cap::StopCounters;
+pub use cap::{CountedCause, LimitReached, StopCount};
+pub use keys::{LIMIT_KEYS, LimitChanges, LimitKey, LimitRefused};
 
 /// One tick of the epoch, in ms.
 pub const TICK_MS: u64 = 10;
 
-/// What one instance, or one call on it, may use.
+/// The limits of one instance and of one call on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct GuestLimits {
     /// Linear memory of all memories together, bytes.
     pub memory_bytes: usize,
     /// Elements of all tables together.
@@ -37,17 +38,17 @@ pub struct Limits {
     pub run_us_per_row: u64,
     /// Time of a whole call, host calls included and waits (`http.wait`) not, ms.
     pub call_ms: u64,
-    /// How long a connector may wait in one call, ms of the host's clock.
+    /// The longest wait of a connector in one call, ms of the host's clock.
     pub wait_ms: u64,
-    /// What one crossing of the boundary may make the host allocate, bytes.
-    pub crossing_bytes: usize,
+    /// The most bytes that one crossing of the boundary may make the host allocate.
+    pub call_payload_bytes: usize,
     /// Component handles.
     pub handles: usize,
     /// HTTP requests per call of a connector.
     pub requests: u32,
 }
 
-impl Limits {
+impl GuestLimits {
     /// Defaults for a transform: pure functions over one batch.
     pub fn transform() -> Self {
         Self {
@@ -60,7 +61,7 @@ impl Limits {
             run_us_per_row: 1_000,
             call_ms: 30_000,
             wait_ms: 0,
-            crossing_bytes: 4 << 20,
+            call_payload_bytes: 4 << 20,
             handles: 1_000,
             requests: 0,
         }
@@ -74,7 +75,7 @@ impl Limits {
             run_us_per_row: 0,
             call_ms: 900_000,
             wait_ms: 600_000,
-            crossing_bytes: 16 << 20,
+            call_payload_bytes: 16 << 20,
             handles: 10_000,
             requests: 10_000,
             ..Self::transform()
@@ -90,8 +91,8 @@ impl Limits {
 
 /// Counts what one store uses. Dropped with its store.
 #[derive(Debug)]
-pub(crate) struct Meter {
-    limits: Limits,
+pub(crate) struct ResourceMeter {
+    limits: GuestLimits,
     memory_bytes: usize,
     table_elements: usize,
     ticks_left: u64,
@@ -101,8 +102,8 @@ pub(crate) struct Meter {
     wait_left_ms: u64,
 }
 
-impl Meter {
-    pub(crate) fn new(limits: Limits) -> Self {
+impl ResourceMeter {
+    pub(crate) fn new(limits: GuestLimits) -> Self {
         let ticks = limits.ticks(0);
         Self {
             memory_bytes: 0,
@@ -148,7 +149,7 @@ impl Meter {
         left.is_some()
     }
 
-    /// Whether a call may wait for so long at all, had it not waited before.
+    /// True where a call may wait for so long at all, had it not waited before.
     pub(crate) fn could_wait(&self, ms: u64) -> bool {
         ms <= self.limits.wait_ms
     }
@@ -163,7 +164,7 @@ impl Meter {
     }
 }
 
-impl ResourceLimiter for Meter {
+impl ResourceLimiter for ResourceMeter {
     fn memory_growing(
         &mut self,
         current: usize,
@@ -211,7 +212,8 @@ mod tests {
 
     #[test]
     fn memory_is_summed_over_all_memories() {
-        let mut meter = Meter::new(Limits { memory_bytes: 100, ..Limits::transform() });
+        let mut meter =
+            ResourceMeter::new(GuestLimits { memory_bytes: 100, ..GuestLimits::transform() });
         assert!(meter.memory_growing(0, 60, None).is_ok());
         let error = meter.memory_growing(0, 60, None).unwrap_err();
         assert_eq!(error.downcast_ref(), Some(&LimitReached::new(Cap::Memory, 100u64)));
@@ -220,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_tick_after_waiting_is_free() {
-        let mut meter = Meter::new(Limits { run_ms: 20, ..Limits::transform() });
+        let mut meter = ResourceMeter::new(GuestLimits { run_ms: 20, ..GuestLimits::transform() });
         assert!(meter.tick().is_ok());
         meter.waited();
         assert!(meter.tick().is_ok());
@@ -230,7 +232,8 @@ mod tests {
 
     #[test]
     fn a_call_waits_up_to_its_limit_and_the_next_one_again() {
-        let mut meter = Meter::new(Limits { wait_ms: 100, ..Limits::connector() });
+        let mut meter =
+            ResourceMeter::new(GuestLimits { wait_ms: 100, ..GuestLimits::connector() });
         assert!(meter.may_wait(60));
         assert!(!meter.may_wait(41), "a wait beyond the limit is refused whole");
         assert!(meter.may_wait(40));
@@ -241,8 +244,8 @@ mod tests {
     }
 
     #[test]
-    fn rows_buy_time() {
-        let mut meter = Meter::new(Limits::transform());
+    fn rows_add_time() {
+        let mut meter = ResourceMeter::new(GuestLimits::transform());
         meter.begin_call(1_000);
         for _ in 0..105 {
             assert!(meter.tick().is_ok());

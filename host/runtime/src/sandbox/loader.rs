@@ -1,8 +1,9 @@
 //! From the bytes of a file to a generation that may serve: check and compile in a process of its
 //! own (`sandbox/compiler.rs`), link, probe. Touches nothing that serves.
 //!
-//! What was looked at once is known by its digest (`sandbox/cache.rs`): a plugin is not checked or compiled
-//! again, and what is refused for good is refused at once, also by other processes and later.
+//! Bytes that were looked at once are known by their digest (`cache.rs`): a plugin is not checked
+//! or compiled again, and what is refused for good is refused at once, also by other processes and
+//! later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,27 +15,27 @@ use wasmtime::component::Component;
 use renkei_package::{Manifest, ManifestError, ManifestKind, PackageFacts, PackagePart};
 use renkei_sync::model::plugin::Generation;
 
-use crate::sandbox::cache::{Cache, Refusal};
-use crate::sandbox::compiler::{self, Compile, NotCompiled, Priority, Refused};
-use crate::sandbox::engine::{EngineError, Machine};
-use crate::sandbox::generation::{Code, Linkers, Plugin};
-use crate::sandbox::instance::{State, Stopped, Watch};
-use crate::sandbox::instance_permits::Needs;
-use crate::sandbox::limits::{Cap, Cause, LimitChanges, LimitReached, Limits};
+use crate::sandbox::cache::{ArtefactCache, CachedRefusal};
+use crate::sandbox::compiler::{self, CompileError, CompilePriority, CompileQueue, CompileRefusal};
+use crate::sandbox::engine::{EngineError, SharedEngine};
+use crate::sandbox::generation::{LinkedCode, Linkers, PluginGeneration};
+use crate::sandbox::instance::{GuestRunner, GuestStop};
+use crate::sandbox::instance_permits::ResourceNeeds;
+use crate::sandbox::limits::{Cap, CountedCause, GuestLimits, LimitChanges, LimitReached};
 use crate::sandbox::probe;
 use renkei_egress::escape::words;
 
 /// The limits of both kinds of plugin, and what the configuration changes for single ones.
 #[derive(Debug, Clone)]
 pub(crate) struct KindLimits {
-    pub(crate) connector: Limits,
-    pub(crate) transform: Limits,
+    pub(crate) connector: GuestLimits,
+    pub(crate) transform: GuestLimits,
     pub(crate) changes: BTreeMap<String, LimitChanges>,
 }
 
 impl KindLimits {
-    /// What one plugin may use.
-    pub(crate) fn of(&self, plugin: &Plugin) -> Limits {
+    /// The limits of one plugin.
+    pub(crate) fn limits_of(&self, plugin: &PluginGeneration) -> GuestLimits {
         let limits = match plugin.manifest.kind {
             ManifestKind::Connector(_) => &self.connector,
             ManifestKind::Transform(_) => &self.transform,
@@ -45,25 +46,25 @@ impl KindLimits {
 }
 
 /// Makes generations of bytes.
-pub(crate) struct Loader {
-    pub(crate) machine: Arc<Machine>,
+pub(crate) struct PluginLoader {
+    pub(crate) shared: Arc<SharedEngine>,
     pub(crate) linkers: Linkers,
-    pub(crate) cache: Arc<Cache>,
-    pub(crate) compile: Compile,
+    pub(crate) cache: Arc<ArtefactCache>,
+    pub(crate) compile: CompileQueue,
     pub(crate) limits: KindLimits,
-    /// Whether two-way functions must obey the laws to run both ways.
+    /// True where two-way functions must obey the laws to run both ways.
     pub(crate) try_laws: bool,
-    /// Where instances come from and how many there are, as words.
+    /// The source and the number of instances, as text.
     pub(crate) instances: String,
-    /// How many are linked and tried at once.
+    /// The number that is linked and tried at once.
     pub(crate) tries: Semaphore,
 }
 
-/// Why a file does not become a generation. Words of the file are escaped.
+/// The reason why a file does not become a generation. Words of the file are escaped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
     #[error("{name}: {}", .refused.reason)]
-    Package { name: String, refused: Refused },
+    Package { name: String, refused: CompileRefusal },
     #[error("{name}: manifest: {}", words(&.source.to_string()))]
     Manifest { name: String, source: ManifestError },
     #[error("{name}: {source}")]
@@ -71,19 +72,19 @@ pub(crate) enum LoadError {
     #[error("{name}: {}", words(.reason))]
     Link { name: String, reason: String },
     #[error("{name}: it does not start: {source}")]
-    Start { name: String, source: Stopped },
+    Start { name: String, source: GuestStop },
     #[error("{name}: it cannot be tried: {source}")]
     NoPlace { name: String, source: LimitReached },
     /// Found out before, perhaps by another process.
     #[error("{name}: {reason}")]
-    Known { name: String, cause: Cause, reason: String },
+    Known { name: String, cause: CountedCause, reason: String },
     /// Its bytes changed or went while they waited for their turn.
     #[error("{name}: it changed while it was read")]
     Moved { name: String },
 }
 
 impl LoadError {
-    /// Whether the same bytes may fare better another time.
+    /// True where the same bytes may fare better another time.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Engine { source, .. } => source.is_passing(),
@@ -92,7 +93,7 @@ impl LoadError {
         }
     }
 
-    /// Whether the same bytes fare the same in every process with the same limits.
+    /// True where the same bytes fare the same in every process with the same limits.
     fn is_lasting(&self) -> bool {
         match self {
             Self::Package { .. } | Self::Manifest { .. } | Self::Link { .. } => true,
@@ -102,24 +103,24 @@ impl LoadError {
         }
     }
 
-    pub(crate) fn cause(&self) -> Cause {
+    pub(crate) fn cause(&self) -> CountedCause {
         match self {
-            Self::Package { refused: Refused { part: PackagePart::Size, .. }, .. } => {
+            Self::Package { refused: CompileRefusal { part: PackagePart::Size, .. }, .. } => {
                 Cap::File.into()
             }
             Self::Engine { source, .. } => source.cause(),
             Self::Start { source, .. } => source.cause().into(),
             Self::NoPlace { source, .. } => source.cap.into(),
             Self::Known { cause, .. } => *cause,
-            _ => Cause::Refused,
+            _ => CountedCause::Refused,
         }
     }
 }
 
-/// Which bytes do not become a generation, and why.
+/// The bytes that do not become a generation, and the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
-pub(crate) struct NotTaken {
+pub(crate) struct LoadFailure {
     /// The id that they have; empty where they do not get so far.
     pub(crate) plugin: String,
     /// Their SHA-256, hex.
@@ -127,7 +128,7 @@ pub(crate) struct NotTaken {
     pub(crate) error: LoadError,
 }
 
-impl NotTaken {
+impl LoadFailure {
     /// The bytes were others by the time that they were read.
     pub(crate) fn is_moved(&self) -> bool {
         matches!(self.error, LoadError::Moved { .. })
@@ -135,31 +136,31 @@ impl NotTaken {
 }
 
 /// The bytes of one file, for when they are needed; an error says that they are not there any more.
-pub(crate) trait Bytes: Send + Sync {
+pub(crate) trait PluginBytes: Send + Sync {
     /// Reads them.
     fn read(&self) -> std::io::Result<Vec<u8>>;
 }
 
-impl Bytes for Vec<u8> {
+impl PluginBytes for Vec<u8> {
     fn read(&self) -> std::io::Result<Vec<u8>> {
         Ok(self.clone())
     }
 }
 
-impl Loader {
+impl PluginLoader {
     /// Makes a generation of the file `name`, whose content has this digest.
     pub(crate) async fn load(
         &self,
         name: &str,
         digest: &str,
-        priority: Priority,
-        bytes: Arc<dyn Bytes>,
-    ) -> Result<Plugin, NotTaken> {
+        priority: CompilePriority,
+        bytes: Arc<dyn PluginBytes>,
+    ) -> Result<PluginGeneration, LoadFailure> {
         let mut plugin = String::new();
-        let not_taken = |plugin, error| NotTaken { plugin, digest: digest.to_owned(), error };
+        let not_taken = |plugin, error| LoadFailure { plugin, digest: digest.to_owned(), error };
         let limits = self.limits_digest();
         if let Some(known) = self.cache.refusal(digest, &limits) {
-            let cause = Cause::by_name(&known.cause).unwrap_or(Cause::Refused);
+            let cause = CountedCause::by_name(&known.cause).unwrap_or(CountedCause::Refused);
             let (name, reason) = (name.to_owned(), known.reason);
             return Err(not_taken(known.plugin, LoadError::Known { name, cause, reason }));
         }
@@ -170,7 +171,7 @@ impl Loader {
                 let reason = text.strip_prefix(name).and_then(|text| text.strip_prefix(": "));
                 let reason = reason.unwrap_or(&text).to_owned();
                 let (plugin, cause) = (plugin.clone(), error.cause().name().to_owned());
-                self.cache.refuse(digest, &Refusal { plugin, cause, reason, limits });
+                self.cache.refuse(digest, &CachedRefusal { plugin, cause, reason, limits });
             }
             not_taken(plugin, error)
         })
@@ -187,10 +188,10 @@ impl Loader {
         &self,
         name: &str,
         digest: &str,
-        priority: Priority,
-        bytes: Arc<dyn Bytes>,
+        priority: CompilePriority,
+        bytes: Arc<dyn PluginBytes>,
         id: &mut String,
-    ) -> Result<Plugin, LoadError> {
+    ) -> Result<PluginGeneration, LoadError> {
         let (facts, component) = self.component(name, digest, priority, bytes, id).await?;
         let manifest = Manifest::from_json(facts.manifest.to_string().as_bytes())
             .map_err(|source| LoadError::Manifest { name: name.to_owned(), source })?;
@@ -205,11 +206,13 @@ impl Loader {
             LoadError::Link { name: name.to_owned(), reason: format!("{error:#}") }
         })?;
         let (whole, denied, one_way) = (manifest.clone(), BTreeSet::new(), BTreeMap::new());
-        let needs = Needs::of(&component);
-        let mut plugin = Plugin { generation, manifest, whole, denied, code, needs, one_way };
+        let needs = ResourceNeeds::of_component(&component);
+        let mut plugin =
+            PluginGeneration { generation, manifest, whole, denied, code, needs, one_way };
         self.start(name, &plugin).await?;
         if self.try_laws {
-            plugin.one_way = probe::laws(&self.machine, &self.limits.of(&plugin), &plugin).await;
+            plugin.one_way =
+                probe::laws(&self.shared, &self.limits.limits_of(&plugin), &plugin).await;
         }
         Ok(plugin)
     }
@@ -218,11 +221,11 @@ impl Loader {
         &self,
         name: &str,
         digest: &str,
-        priority: Priority,
-        bytes: Arc<dyn Bytes>,
+        priority: CompilePriority,
+        bytes: Arc<dyn PluginBytes>,
         id: &mut String,
     ) -> Result<(PackageFacts, Component), LoadError> {
-        let engine = &self.machine.engine;
+        let engine = &self.shared.engine;
         if let Some(known) = self.cache.load(engine, digest) {
             return Ok(known);
         }
@@ -230,9 +233,9 @@ impl Loader {
         let compiled = self.compile.plugin(engine, priority, read).await?;
         let name = || name.to_owned();
         let compiled = compiled.map_err(|error| match error {
-            NotCompiled::Refused(refused) => LoadError::Package { name: name(), refused },
-            NotCompiled::Unchecked(source) => LoadError::Engine { name: name(), source },
-            NotCompiled::Engine(facts, source) => {
+            CompileError::Refused(refused) => LoadError::Package { name: name(), refused },
+            CompileError::Unchecked(source) => LoadError::Engine { name: name(), source },
+            CompileError::Engine(facts, source) => {
                 *id = id_in(&facts);
                 LoadError::Engine { name: name(), source }
             }
@@ -250,17 +253,21 @@ impl Loader {
 
     /// Instantiates it once: its start functions run here, under limits, and not first in the
     /// middle of a job.
-    async fn start(&self, name: &str, plugin: &Plugin) -> Result<(), LoadError> {
-        let limits = self.limits.of(plugin);
+    async fn start(&self, name: &str, plugin: &PluginGeneration) -> Result<(), LoadError> {
+        let limits = self.limits.limits_of(plugin);
         // Short, so that it is a call also where the plugin is a connector.
-        let place = self.machine.places.calls.take(plugin.needs).await;
+        let place = self.shared.permits.calls.acquire(plugin.needs).await;
         let _place =
             place.map_err(|source| LoadError::NoPlace { name: name.to_owned(), source })?;
-        let watch = Watch::new(&self.machine, &limits, &plugin.generation, "");
-        let mut store = watch.store(State::new(&watch));
+        let runner = GuestRunner::new(&self.shared, &limits, &plugin.generation, "");
+        let mut store = runner.store(runner.new_state());
         let started = match &plugin.code {
-            Code::Connector(code) => watch.run(code.instantiate_async(&mut store)).await.map(drop),
-            Code::Transform(code) => watch.run(code.instantiate_async(&mut store)).await.map(drop),
+            LinkedCode::Connector(code) => {
+                runner.run(code.instantiate_async(&mut store)).await.map(drop)
+            }
+            LinkedCode::Transform(code) => {
+                runner.run(code.instantiate_async(&mut store)).await.map(drop)
+            }
         };
         started.map_err(|source| {
             let (name, source) = (name.to_owned(), source.with_panic(store.data().panic()));
@@ -279,7 +286,11 @@ fn id_in(facts: &PackageFacts) -> String {
 }
 
 /// The bytes, if they still have their digest.
-async fn read_same(name: &str, digest: &str, bytes: Arc<dyn Bytes>) -> Result<Vec<u8>, LoadError> {
+async fn read_same(
+    name: &str,
+    digest: &str,
+    bytes: Arc<dyn PluginBytes>,
+) -> Result<Vec<u8>, LoadError> {
     let digest = digest.to_owned();
     let read = tokio::task::spawn_blocking(move || {
         let bytes = bytes.read().ok()?;

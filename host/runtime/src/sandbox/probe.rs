@@ -1,4 +1,4 @@
-//! Tries the lens laws on a transform's two-way functions when it is loaded (SYNC.md 3.5).
+//! Tries the lens laws on a transform's two-way functions when it is loaded.
 //!
 //! With `a` over the input columns and `b = forward(a)`: `backward(b, a) = a`, and
 //! `forward(backward(b', a), b) = b'` for every `b'` that forward makes. A few rows of ordinary
@@ -14,13 +14,13 @@ use renkei_sync::model::record::{Batch, Row};
 use renkei_sync::model::value::{Cell, Value};
 use renkei_sync::ports::{TransformCall, Way};
 
-use crate::sandbox::engine::Machine;
-use crate::sandbox::generation::Plugin;
-use crate::sandbox::limits::Limits;
+use crate::sandbox::engine::SharedEngine;
+use crate::sandbox::generation::PluginGeneration;
+use crate::sandbox::limits::GuestLimits;
 use crate::sandbox::settings;
 use crate::sandbox::transform;
 
-/// What each column holds in turn: names with and without spaces, other scripts, numbers, empty.
+/// The cells of each column in turn: names with and without spaces, other scripts, numbers, empty.
 const SAMPLES: &[Option<&str>] = &[
     Some("Taro Yamada"),
     Some("山田 太郎"),
@@ -35,25 +35,25 @@ const SAMPLES: &[Option<&str>] = &[
 
 /// The functions that broke a law, with what happened.
 pub(crate) async fn laws(
-    machine: &Arc<Machine>,
-    limits: &Limits,
-    plugin: &Plugin,
+    shared: &Arc<SharedEngine>,
+    limits: &GuestLimits,
+    plugin: &PluginGeneration,
 ) -> BTreeMap<String, String> {
     let mut broken = BTreeMap::new();
     let ManifestKind::Transform(manifest) = &plugin.manifest.kind else { return broken };
     for function in
         manifest.functions.iter().filter(|function| function.shape == FunctionShape::TwoWay)
     {
-        let probe = Probe { machine, limits, plugin, function };
+        let probe = LawProbe { shared, limits, plugin, function };
         match probe.run().await {
             Ok(()) => {}
-            Err(Stop::Broke(law)) => {
+            Err(ProbeStop::Broke(law)) => {
                 broken.insert(function.name.clone(), law.to_owned());
             }
-            Err(Stop::Failed(PluginError::Broken { reason, .. })) => {
+            Err(ProbeStop::Failed(PluginError::Broken { reason, .. })) => {
                 broken.insert(function.name.clone(), format!("it failed when tried: {reason}"));
             }
-            Err(Stop::Failed(error)) => {
+            Err(ProbeStop::Failed(error)) => {
                 tracing::debug!(%error, function = function.name, "the laws cannot be tried");
             }
         }
@@ -61,36 +61,38 @@ pub(crate) async fn laws(
     broken
 }
 
-struct Probe<'a> {
-    machine: &'a Arc<Machine>,
-    limits: &'a Limits,
-    plugin: &'a Plugin,
+struct LawProbe<'a> {
+    shared: &'a Arc<SharedEngine>,
+    limits: &'a GuestLimits,
+    plugin: &'a PluginGeneration,
     function: &'a Function,
 }
 
-enum Stop {
+enum ProbeStop {
     Broke(&'static str),
     Failed(PluginError),
 }
 
-impl From<PluginError> for Stop {
+impl From<PluginError> for ProbeStop {
     fn from(error: PluginError) -> Self {
         Self::Failed(error)
     }
 }
 
-impl Probe<'_> {
-    async fn run(&self) -> Result<(), Stop> {
+impl LawProbe<'_> {
+    async fn run(&self) -> Result<(), ProbeStop> {
         let (first, second) = (rows(&self.function.input, 0), rows(&self.function.input, 1));
         let nothing = Batch { columns: self.function.output.clone(), rows: Vec::new() };
         let made = self.call(Way::Forward, &first, &nothing).await?;
         if self.call(Way::Backward, &made, &first).await?.rows != first.rows {
-            return Err(Stop::Broke("backward of forward does not give back what was there"));
+            return Err(ProbeStop::Broke("backward of forward does not give back what was there"));
         }
         let other = self.call(Way::Forward, &second, &nothing).await?;
         let written = self.call(Way::Backward, &other, &first).await?;
         if self.call(Way::Forward, &written, &other).await?.rows != other.rows {
-            return Err(Stop::Broke("forward of backward does not give back what was written"));
+            return Err(ProbeStop::Broke(
+                "forward of backward does not give back what was written",
+            ));
         }
         Ok(())
     }
@@ -104,7 +106,7 @@ impl Probe<'_> {
         let (plugin, function) = (self.plugin.generation.plugin.as_str(), function.name.as_str());
         let parameters = &parameters;
         let call = TransformCall { plugin, function, way, parameters, input, old };
-        Ok(transform::call(self.machine, self.limits, self.plugin, call).await?)
+        Ok(transform::call(self.shared, self.limits, self.plugin, call).await?)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Calls of transforms: a fresh instance for each, so that nothing is carried from one batch to the
-//! next (DESIGN.md 4).
+//! next.
 
 use std::sync::Arc;
 
@@ -11,38 +11,39 @@ use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::Batch;
 use renkei_sync::ports::{TransformCall, Way};
 
-use crate::lifecycle::blame::Failed;
 use crate::sandbox::bindings::v1::types;
-use crate::sandbox::convert::{Breach, batch_from_guest, error_from_guest, lent};
-use crate::sandbox::engine::Machine;
-use crate::sandbox::generation::Plugin;
-use crate::sandbox::instance::{State, Watch};
-use crate::sandbox::limits::Limits;
+use crate::sandbox::call_failure::CallFailure;
+use crate::sandbox::convert::{ContractBreach, batch_from_guest, error_from_guest, lent};
+use crate::sandbox::engine::SharedEngine;
+use crate::sandbox::generation::PluginGeneration;
+use crate::sandbox::instance::GuestRunner;
+use crate::sandbox::limits::GuestLimits;
 
 /// The function's name, its parameters, its input, and what the other side has.
-type Arguments<'a> = (&'a str, lent::Attributes<'a>, lent::Batch<'a>, lent::Batch<'a>);
-type Answer = (Result<types::Batch, types::Error>,);
+type TransformArguments<'a> =
+    (&'a str, lent::LentAttributes<'a>, lent::LentBatch<'a>, lent::LentBatch<'a>);
+type TransformAnswer = (Result<types::Batch, types::Error>,);
 
 /// Runs one function of `plugin` over a batch; the answer has the declared columns and the input's
 /// rows.
 pub(crate) async fn call(
-    machine: &Arc<Machine>,
-    limits: &Limits,
-    plugin: &Plugin,
+    shared: &Arc<SharedEngine>,
+    limits: &GuestLimits,
+    plugin: &PluginGeneration,
     call: TransformCall<'_>,
-) -> Result<Batch, Failed> {
+) -> Result<Batch, CallFailure> {
     let generation = &plugin.generation;
     let (function, code) = plugin.function(call.function)?;
     check_way(plugin, function, call.way)?;
     let rows = call.input.rows.len();
-    let watch = Watch::new(machine, limits, generation, "");
+    let runner = GuestRunner::new(shared, limits, generation, "");
     // Given back after the store is gone.
-    let place = machine.places.calls.take(plugin.needs).await;
-    let _place = place.map_err(|reached| watch.limit(reached))?;
-    let mut state = State::new(&watch);
+    let place = shared.permits.calls.acquire(plugin.needs).await;
+    let _place = place.map_err(|reached| runner.limit(reached))?;
+    let mut state = runner.new_state();
     state.begin_call(rows);
-    let mut store = watch.store(state);
-    let answer = watch
+    let mut store = runner.store(state);
+    let answer = runner
         .run(async {
             let exports = code.instantiate_async(&mut store).await?;
             let exports = exports.renkei_plugin_transform();
@@ -56,34 +57,34 @@ pub(crate) async fn call(
         })
         .await;
     let (answer,) =
-        answer.map_err(|stopped| stopped.with_panic(store.data().panic()).of_plugin(generation))?;
+        answer.map_err(|stopped| stopped.with_panic(store.data().panic()).to_error(generation))?;
     let answer =
-        answer.map_err(|error| Failed::Guest(error_from_guest(error, generation), None))?;
+        answer.map_err(|error| CallFailure::Guest(error_from_guest(error, generation), None))?;
     let columns = match call.way {
         Way::Forward => &function.output,
         Way::Backward => &function.input,
     };
-    checked(answer, columns, rows).map_err(|breach| watch.breach(breach).into())
+    checked(answer, columns, rows).map_err(|breach| runner.breach(breach).into())
 }
 
 /// The export for arguments that are lent to it instead of given.
 fn typed<'a>(
     export: &Func,
     store: impl AsContext,
-) -> wasmtime::Result<TypedFunc<Arguments<'a>, Answer>> {
+) -> wasmtime::Result<TypedFunc<TransformArguments<'a>, TransformAnswer>> {
     export.typed(store)
 }
 
-fn checked(answer: types::Batch, columns: &[String], rows: usize) -> Result<Batch, Breach> {
+fn checked(answer: types::Batch, columns: &[String], rows: usize) -> Result<Batch, ContractBreach> {
     let batch = batch_from_guest(answer, columns)?;
     if batch.rows.len() != rows {
         let found = batch.rows.len();
-        return Err(Breach::new(format!("it answered with {found} rows for {rows} rows")));
+        return Err(ContractBreach::new(format!("it answered with {found} rows for {rows} rows")));
     }
     Ok(batch)
 }
 
-fn check_way(plugin: &Plugin, function: &Function, way: Way) -> Result<(), PluginError> {
+fn check_way(plugin: &PluginGeneration, function: &Function, way: Way) -> Result<(), PluginError> {
     let name = &function.name;
     let what = match (function.shape, way) {
         (FunctionShape::Merge, _) => format!("`{name}` merges; it does not run over batches"),

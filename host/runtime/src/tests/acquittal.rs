@@ -8,8 +8,8 @@ use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Page, PageRequest};
 use renkei_sync::ports::Systems as _;
 
-use super::{House, batch, errand, forward};
-use crate::lifecycle::admin::Request;
+use super::{House, batch, forward, page_request};
+use crate::lifecycle::admin::PluginRequest;
 use crate::tests::stage::system;
 use crate::{ReloadEvent, SystemAuth};
 use renkei_test_servers::{Server, reply};
@@ -74,7 +74,7 @@ fn version(house: &House, id: &str) -> String {
 }
 
 async fn read(house: &House) -> Result<Page, PluginError> {
-    house.runtime.open("acme").await?.read_page(&errand("/x")).await
+    house.runtime.open("acme").await?.read_page(&page_request("/x")).await
 }
 
 /// A courier in version 1.0.0 that serves a system there.
@@ -88,7 +88,7 @@ async fn no_error_of_a_transform_saves_it_from_a_roll_back() {
     for error in [BUG, HOST, UNSUPPORTED, INVALID, RETRY_AFTER] {
         let house = House::new(&[Fixture::Echo], vec![]).await;
         let mut events = house.runtime.events();
-        house.put("echo.wasm", &echo("2.0.0", error));
+        house.replace_file("echo.wasm", &echo("2.0.0", error));
         house.runtime.rescan().await;
         assert_eq!(version(&house, "echo"), "2.0.0");
         for _ in 0..3 {
@@ -106,7 +106,7 @@ async fn no_error_of_a_transform_saves_it_from_a_roll_back() {
 async fn a_first_version_that_never_works_is_in_quarantine_but_bad_rows_are_no_reason() {
     for (error, expected) in [(HOST, true), (BUG, true), (INVALID, false)] {
         let house = House::new(&[], vec![]).await;
-        house.put("echo.wasm", &echo("1.0.0", error));
+        house.replace_file("echo.wasm", &echo("1.0.0", error));
         house.runtime.rescan().await;
         for _ in 0..64 {
             forward(&house.runtime, "echo", "same", 2).await.unwrap_err();
@@ -122,7 +122,7 @@ async fn a_connector_that_asks_nobody_has_nobody_to_blame() {
     for error in [BUG, HOST, UNSUPPORTED, RETRY_AFTER, INVALID, CURSOR_LOST] {
         let house = couriers(&server.base).await;
         read(&house).await.unwrap();
-        house.put("courier.wasm", &courier("2.0.0", error));
+        house.replace_file("courier.wasm", &courier("2.0.0", error));
         house.runtime.rescan().await;
         for _ in 0..3 {
             assert_eq!(version(&house, "courier"), "2.0.0", "{error}");
@@ -134,12 +134,12 @@ async fn a_connector_that_asks_nobody_has_nobody_to_blame() {
 }
 
 #[tokio::test]
-async fn what_the_version_before_refuses_too_is_no_fault() {
+async fn input_that_the_version_before_refuses_is_no_fault() {
     let server = Server::start(|_, _, _| reply(200, "here")).await;
     let acme = system(Fixture::Courier, &server.base, SystemAuth::Bearer("fixed-token-1".into()));
     let house = House::new(&[], vec![acme]).await;
     for version in ["1.0.0", "2.0.0"] {
-        house.put("courier.wasm", &courier(version, INVALID));
+        house.replace_file("courier.wasm", &courier(version, INVALID));
         house.runtime.rescan().await;
         for _ in 0..8 {
             let failed = read(&house).await.unwrap_err();
@@ -158,7 +158,7 @@ async fn an_outage_is_no_fault() {
         Server::start(|_, _, _| (429, vec![("retry-after", "900".to_owned())], vec![])).await;
     for base in [format!("http://{gone}"), busy.base.clone()] {
         let house = couriers(&base).await;
-        house.put("courier.wasm", &plugin_version(Fixture::Courier, "2.0.0"));
+        house.replace_file("courier.wasm", &plugin_version(Fixture::Courier, "2.0.0"));
         house.runtime.rescan().await;
         for _ in 0..8 {
             let failed = read(&house).await.unwrap_err();
@@ -170,19 +170,19 @@ async fn an_outage_is_no_fault() {
 }
 
 #[tokio::test]
-async fn what_an_admin_took_away_is_an_excuse_and_what_was_never_asked_for_is_none() {
+async fn denied_permission_is_an_excuse_and_an_undeclared_one_is_none() {
     let server = Server::start(|_, _, _| reply(200, "here")).await;
     for (denied, expected) in [(None, "1.0.0"), (Some("slot:primary"), "2.0.0")] {
         let house = couriers(&server.base).await;
-        house.put("courier.wasm", &plugin_version(Fixture::Courier, "2.0.0"));
+        house.replace_file("courier.wasm", &plugin_version(Fixture::Courier, "2.0.0"));
         house.runtime.rescan().await;
         let (id, deny) = (Some("courier".to_owned()), denied.map(str::to_owned));
         let deny = deny.into_iter().collect();
-        house.runtime.admin(Request::Grants { id, allow: vec![], deny }).await.unwrap();
+        house.runtime.admin(PluginRequest::Grants { id, allow: vec![], deny }).await.unwrap();
         let slot = if denied.is_some() { "primary" } else { "nobody's" };
-        let errand = PageRequest { columns: vec![slot.to_owned()], ..errand("/y") };
+        let page_request = PageRequest { columns: vec![slot.to_owned()], ..page_request("/y") };
         for _ in 0..3 {
-            let failed = house.runtime.open("acme").await.unwrap().read_page(&errand).await;
+            let failed = house.runtime.open("acme").await.unwrap().read_page(&page_request).await;
             assert!(matches!(failed, Err(PluginError::Host { .. })), "{failed:?}");
         }
         assert_eq!(version(&house, "courier"), expected, "{denied:?}");

@@ -1,4 +1,4 @@
-//! What an admin does to plugins, and what a plugin that fails does to itself.
+//! Requests of an admin, and the fall of a plugin that fails.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use renkei_package::Package;
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::ports::Systems as _;
 
-use super::{House, batch, errand, forward};
-use crate::lifecycle::admin::{AdminError, Answer, PluginReport, Request};
+use super::{House, batch, forward, page_request};
+use crate::lifecycle::admin::{AdminError, PluginAnswer, PluginReport, PluginRequest};
 use crate::tests::stage::system;
 use crate::{ReloadEvent, SystemAuth};
 use renkei_egress::{QuotaClaim, QuotaGate};
@@ -26,15 +26,15 @@ fn trapping(version: &str) -> Vec<u8> {
     assemble(&wat.replace(answer, &traps), "transform-plugin", &manifest.to_json().to_string())
 }
 
-async fn ask(house: &House, request: Request) -> Vec<PluginReport> {
+async fn send_request(house: &House, request: PluginRequest) -> Vec<PluginReport> {
     match house.runtime.admin(request).await.unwrap() {
-        Answer::Plugins(reports) => reports,
+        PluginAnswer::Plugins(reports) => reports,
         other => panic!("{other:?}"),
     }
 }
 
-fn reload(name: &str) -> Request {
-    Request::Reload(Some(name.to_owned()))
+fn reload(name: &str) -> PluginRequest {
+    PluginRequest::Reload(Some(name.to_owned()))
 }
 
 fn version(house: &House) -> String {
@@ -55,11 +55,11 @@ async fn a_pause_is_lifted_without_a_way_to_the_system() {
     })
     .await;
     let paused = async |request| {
-        let reports = ask(&house, request).await;
+        let reports = send_request(&house, request).await;
         let paused = reports.iter().flat_map(|report| &report.paused_systems);
         paused.map(|paused| (paused.system.clone(), paused.until_ms)).collect::<Vec<_>>()
     };
-    assert_eq!(paused(Request::List).await, [("crm".to_owned(), 1_800_000)]);
+    assert_eq!(paused(PluginRequest::List).await, [("crm".to_owned(), 1_800_000)]);
     paused(reload("echo")).await;
     assert_eq!(gate.paused_until_ms().await, Ok(Some(1_800_000)), "another plugin's");
     assert_eq!(paused(reload("courier")).await, []);
@@ -72,7 +72,7 @@ async fn a_version_that_fails_is_rolled_back_and_not_taken_again() {
     let house = House::new(&[Fixture::Echo], vec![]).await;
     assert_eq!(forward(&house.runtime, "echo", "same", 2).await.unwrap(), batch(2));
     let mut events = house.runtime.events();
-    house.put("echo.wasm", &trapping("2.0.0"));
+    house.replace_file("echo.wasm", &trapping("2.0.0"));
     house.runtime.rescan().await;
     assert_eq!(version(&house), "2.0.0");
     for _ in 0..3 {
@@ -92,15 +92,15 @@ async fn a_version_that_fails_is_rolled_back_and_not_taken_again() {
     };
     assert_eq!((from.version.as_str(), to.version.as_str()), ("2.0.0", "1.0.0"));
     assert_eq!(reason, "3 of its first 3 calls failed");
-    let report = &ask(&house, Request::List).await[0];
+    let report = &send_request(&house, PluginRequest::List).await[0];
     assert_eq!(report.state, "waiting");
     assert_eq!(report.waiting.as_ref().unwrap().why, "rolled-back");
 
     let house = house.again(|_| {}).await;
     assert_eq!(version(&house), "1.0.0", "nor after a restart");
-    let report = &ask(&house, reload("echo.wasm")).await[0];
+    let report = &send_request(&house, reload("echo.wasm")).await[0];
     assert_eq!(report.version.as_deref(), Some("2.0.0"), "unless an admin wants it");
-    house.put("echo.wasm", &plugin_version(Fixture::Echo, "3.0.0"));
+    house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, "3.0.0"));
     house.runtime.rescan().await;
     assert_eq!(version(&house), "3.0.0");
 }
@@ -109,14 +109,14 @@ async fn a_version_that_fails_is_rolled_back_and_not_taken_again() {
 async fn broken_versions_in_a_row_neither_excuse_one_another_nor_push_out_the_good_one() {
     let mut house = House::new(&[Fixture::Echo], vec![]).await;
     for broken in ["2.0.0", "2.0.1", "2.0.2", "2.0.3"] {
-        house.put("echo.wasm", &trapping(broken));
+        house.replace_file("echo.wasm", &trapping(broken));
         match broken {
             "2.0.1" | "2.0.2" => house = house.again(|_| {}).await,
             _ => house.runtime.rescan().await,
         }
         assert_eq!(version(&house), broken);
     }
-    house.put("echo.wasm", b"garbage");
+    house.replace_file("echo.wasm", b"garbage");
     house = house.again(|_| {}).await;
     assert_eq!(version(&house), "2.0.3");
     for _ in 0..3 {
@@ -127,20 +127,20 @@ async fn broken_versions_in_a_row_neither_excuse_one_another_nor_push_out_the_go
 }
 
 #[tokio::test]
-async fn an_approval_is_of_what_was_looked_at() {
+async fn approval_covers_only_the_digest_that_was_shown() {
     let house = House::new(&[Fixture::Echo], vec![]).await;
-    ask(&house, Request::Hold { id: "echo".to_owned(), on: true }).await;
-    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
-    let waiting = ask(&house, Request::List).await[0].waiting.clone().unwrap();
+    send_request(&house, PluginRequest::Hold { id: "echo".to_owned(), on: true }).await;
+    house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    let waiting = send_request(&house, PluginRequest::List).await[0].waiting.clone().unwrap();
     let (_, told) = waiting.reason.split_once("renkei plugin reload ").unwrap();
     let looked_at = told.split('`').next().unwrap();
     assert_eq!(looked_at, format!("echo@{}", waiting.digest.get(..12).unwrap()));
-    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.1"));
+    house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, "2.0.1"));
     let changed = house.runtime.admin(reload(looked_at)).await.unwrap_err();
     assert!(matches!(changed, AdminError::Changed { .. }), "{changed}");
     assert_eq!(version(&house), "1.0.0");
-    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
-    ask(&house, reload(looked_at)).await;
+    house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    send_request(&house, reload(looked_at)).await;
     assert_eq!(version(&house), "2.0.0");
 }
 
@@ -148,9 +148,9 @@ async fn an_approval_is_of_what_was_looked_at() {
 #[tokio::test]
 async fn an_approval_needs_enough_digits_of_the_digest() {
     let house = House::new(&[Fixture::Echo], vec![]).await;
-    ask(&house, Request::Hold { id: "echo".to_owned(), on: true }).await;
-    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
-    let digest = ask(&house, Request::List).await[0].waiting.clone().unwrap().digest;
+    send_request(&house, PluginRequest::Hold { id: "echo".to_owned(), on: true }).await;
+    house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    let digest = send_request(&house, PluginRequest::List).await[0].waiting.clone().unwrap().digest;
     let start = |digits: usize| digest.get(..digits).unwrap().to_owned();
     for typed in [String::new(), start(1), start(11), "0123456789xy".to_owned(), start(64) + "0"] {
         for name in ["echo", "echo.wasm", "some/folder/echo.wasm"] {
@@ -160,16 +160,16 @@ async fn an_approval_needs_enough_digits_of_the_digest() {
         }
         assert_eq!(version(&house), "1.0.0");
     }
-    ask(&house, reload(&format!("echo@{}", start(12).to_uppercase()))).await;
+    send_request(&house, reload(&format!("echo@{}", start(12).to_uppercase()))).await;
     assert_eq!(version(&house), "2.0.0");
 }
 
 #[tokio::test]
 async fn rows_at_which_both_versions_fail_prove_nothing() {
     let house = House::new(&[], vec![]).await;
-    house.put("echo.wasm", &trapping("1.0.0"));
+    house.replace_file("echo.wasm", &trapping("1.0.0"));
     house.runtime.rescan().await;
-    house.put("echo.wasm", &trapping("2.0.0"));
+    house.replace_file("echo.wasm", &trapping("2.0.0"));
     house.runtime.rescan().await;
     for _ in 0..20 {
         forward(&house.runtime, "echo", "same", 2).await.unwrap_err();
@@ -186,7 +186,7 @@ async fn a_plugin_that_keeps_failing_is_in_quarantine_until_then() {
     let mut failed = Vec::new();
     for _ in 0..6 {
         let tried = match house.runtime.open("acme").await {
-            Ok(job) => job.read_page(&errand("/x")).await.map(drop),
+            Ok(job) => job.read_page(&page_request("/x")).await.map(drop),
             Err(error) => Err(error),
         };
         failed.push(tried.unwrap_err());
@@ -198,59 +198,59 @@ async fn a_plugin_that_keeps_failing_is_in_quarantine_until_then() {
     else {
         panic!("not told");
     };
-    let report = &ask(&house, Request::List).await[0];
+    let report = &send_request(&house, PluginRequest::List).await[0];
     assert_eq!((report.state.as_str(), report.quarantined_until_ms), ("quarantined", Some(1_000)));
 
     house.clock.advance(1_000);
     let again = house.runtime.open("acme").await.err().map(|error| error.to_string());
     assert!(!again.unwrap_or_default().contains("quarantine"), "it is tried again");
-    let until = ask(&house, Request::List).await[0].quarantined_until_ms;
+    let until = send_request(&house, PluginRequest::List).await[0].quarantined_until_ms;
     assert!(until.is_none_or(|until| until == 3_000), "{until:?}");
-    ask(&house, reload("traps")).await;
-    assert_eq!(ask(&house, Request::List).await[0].state, "serving");
+    send_request(&house, reload("traps")).await;
+    assert_eq!(send_request(&house, PluginRequest::List).await[0].state, "serving");
 }
 
 #[tokio::test]
 async fn a_held_plugin_waits_and_goes_back_as_told() {
     let house = House::new(&[Fixture::Echo], vec![]).await;
-    let hold = |on| Request::Hold { id: "echo".to_owned(), on };
-    assert!(ask(&house, hold(true)).await[0].hold);
-    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
-    let report = &ask(&house, Request::List).await[0];
+    let hold = |on| PluginRequest::Hold { id: "echo".to_owned(), on };
+    assert!(send_request(&house, hold(true)).await[0].hold);
+    house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    let report = &send_request(&house, PluginRequest::List).await[0];
     assert_eq!((report.state.as_str(), report.version.as_deref()), ("waiting", Some("1.0.0")));
     let house = house.again(|_| {}).await;
     assert_eq!(version(&house), "1.0.0", "also after a restart");
-    assert_eq!(ask(&house, reload("echo")).await[0].version.as_deref(), Some("2.0.0"));
-    house.put("echo.wasm", &plugin_version(Fixture::Echo, "3.0.0"));
+    assert_eq!(send_request(&house, reload("echo")).await[0].version.as_deref(), Some("2.0.0"));
+    house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, "3.0.0"));
     house.runtime.rescan().await;
     assert_eq!(version(&house), "2.0.0", "each version is approved by itself");
-    ask(&house, hold(false)).await;
+    send_request(&house, hold(false)).await;
     assert_eq!(version(&house), "3.0.0");
 
     for expected in ["2.0.0", "1.0.0"] {
-        ask(&house, Request::RollBack("echo".to_owned())).await;
+        send_request(&house, PluginRequest::RollBack("echo".to_owned())).await;
         assert_eq!(version(&house), expected);
         house.runtime.rescan().await;
         assert_eq!(version(&house), expected);
     }
-    let none = house.runtime.admin(Request::RollBack("echo".to_owned())).await.unwrap_err();
+    let none = house.runtime.admin(PluginRequest::RollBack("echo".to_owned())).await.unwrap_err();
     assert!(matches!(none, AdminError::NoEarlier(_)), "{none}");
     let unknown = house.runtime.admin(reload("nobody")).await.unwrap_err();
     assert!(matches!(unknown, AdminError::Unknown(_)), "{unknown}");
-    ask(&house, reload("echo")).await;
+    send_request(&house, reload("echo")).await;
     assert_eq!(version(&house), "3.0.0");
 }
 
 #[tokio::test]
-async fn who_asks_for_more_waits_and_what_is_taken_away_is_gone() {
+async fn version_that_asks_for_more_waits_and_a_denied_permission_is_gone() {
     let server = Server::start(|_, _, _| reply(200, "here")).await;
     let acme = system(Fixture::Courier, &server.base, SystemAuth::Bearer("fixed-token-1".into()));
     let house = House::new(&[Fixture::Courier], vec![acme]).await;
     let manifest = Package::read("x", plugin_version(Fixture::Courier, "2.0.0")).unwrap().manifest;
     let more = manifest.to_json().to_string().replace("\"archive\"", "\"archive\",\"merge\"");
     let wat = include_str!("../../../../tests/fixtures/wat/courier.wat");
-    house.put("courier.wasm", &assemble(wat, "connector-plugin", &more));
-    let report = &ask(&house, Request::List).await[0];
+    house.replace_file("courier.wasm", &assemble(wat, "connector-plugin", &more));
+    let report = &send_request(&house, PluginRequest::List).await[0];
     let waiting = report.waiting.as_ref().unwrap();
     assert_eq!((report.version.as_deref(), waiting.why.as_str()), (Some("1.0.0"), "asks-more"));
     assert!(waiting.reason.contains("write:things:merge"), "{}", waiting.reason);
@@ -258,9 +258,9 @@ async fn who_asks_for_more_waits_and_what_is_taken_away_is_gone() {
     let grants = |allow: &[&str], deny: &[&str]| {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let (id, allow, deny) = (Some("courier".to_owned()), words(allow), words(deny));
-        house.runtime.admin(Request::Grants { id, allow, deny })
+        house.runtime.admin(PluginRequest::Grants { id, allow, deny })
     };
-    let Ok(Answer::Grants(reports)) = grants(&[], &[]).await else { panic!("no grants") };
+    let Ok(PluginAnswer::Grants(reports)) = grants(&[], &[]).await else { panic!("no grants") };
     let waiting = reports[0].waiting.as_ref().unwrap();
     assert_eq!(waiting.more.iter().collect::<Vec<_>>(), ["write:things:merge"]);
     let wrong = grants(&["host:primary:https://evil.example.com"], &[]).await.unwrap_err();
@@ -279,7 +279,9 @@ async fn who_asks_for_more_waits_and_what_is_taken_away_is_gone() {
     let wrong = grants(&[], &["write:Order__c:burn"]).await.unwrap_err();
     assert!(matches!(wrong, AdminError::NotAsked { .. }), "{wrong}");
     for (word, refuses) in [("read:Order__c", "Order__c"), ("read:*", "Part__c")] {
-        let Ok(Answer::Grants(reports)) = grants(&[], &[word]).await else { panic!("no grants") };
+        let Ok(PluginAnswer::Grants(reports)) = grants(&[], &[word]).await else {
+            panic!("no grants")
+        };
         assert!(reports[0].denied.contains(word), "{reports:?}");
         let job = house.runtime.open("acme").await.unwrap();
         let refused = job.discover(&[refuses.to_owned()]).await.unwrap_err().to_string();
@@ -290,11 +292,11 @@ async fn who_asks_for_more_waits_and_what_is_taken_away_is_gone() {
 
     grants(&[], &["slot:primary"]).await.unwrap();
     let job = house.runtime.open("acme").await.unwrap();
-    assert!(job.read_page(&errand("/x")).await.is_err(), "there is no way out any more");
+    assert!(job.read_page(&page_request("/x")).await.is_err(), "there is no way out any more");
     assert_eq!(server.seen("/x").len(), 0);
     let house = house.again(|_| {}).await;
-    let Ok(Answer::Grants(reports)) =
-        house.runtime.admin(Request::Grants { id: None, allow: vec![], deny: vec![] }).await
+    let Ok(PluginAnswer::Grants(reports)) =
+        house.runtime.admin(PluginRequest::Grants { id: None, allow: vec![], deny: vec![] }).await
     else {
         panic!("no grants")
     };

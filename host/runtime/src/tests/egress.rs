@@ -1,4 +1,5 @@
-//! Cases 33 to 42 of TRUST.md 2.6: real guests, the production client, hostile servers on loopback.
+//! Attacks on the way out (`host/egress/SECURITY.md`): real guests, the production client, hostile
+//! servers on loopback.
 //!
 //! In every case [`Street`] holds a second system with an honest server beside the hostile one.
 //! After each refusal it looks that the refusal was counted by its reason, that it left exactly one
@@ -16,8 +17,8 @@ use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Page, PageRequest};
 use renkei_sync::ports::{Connector, Systems as _};
 
-use super::{House, errand};
-use crate::Options;
+use super::{House, page_request};
+use crate::RuntimeOptions;
 use crate::tests::stage::system;
 use renkei_egress::{NetworkOverrides, RefusalReason, SystemAuth, SystemConfig};
 use renkei_test_servers::{NameServer, RawServer, Server, reply};
@@ -53,7 +54,7 @@ impl Street {
                 SystemAuth::Bearer("neighbours-token".into()),
             )
         };
-        let change = |options: &mut Options| options.network = network.unwrap_or_default();
+        let change = |options: &mut RuntimeOptions| options.network = network.unwrap_or_default();
         let house = House::with(&[Fixture::Courier], vec![hostile, honest], change).await;
         Self { house, audit, neighbour }
     }
@@ -97,7 +98,7 @@ impl Street {
     async fn neighbour_works(&self) {
         let before = self.neighbour.seen("/things").len();
         let job = self.house.runtime.open("neighbour").await.unwrap();
-        assert_eq!(job.read_page(&errand("/things")).await.unwrap().cursor, b"honest");
+        assert_eq!(job.read_page(&page_request("/things")).await.unwrap().cursor, b"honest");
         assert_eq!(self.neighbour.seen("/things").len(), before + 1);
         assert_eq!(self.house.runtime.traffic("neighbour").unwrap().refused.total(), 0);
     }
@@ -106,30 +107,30 @@ impl Street {
         self.house.runtime.traffic("acme").unwrap().refused.count(reason)
     }
 
-    /// How many requests left for the hostile system.
+    /// The number of requests that left for the hostile system.
     fn requests(&self) -> u64 {
         self.house.runtime.traffic("acme").unwrap().requests
     }
 }
 
-/// As [`errand`], by another method of the contract: 0 get, 1 head, 2 post, 3 put, 4 patch,
+/// As [`page_request`], by another method of the contract: 0 get, 1 head, 2 post, 3 put, 4 patch,
 /// 5 delete.
 fn by(method: u32, path: &str) -> PageRequest {
-    PageRequest { limit: method, cursor: Some(b"x".to_vec()), ..errand(path) }
+    PageRequest { limit: method, cursor: Some(b"x".to_vec()), ..page_request(path) }
 }
 
-/// As [`errand`], with a header of the guest.
+/// As [`page_request`], with a header of the guest.
 fn with_header(name: &str, value: &str) -> PageRequest {
     let columns = ["primary", name, value].map(str::to_owned).to_vec();
-    PageRequest { columns, limit: 512, ..errand("/things") }
+    PageRequest { columns, limit: 512, ..page_request("/things") }
 }
 
-/// As [`errand`], over after so many ms.
+/// As [`page_request`], over after so many ms.
 fn within(ms: u32, path: &str) -> PageRequest {
-    PageRequest { limit: ms << 16, ..errand(path) }
+    PageRequest { limit: ms << 16, ..page_request(path) }
 }
 
-/// What a job says that does not open.
+/// The error of a job that does not open.
 async fn unopened(street: &Street) -> String {
     let outcome: Result<_, PluginError> = street.house.runtime.open("acme").await;
     outcome.err().map(|error| error.to_string()).unwrap_or_default()

@@ -1,10 +1,10 @@
-//! A guest that misbehaves gets a typed error and harms nobody (TRUST.md 2.6).
+//! A guest that misbehaves gets a typed error and harms nobody (`SECURITY.md`).
 
 use renkei_fixtures::Fixture;
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::ports::{Systems as _, TransformCall, Transforms as _, Way};
 
-use super::{House, batch, errand, forward, nothing};
+use super::{House, batch, forward, nothing, page_request};
 use crate::tests::stage::{client_credentials, system};
 use crate::{SystemAuth, SystemConfig};
 use renkei_test_servers::{Server, reply, token};
@@ -19,12 +19,12 @@ fn systems(fixtures: &[Fixture], base: &str) -> Vec<SystemConfig> {
 
 async fn check(house: &House, fixture: Fixture, expected: &str) {
     let job = house.runtime.open(fixture.id()).await.unwrap();
-    let error = job.read_page(&errand("/things")).await.unwrap_err();
+    let error = job.read_page(&page_request("/things")).await.unwrap_err();
     let shown = error.to_string();
     assert!(shown.starts_with(&format!("{}@1.0.0: ", fixture.id())), "{shown}");
     assert!(shown.contains(expected), "{shown}");
     let stopped = !matches!(fixture, Fixture::Stranger | Fixture::Malformed);
-    let again = job.read_page(&errand("/things")).await.unwrap_err().to_string();
+    let again = job.read_page(&page_request("/things")).await.unwrap_err().to_string();
     assert_eq!(again.contains("earlier in this job"), stopped, "{again}");
 }
 
@@ -51,7 +51,7 @@ async fn a_hostile_connector_is_stopped_and_its_neighbour_goes_on() {
         (Fixture::Malformed, "broke the contract: row 0 has 0 cells for 1 columns"),
     ] {
         check(&house, fixture, expected).await;
-        let page = neighbour.read_page(&errand("/things")).await.unwrap();
+        let page = neighbour.read_page(&page_request("/things")).await.unwrap();
         assert_eq!((page.cursor.as_slice(), page.server_time_ms), (b"here".as_slice(), Some(200)));
     }
     assert_eq!(house.runtime.traffic("stranger").unwrap().requests, 0);
@@ -66,7 +66,7 @@ async fn a_busy_guest_does_not_starve_the_others() {
     let (busy, neighbour) =
         (house.runtime.open("loops").await.unwrap(), house.runtime.open("courier").await.unwrap());
     // One thread for both: the loop must yield for the neighbour to get its answer first.
-    let (things, loops) = (errand("/things"), errand("/things"));
+    let (things, loops) = (page_request("/things"), page_request("/things"));
     let first = tokio::select! {
         biased;
         outcome = busy.read_page(&loops) => outcome.map(|_| "loops"),
@@ -96,7 +96,7 @@ async fn no_guest_sees_a_credential() {
     let system = system(Fixture::Courier, &server.base, client_credentials());
     let house = House::new(&[Fixture::Courier], vec![system]).await;
     let job = house.runtime.open("acme").await.unwrap();
-    let page = job.read_page(&errand("/echo")).await.unwrap();
+    let page = job.read_page(&page_request("/echo")).await.unwrap();
     assert_eq!(server.seen("/echo")[0].authorization, "Bearer access-token-1");
     assert_eq!(String::from_utf8(page.cursor).unwrap(), "Bearer [redacted] ");
 }

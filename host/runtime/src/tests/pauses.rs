@@ -9,9 +9,9 @@ use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Action, Operation, Outcome, WriteRequest};
 use renkei_sync::ports::Systems as _;
 
-use super::{House, errand};
+use super::{House, page_request};
 use crate::SystemAuth;
-use crate::lifecycle::admin::{Answer, Request};
+use crate::lifecycle::admin::{PluginAnswer, PluginRequest};
 use crate::tests::stage::system;
 use renkei_test_servers::{Server, reply};
 
@@ -43,14 +43,14 @@ async fn process(base: &str, quotas: &Path, pause_ms: u64) -> House {
     let acme = system(Fixture::Courier, base, SystemAuth::Bearer("fixed-token-1".into()));
     let house =
         House::with(&[], vec![acme], |options| options.quotas = Some(quotas.to_owned())).await;
-    house.put("courier.wasm", &courier(pause_ms));
+    house.replace_file("courier.wasm", &courier(pause_ms));
     house.runtime.rescan().await;
     house
 }
 
 /// The wait that a read of this path is told, ms; nothing where it is answered.
 async fn read(house: &House, path: &str) -> Option<u64> {
-    match house.runtime.open("acme").await.unwrap().read_page(&errand(path)).await {
+    match house.runtime.open("acme").await.unwrap().read_page(&page_request(path)).await {
         Ok(_) => None,
         Err(PluginError::RetryAfter { after_ms, .. }) => Some(after_ms),
         Err(error) => panic!("{error}"),
@@ -71,9 +71,9 @@ async fn write(house: &House) -> Vec<Outcome> {
     house.runtime.open("acme").await.unwrap().write(&request).await.unwrap()
 }
 
-async fn paused_until(house: &House, request: Request) -> Option<i64> {
+async fn paused_until(house: &House, request: PluginRequest) -> Option<i64> {
     match house.runtime.admin(request).await.unwrap() {
-        Answer::Plugins(reports) => reports[0].paused_systems.first().map(|one| one.until_ms),
+        PluginAnswer::Plugins(reports) => reports[0].paused_systems.first().map(|one| one.until_ms),
         other => panic!("{other:?}"),
     }
 }
@@ -91,15 +91,15 @@ async fn a_pause_that_only_the_guest_can_read_is_kept_by_all() {
         assert_eq!(read(house, "/things").await, Some(PAUSE_MS));
         assert_eq!(read(house, "/others").await, Some(PAUSE_MS));
         assert_eq!(write(house).await, [Outcome::RetryAfter(PAUSE_MS)]);
-        assert_eq!(paused_until(house, Request::List).await, Some(900_000));
+        assert_eq!(paused_until(house, PluginRequest::List).await, Some(900_000));
     }
     assert_eq!(server.paths().len(), 1, "the system is left alone");
     sync.clock.advance(300_000);
     assert_eq!(read(&sync, "/things").await, Some(600_000), "until the time that was said");
-    assert_eq!(paused_until(&serve, Request::List).await, Some(900_000), "and no longer");
+    assert_eq!(paused_until(&serve, PluginRequest::List).await, Some(900_000), "and no longer");
     serve.clock.advance(900_000);
     assert_eq!(read(&serve, "/things").await, None);
-    assert_eq!(paused_until(&serve, Request::List).await, None);
+    assert_eq!(paused_until(&serve, PluginRequest::List).await, None);
 }
 
 #[tokio::test]
@@ -108,8 +108,8 @@ async fn an_admins_word_lifts_a_pause_that_a_guest_read() {
     let quotas = tempfile::tempdir().unwrap();
     let house = process(&server.base, quotas.path(), 36_000_000).await;
     read(&house, "/things").await;
-    assert_eq!(paused_until(&house, Request::List).await, Some(3_600_000), "an hour at most");
-    let reload = Request::Reload(Some("courier".to_owned()));
+    assert_eq!(paused_until(&house, PluginRequest::List).await, Some(3_600_000), "an hour at most");
+    let reload = PluginRequest::Reload(Some("courier".to_owned()));
     assert_eq!(paused_until(&house, reload).await, None);
     assert_eq!(read(&house, "/things").await, None);
 }
@@ -121,13 +121,13 @@ async fn a_row_that_is_put_off_for_long_pauses_the_account() {
     for (wait_ms, paused) in [(60_000, None), (60_001, Some(60_001))] {
         let house = process(&server.base, quotas.path(), wait_ms).await;
         assert_eq!(write(&house).await, [Outcome::RetryAfter(wait_ms)]);
-        assert_eq!(paused_until(&house, Request::List).await, paused);
+        assert_eq!(paused_until(&house, PluginRequest::List).await, paused);
     }
 }
 
 /// A quota of the manifest that is used up is the host's own word, and no pause that was asked for.
 #[tokio::test]
-async fn what_the_host_told_the_guest_is_no_pause() {
+async fn wait_that_the_host_reported_is_no_pause() {
     let server = Server::start(|_, _, _| reply(200, "")).await;
     let quotas = tempfile::tempdir().unwrap();
     let acme = system(Fixture::Courier, &server.base, SystemAuth::Bearer("fixed-token-1".into()));
@@ -136,12 +136,15 @@ async fn what_the_host_told_the_guest_is_no_pause() {
     })
     .await;
     let scarce = |manifest: String| manifest.replace("calls = 100\nper_ms = 10000", DAILY);
-    house.put("courier.wasm", &renkei_fixtures::plugin_with(Fixture::Courier, "1.0.0", scarce));
+    house.replace_file(
+        "courier.wasm",
+        &renkei_fixtures::plugin_with(Fixture::Courier, "1.0.0", scarce),
+    );
     house.runtime.rescan().await;
     assert_eq!(read(&house, "/things").await, None);
     let told = read(&house, "/things").await;
     assert!(told.is_some_and(|ms| ms > 3_600_000), "{told:?}");
-    assert_eq!(paused_until(&house, Request::List).await, None);
+    assert_eq!(paused_until(&house, PluginRequest::List).await, None);
 }
 
 /// One call a day.

@@ -1,4 +1,4 @@
-//! What a preview shows of a new version, with rows that the runtime kept.
+//! Previews of a new version, with rows that the runtime kept.
 
 use renkei_fixtures::{Fixture, assemble, plugin, plugin_version};
 use renkei_package::Package;
@@ -34,7 +34,7 @@ async fn a_preview_compares_recent_rows_and_touches_nothing() {
     assert!(other.failures[0].reason.as_ref().unwrap().contains("rows"), "{other:?}");
     assert_eq!(house.runtime.generation("echo").unwrap().version, "1.0.0");
 
-    let house = house.again(|options| options.passive = true).await;
+    let house = house.again(|options| options.read_only = true).await;
     let preview = house.runtime.preview("new.wasm", muted(), None, false).await.unwrap();
     assert_eq!((preview.rows, preview.changed_rows), (5, 5), "rows outlive a restart");
     let field = &preview.fields[0];

@@ -1,4 +1,4 @@
-//! What a change of the plugin folder does to what serves: at best something better, never
+//! Changes of the plugin folder: at best something better serves, never
 //! something worse.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use renkei_fixtures::{Fixture, assemble, plugin, plugin_version};
 use renkei_package::Package;
 use renkei_sync::ports::Systems as _;
 
-use super::{House, batch, errand, forward, put};
+use super::{House, batch, forward, page_request, replace_file};
 use crate::tests::stage::system;
 use crate::{Compiler, Pooling, ReloadEvent, SystemAuth};
 use renkei_test_servers::{Server, reply};
@@ -18,7 +18,7 @@ use renkei_test_servers::{Server, reply};
 async fn check(bytes: &[u8], expected: &str) {
     let house = House::new(&[Fixture::Echo], vec![]).await;
     let mut events = house.runtime.events();
-    house.put("echo.wasm", bytes);
+    house.replace_file("echo.wasm", bytes);
     house.runtime.rescan().await;
     let files = house.runtime.list();
     let fault = files[0].fault.clone().unwrap_or_default();
@@ -32,7 +32,7 @@ async fn check(bytes: &[u8], expected: &str) {
 
     house.runtime.rescan().await;
     assert!(events.try_recv().is_err(), "the same fault is told once");
-    house.put("echo.wasm", &plugin_version(Fixture::Echo, "1.1.0"));
+    house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, "1.1.0"));
     house.runtime.rescan().await;
     assert_eq!(house.runtime.generation("echo").unwrap().version, "1.1.0");
     assert_eq!(house.runtime.list()[0].fault, None);
@@ -47,7 +47,7 @@ fn manifest_json(fixture: Fixture) -> String {
 #[tokio::test]
 async fn a_hasty_start_does_not_wait_for_a_stranger() {
     let house = House::new(&[Fixture::Echo], vec![]).await;
-    house.put("courier.wasm", &plugin(Fixture::Courier));
+    house.replace_file("courier.wasm", &plugin(Fixture::Courier));
     let house = house
         .again(|options| {
             options.hasty = true;
@@ -102,12 +102,12 @@ async fn a_job_keeps_its_generation() {
     let house = House::new(&[Fixture::Courier], vec![acme]).await;
     let mut events = house.runtime.events();
     let old = house.runtime.open("acme").await.unwrap();
-    house.put("courier.wasm", &plugin_version(Fixture::Courier, "2.0.0"));
+    house.replace_file("courier.wasm", &plugin_version(Fixture::Courier, "2.0.0"));
     house.runtime.rescan().await;
     let new = house.runtime.open("acme").await.unwrap();
     for (job, version) in [(&old, "1.0.0"), (&new, "2.0.0")] {
         assert_eq!(job.generation().version, version);
-        assert_eq!(job.read_page(&errand("/x")).await.unwrap().cursor, b"here");
+        assert_eq!(job.read_page(&page_request("/x")).await.unwrap().cursor, b"here");
     }
     let Ok(ReloadEvent::Loaded { replaced, .. }) = events.try_recv() else { panic!("not loaded") };
     assert_eq!(replaced.as_ref(), Some(old.generation()));
@@ -131,10 +131,10 @@ async fn no_call_fails_while_files_are_swapped() {
     });
     let callers = callers.collect::<Vec<_>>();
     for round in 1..=10 {
-        house.put("echo.wasm", &plugin_version(Fixture::Echo, &format!("1.{round}.0")));
+        house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, &format!("1.{round}.0")));
         house.runtime.rescan().await;
         assert_eq!(house.runtime.generation("echo").unwrap().version, format!("1.{round}.0"));
-        house.put("echo.wasm", b"half a fi");
+        house.replace_file("echo.wasm", b"half a fi");
         house.runtime.rescan().await;
     }
     stop.store(true, Ordering::Relaxed);
@@ -146,7 +146,7 @@ async fn no_call_fails_while_files_are_swapped() {
 #[tokio::test]
 async fn one_id_in_two_files_is_an_error_that_names_both() {
     let house = House::new(&[Fixture::Echo], vec![]).await;
-    house.put("copy.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    house.replace_file("copy.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
     house.runtime.rescan().await;
     let files = house.runtime.list();
     let fault = files[0].fault.clone().unwrap();
@@ -176,7 +176,7 @@ async fn one_id_in_two_files_is_an_error_that_names_both() {
 
     let folder = house.plugins();
     for name in ["one.wasm", "two.wasm"] {
-        put(&folder, name, &plugin(Fixture::Echo));
+        replace_file(&folder, name, &plugin(Fixture::Echo));
     }
     house.runtime.rescan().await;
     assert!(house.runtime.generation("echo").is_err(), "neither is a guess worth taking");
@@ -186,13 +186,13 @@ async fn one_id_in_two_files_is_an_error_that_names_both() {
 async fn a_stranger_with_a_known_id_is_never_the_plugin() {
     let mut house = House::new(&[Fixture::Echo], vec![]).await;
     let stranger = plugin_version(Fixture::Echo, "6.6.6");
-    house.put("aaa.wasm", &stranger);
-    house.put("zzz.wasm", &stranger);
+    house.replace_file("aaa.wasm", &stranger);
+    house.replace_file("zzz.wasm", &stranger);
     for new in ["1.0.0", "1.1.0"] {
         // Also while its file is replaced by removing it first.
         std::fs::remove_file(house.plugins().join("echo.wasm")).unwrap();
         house.runtime.rescan().await;
-        house.put("echo.wasm", &plugin_version(Fixture::Echo, new));
+        house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, new));
         house.runtime.rescan().await;
         assert_eq!(house.runtime.generation("echo").unwrap().version, new);
         house = house.again(|_| {}).await;
@@ -201,7 +201,7 @@ async fn a_stranger_with_a_known_id_is_never_the_plugin() {
         let refused = |at: usize| files[at].fault.as_ref().unwrap().contains("already");
         assert!(refused(0) && refused(2) && files[1].fault.is_none(), "{files:?}");
     }
-    house.put("echo.wasm", b"garbage");
+    house.replace_file("echo.wasm", b"garbage");
     let house = house.again(|_| {}).await;
     assert_eq!(house.runtime.generation("echo").unwrap().version, "1.1.0", "its private copy");
 }
@@ -216,7 +216,7 @@ async fn a_change_is_noticed_without_being_asked() {
     let mut events = house.runtime.events();
     // The watch starts with the task; a rescan is answered only after that.
     house.runtime.rescan().await;
-    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
     let event = tokio::time::timeout(Duration::from_secs(20), events.recv()).await.unwrap();
     let Ok(ReloadEvent::Loaded { generation, .. }) = event else { panic!("{event:?}") };
     assert_eq!(generation.version, "2.0.0");
@@ -226,7 +226,7 @@ async fn a_change_is_noticed_without_being_asked() {
 async fn a_law_that_is_broken_is_told() {
     let house = House::new(&[], vec![]).await;
     let mut events = house.runtime.events();
-    house.put("forgetful.wasm", &plugin(Fixture::Forgetful));
+    house.replace_file("forgetful.wasm", &plugin(Fixture::Forgetful));
     house.runtime.rescan().await;
     assert!(matches!(events.try_recv(), Ok(ReloadEvent::Loaded { .. })));
     let Ok(ReloadEvent::OneWay { function, .. }) = events.try_recv() else { panic!("not told") };
@@ -247,7 +247,7 @@ async fn a_folder_that_is_made_again_is_watched_again() {
         std::fs::remove_dir_all(house.plugins()).unwrap();
         assert!(house.runtime.generation("echo").is_ok());
         std::fs::create_dir(house.plugins()).unwrap();
-        house.put("echo.wasm", &plugin_version(Fixture::Echo, &format!("2.{round}.0")));
+        house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, &format!("2.{round}.0")));
         let event = tokio::time::timeout(Duration::from_secs(20), events.recv()).await.unwrap();
         let Ok(ReloadEvent::Loaded { generation, .. }) = event else { panic!("{event:?}") };
         assert_eq!(generation.version, format!("2.{round}.0"));
@@ -257,14 +257,14 @@ async fn a_folder_that_is_made_again_is_watched_again() {
 #[tokio::test]
 async fn a_restart_goes_on_with_what_served() {
     let house = House::new(&[Fixture::Echo], vec![]).await;
-    house.put("echo.wasm", b"garbage");
+    house.replace_file("echo.wasm", b"garbage");
     let house = house.again(|_| {}).await;
     assert_eq!(house.runtime.generation("echo").unwrap().version, "1.0.0");
     assert!(house.runtime.list()[0].fault.is_some());
     assert_eq!(forward(&house.runtime, "echo", "same", 2).await.unwrap(), batch(2));
 
-    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
-    let house = house.again(|options| options.passive = true).await;
+    house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    let house = house.again(|options| options.read_only = true).await;
     let files = house.runtime.list();
     assert_eq!(files[0].serving.as_ref().unwrap().version, "2.0.0");
     assert!(files[0].on_probation, "what served before can serve again");
@@ -277,7 +277,7 @@ async fn a_restart_goes_on_with_what_served() {
 #[tokio::test]
 async fn a_probation_outlives_a_restart_until_it_is_over() {
     let mut house = House::new(&[Fixture::Echo], vec![]).await;
-    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    house.replace_file("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
     house.runtime.rescan().await;
     for _ in 0..2 {
         assert!(house.runtime.list()[0].on_probation);

@@ -1,4 +1,4 @@
-//! Acceptance 2 of issue 3: hundreds of swaps under load, in every way in which files are replaced:
+//! Hundreds of swaps under load, in every way in which files are replaced:
 //! no failed, lost or doubled record, each under a digest that was current during its unit of work,
 //! and nothing left over afterwards.
 //!
@@ -20,7 +20,7 @@ use renkei_fixtures::{Fixture, assemble, plugin_version};
 use renkei_package::Package;
 use renkei_sync::ports::Systems as _;
 
-use super::{House, batch, errand, forward, put};
+use super::{House, batch, forward, page_request, replace_file};
 use crate::tests::stage::system;
 use crate::{Pooling, ReloadEvent, Runtime, SystemAuth};
 use renkei_test_servers::{Server, reply};
@@ -39,7 +39,7 @@ struct Act {
     fixture: Fixture,
     /// The bytes of its versions.
     versions: Vec<Vec<u8>>,
-    /// What served or was put there to serve, oldest first.
+    /// The versions that served or were put there to serve, oldest first.
     order: Mutex<Vec<String>>,
     /// Units of work done.
     done: AtomicU64,
@@ -73,8 +73,8 @@ impl Act {
         self.order.lock().unwrap().len()
     }
 
-    /// Whether `version` was current at some time since there were `swaps` of them: the last one of
-    /// those may not have served yet.
+    /// True where `version` was current at some time since there were `swaps` of them: the last one
+    /// of those may not have served yet.
     fn was_current(&self, version: &str, swaps: usize) -> bool {
         let order = self.order.lock().unwrap();
         order.iter().skip(swaps.saturating_sub(2)).any(|known| known == version)
@@ -97,7 +97,7 @@ fn bytes(fixture: Fixture, n: usize) -> Vec<u8> {
 fn replace(folder: &Path, name: &str, bytes: &[u8], way: usize) {
     let place = folder.join(name);
     match way % 5 {
-        0 => put(folder, name, bytes),
+        0 => replace_file(folder, name, bytes),
         1 => fs::write(&place, bytes).unwrap(),
         2 => {
             // As Kubernetes mounts do: the bytes under a name of their own, and a link to them.
@@ -127,7 +127,7 @@ fn replace(folder: &Path, name: &str, bytes: &[u8], way: usize) {
             for (other, content) in others {
                 fs::write(folder.join(other), content).unwrap();
             }
-            put(folder, name, bytes);
+            replace_file(folder, name, bytes);
         }
     }
 }
@@ -167,7 +167,7 @@ async fn sync(
         assert!(act.was_current(&own, swaps), "{own} was not current");
         for request in 0..3 {
             let path = format!("/{me}/{round}/{request}");
-            assert_eq!(job.read_page(&errand(&path)).await.unwrap().cursor, b"here");
+            assert_eq!(job.read_page(&page_request(&path)).await.unwrap().cursor, b"here");
             assert_eq!(job.generation().version, own);
             sent.lock().unwrap().push(path);
         }
@@ -246,7 +246,7 @@ async fn nothing_is_left(house: &House) {
     // A probation begins with its first call, and the last version may have had none.
     forward(&house.runtime, Fixture::Echo.id(), "same", 1).await.unwrap();
     let job = house.runtime.open("acme").await.unwrap();
-    job.read_page(&errand("/last")).await.unwrap();
+    job.read_page(&page_request("/last")).await.unwrap();
     drop(job);
     house.clock.advance(600_000);
     // The watcher may be looking at the folder just now, and holds what it looks at.
@@ -266,7 +266,7 @@ async fn nothing_is_left(house: &House) {
         }
     };
     patiently("over, probation and work", settled).await;
-    if let Some(metrics) = house.runtime.machine.engine.pooling_allocator_metrics() {
+    if let Some(metrics) = house.runtime.shared.engine.pooling_allocator_metrics() {
         assert_eq!(metrics.component_instances(), 0);
         assert_eq!(metrics.memories(), 0);
     }

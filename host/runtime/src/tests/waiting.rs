@@ -9,18 +9,18 @@ use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::PageRequest;
 use renkei_sync::ports::{Clock, Systems as _};
 
-use super::{House, errand};
+use super::{House, page_request};
 use crate::tests::stage::system;
-use crate::{Limits, Options, SystemAuth};
+use crate::{GuestLimits, RuntimeOptions, SystemAuth};
 use renkei_test_support::HandClock;
 
 /// Waits `ms` so many times.
 fn waits(ms: u32, times: usize) -> PageRequest {
     let filter = vec![("a".to_owned(), "=".to_owned(), vec![]); times];
-    PageRequest { limit: ms, filter, ..errand("/things") }
+    PageRequest { limit: ms, filter, ..page_request("/things") }
 }
 
-async fn house(change: impl FnOnce(&mut Options)) -> House {
+async fn house(change: impl FnOnce(&mut RuntimeOptions)) -> House {
     let systems = vec![system(Fixture::Waiter, "http://127.0.0.1:9", SystemAuth::None)];
     House::with(&[Fixture::Waiter], systems, change).await
 }
@@ -73,7 +73,7 @@ impl Clock for RealClock {
 
 #[tokio::test]
 async fn waits_eat_neither_the_guests_time_nor_the_calls() {
-    let limits = Limits { run_ms: 50, call_ms: 1_000, ..Limits::connector() };
+    let limits = GuestLimits { run_ms: 50, call_ms: 1_000, ..GuestLimits::connector() };
     let house = house(|options| {
         options.clock = Arc::new(RealClock);
         options.connector_limits = limits;

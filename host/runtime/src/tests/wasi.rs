@@ -66,7 +66,7 @@ fn probe(interface: &str, imports: &str, body: &str) -> Vec<u8> {
 /// Runs a probe twice, a fresh instance each time.
 async fn run(bytes: &[u8]) -> [Result<u64, String>; 2] {
     let house = House::new(&[], vec![]).await;
-    house.put("probe.wasm", bytes);
+    house.replace_file("probe.wasm", bytes);
     house.runtime.rescan().await;
     let mut answers = [Ok(0), Ok(0)];
     for answer in &mut answers {
@@ -133,7 +133,7 @@ async fn there_is_no_environment_and_no_socket() {
 }
 
 #[tokio::test]
-async fn what_a_guest_prints_is_in_the_log_line_by_line() {
+async fn printed_text_is_logged_line_by_line() {
     let imports = r#"
         (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $get (result i32)))
         (import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush"

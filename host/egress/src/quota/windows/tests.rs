@@ -1,4 +1,4 @@
-//! What the windows decide, on plain data and by a ledger kept apart.
+//! Decisions of the windows, on plain data and against a ledger kept apart.
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -133,7 +133,7 @@ fn the_servers_word_holds_back_calls_of_its_kind() {
 }
 
 #[test]
-fn what_was_forgotten_counts_as_a_full_window() {
+fn forgotten_calls_count_as_a_full_window() {
     let quotas = [quota(EVERY, 10, 1_000), quota(EVERY, 1_000, DAY_MS)];
     let claim = claim(&[], &quotas, 8);
     let mut windows = QuotaWindows::default();

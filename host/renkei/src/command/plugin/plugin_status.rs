@@ -100,7 +100,7 @@ pub(crate) fn describe_pause(paused: &PausedSystem) -> String {
 
 #[cfg(test)]
 mod tests {
-    use renkei_runtime::Waiting;
+    use renkei_runtime::WaitingVersion;
 
     use super::*;
 
@@ -122,10 +122,10 @@ mod tests {
         }
     }
 
-    fn waiting() -> Option<Waiting> {
+    fn waiting() -> Option<WaitingVersion> {
         let (version, digest) = ("0.3.0".to_owned(), String::new());
         let (why, reason) = ("held".to_owned(), "it is held".to_owned());
-        Some(Waiting { version, digest, why, reason })
+        Some(WaitingVersion { version, digest, why, reason })
     }
 
     fn nothing(state: &str) -> PluginReport {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use renkei_fixtures::{Fixture, plugin, plugin_with};
 use renkei_package::{Manifest, Package, Permission};
 
-use super::{Wait, may_serve, undecided};
-use crate::lifecycle::plugin_state::Page;
+use super::{WaitReason, may_serve, undecided};
+use crate::lifecycle::plugin_state::PluginState;
 use crate::lifecycle::stored_permissions::StoredPermissions;
 
 fn manifest(fixture: Fixture) -> Manifest {
@@ -67,19 +67,19 @@ fn connector_asks_and_transform_does_not() {
 #[test]
 fn permission_that_was_not_decided_waits() {
     let all = permissions(&ASKED);
-    let page = |allowed: Option<&[&str]>, denied: &[&str]| Page {
+    let plugin_state = |allowed: Option<&[&str]>, denied: &[&str]| PluginState {
         allowed: allowed.map(stored),
         denied: stored(denied),
-        ..Page::default()
+        ..PluginState::default()
     };
-    for (page, expected) in [
-        (page(None, &[]), vec![]),
-        (page(Some(&ASKED), &[]), vec![]),
-        (page(Some(&ASKED[1..]), &[]), vec![ASKED[0]]),
-        (page(Some(&ASKED[1..]), &ASKED[..1]), vec![]),
-        (page(Some(&[]), &ASKED[2..]), vec![ASKED[0], ASKED[1]]),
+    for (plugin_state, expected) in [
+        (plugin_state(None, &[]), vec![]),
+        (plugin_state(Some(&ASKED), &[]), vec![]),
+        (plugin_state(Some(&ASKED[1..]), &[]), vec![ASKED[0]]),
+        (plugin_state(Some(&ASKED[1..]), &ASKED[..1]), vec![]),
+        (plugin_state(Some(&[]), &ASKED[2..]), vec![ASKED[0], ASKED[1]]),
     ] {
-        assert_eq!(texts(undecided(&all, &page)), expected, "{page:?}");
+        assert_eq!(texts(undecided(&all, &plugin_state)), expected, "{plugin_state:?}");
     }
 }
 
@@ -101,10 +101,14 @@ fn with_status(manifest: String) -> String {
 
 /// The permissions that version 2 waits for.
 fn awaited(allowed: StoredPermissions, two: &Manifest) -> Vec<String> {
-    let page = Page { allowed: Some(allowed), serving: Some("one".to_owned()), ..Page::default() };
-    match may_serve(&page, "two", &two.permissions()) {
+    let plugin_state = PluginState {
+        allowed: Some(allowed),
+        serving: Some("one".to_owned()),
+        ..PluginState::default()
+    };
+    match may_serve(&plugin_state, "two", &two.permissions()) {
         Ok(()) => Vec::new(),
-        Err(Wait::Asks(more)) => texts(more),
+        Err(WaitReason::Asks(more)) => texts(more),
         Err(other) => panic!("{other:?}"),
     }
 }
@@ -172,14 +176,14 @@ fn host_of_another_slot_waits_for_the_slot_with_credentials() {
 #[test]
 fn stored_permissions_without_slots_allow_nothing() {
     let old = stored(&["slot:primary", "host:https://api.example.com", "read:things"]);
-    let page = Page {
+    let plugin_state = PluginState {
         allowed: Some(old.clone()),
         denied: stored(&["host:https://*.pods.example.com"]),
         serving: Some("one".to_owned()),
-        ..Page::default()
+        ..PluginState::default()
     };
     let one = changed(|manifest| manifest);
-    assert_eq!(may_serve(&page, "one", &one.permissions()), Ok(()), "what serves goes on");
+    assert_eq!(may_serve(&plugin_state, "one", &one.permissions()), Ok(()), "what serves goes on");
     let more = awaited(old, &one);
     assert!(more.iter().any(|text| text == "host:primary:https://api.example.com"), "{more:?}");
 }

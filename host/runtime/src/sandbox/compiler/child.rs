@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use renkei_package::FILE_BYTES_MAX;
 use rlimit::{Resource, getrlimit, setrlimit};
 
-use super::work::{self, Verdict};
+use super::work::{self, CompileVerdict};
 use crate::sandbox::engine;
 
 /// The program's first argument when it is started to check or compile a plugin; the task, memory
@@ -36,16 +36,16 @@ const STACK_BYTES: usize = 8 << 20;
 /// Processor time for checking the bytes, s: a good file of 30 MB takes less than one.
 pub(super) const CHECK_SECONDS: u64 = 10;
 
-/// What the child is to do after the check; its first argument of its own.
+/// The task of the child after the check; its first argument of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Task {
+pub(super) enum ChildTask {
     /// Nothing more.
     Check,
     /// Compile.
     Compile,
 }
 
-impl Task {
+impl ChildTask {
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Check => "check",
@@ -63,7 +63,7 @@ pub fn compile_as_child(mut arguments: impl Iterator<Item = OsString>) -> Option
         return None;
     }
     let task = arguments.next();
-    let task = [Task::Check, Task::Compile]
+    let task = [ChildTask::Check, ChildTask::Compile]
         .into_iter()
         .find(|known| task.as_ref().is_some_and(|task| task == known.word()));
     let mut number = || arguments.next()?.to_str()?.parse::<u64>().ok();
@@ -85,7 +85,11 @@ pub fn compile_as_child(mut arguments: impl Iterator<Item = OsString>) -> Option
 
 /// Takes what the work needs of the system before a byte is read, so that whatever is not to be had
 /// is the host's lack; then works, and gives what came of that.
-fn begin(task: Task, memory_bytes: u64, cpu_seconds: u64) -> Result<Result<(), String>, String> {
+fn begin(
+    task: ChildTask,
+    memory_bytes: u64,
+    cpu_seconds: u64,
+) -> Result<Result<(), String>, String> {
     let hard_seconds = hard_seconds(cpu_seconds);
     limit(Resource::AS, memory_bytes, memory_bytes)?;
     limit(Resource::DATA, memory_bytes, memory_bytes)?;
@@ -94,7 +98,7 @@ fn begin(task: Task, memory_bytes: u64, cpu_seconds: u64) -> Result<Result<(), S
         limit(resource, most, most)?;
     }
     let no_threads = |error: String| format!("no threads can be started: {error}");
-    if task == Task::Compile {
+    if task == ChildTask::Compile {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(THREADS);
         threads.build_global().map_err(|error| no_threads(format!("{error:?}")))?;
     }
@@ -122,7 +126,7 @@ fn limit(resource: Resource, soft: u64, hard: u64) -> Result<(), String> {
     setrlimit(resource, soft, hard).map_err(|error| format!("no limits can be set: {error}"))
 }
 
-fn run(task: Task, cpu_seconds: u64) -> Result<(), String> {
+fn run(task: ChildTask, cpu_seconds: u64) -> Result<(), String> {
     let mut wasm = Vec::new();
     let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
     let read = io::stdin().lock().take(most.saturating_add(1)).read_to_end(&mut wasm);
@@ -135,7 +139,7 @@ fn run(task: Task, cpu_seconds: u64) -> Result<(), String> {
         out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| error.to_string())
     };
     write(&line)?;
-    if task == Task::Check || matches!(verdict, Verdict::Refused(_)) {
+    if task == ChildTask::Check || matches!(verdict, CompileVerdict::Refused(_)) {
         return Ok(());
     }
     limit(Resource::CPU, cpu_seconds, hard_seconds(cpu_seconds))?;

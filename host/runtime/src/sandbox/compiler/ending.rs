@@ -1,4 +1,4 @@
-//! What the end of the child means: which limit was reached, and whose it is.
+//! Reads the end of the child: which limit was reached, and whose it is.
 //!
 //! Whatever ends the child before it reads a byte is the host's, and so is a kill. A limit that the
 //! host itself runs under (`ulimit`) and that is lower than ours is the host's lack.
@@ -8,15 +8,17 @@ use std::process::ExitStatus;
 
 use rlimit::{Resource, getrlimit};
 
-use super::{CompileLimits, child};
+use super::child;
+use super::limits::CompileLimits;
 use crate::sandbox::engine::EngineError;
 use crate::sandbox::limits::{Cap, LimitReached};
 use renkei_egress::escape::words;
 
-/// What Rust's and the C library's allocators and the loader say when there is nothing left.
+/// The messages of Rust's and the C library's allocators and of the loader when there is no memory
+/// left.
 const STARVED: [&str; 4] =
     ["memory allocation of", "Cannot allocate memory", "os error 12", "cannot allocate"];
-/// What is said where no thread can be started.
+/// The messages where no thread can be started.
 const THREADLESS: [&str; 2] = ["os error 11", "Resource temporarily unavailable"];
 /// The exit code of a panic.
 const PANIC: i32 = 101;
@@ -24,28 +26,28 @@ const SIGKILL: i32 = 9;
 
 /// Looks up the limit that this process, and so each child of it, runs under; none where it is
 /// unlimited.
-pub(super) type Inherited = fn(Resource) -> Option<u64>;
+pub(super) type InheritedLimits = fn(Resource) -> Option<u64>;
 
-/// What the system says; soft limits do not count, because the child raises its own.
+/// The limit that the system reports; soft limits do not count, because the child raises its own.
 pub(super) fn inherited(resource: Resource) -> Option<u64> {
     getrlimit(resource).ok().map(|(_, hard)| hard).filter(|hard| *hard != rlimit::INFINITY)
 }
 
 /// The end of a child.
-pub(super) struct Ending<'a> {
+pub(super) struct ChildEnding<'a> {
     pub(super) status: ExitStatus,
     /// The check was over.
     pub(super) is_checked: bool,
-    /// What it wrote to its standard error.
+    /// The text on its standard error.
     pub(super) said: &'a str,
 }
 
-impl Ending<'_> {
-    /// What it means for the file.
+impl ChildEnding<'_> {
+    /// The verdict for the file.
     pub(super) fn judge(
         &self,
         limits: &CompileLimits,
-        inherited: Inherited,
+        inherited: InheritedLimits,
     ) -> Result<(), EngineError> {
         if self.status.success() {
             return Ok(());
@@ -97,7 +99,7 @@ impl Ending<'_> {
     }
 }
 
-fn not_started(said: &str, inherited: Inherited) -> EngineError {
+fn not_started(said: &str, inherited: InheritedLimits) -> EngineError {
     match inherited(Resource::NPROC).filter(|_| says(said, &THREADLESS)) {
         Some(has) => EngineError::HostLacks(format!(
             "{has} processes and threads of this user (`ulimit -u`), too few to compile plugins"
@@ -107,7 +109,7 @@ fn not_started(said: &str, inherited: Inherited) -> EngineError {
 }
 
 /// The lower limit of memory below `wants`.
-fn memory_lack(inherited: Inherited, wants: u64) -> Option<String> {
+fn memory_lack(inherited: InheritedLimits, wants: u64) -> Option<String> {
     let limits = [
         (Resource::AS, "address space (`ulimit -v`)"),
         (Resource::DATA, "memory for data (`ulimit -d`)"),
@@ -136,13 +138,13 @@ fn says(said: &str, words: &[&str]) -> bool {
 mod tests {
     use super::*;
 
-    const NONE: Inherited = |_| None;
+    const NONE: InheritedLimits = |_| None;
 
-    /// What a shell's end means.
-    fn end(script: &str, is_checked: bool, inherited: Inherited) -> EngineError {
+    /// The verdict on a shell's end.
+    fn end(script: &str, is_checked: bool, inherited: InheritedLimits) -> EngineError {
         let child = std::process::Command::new("/bin/sh").args(["-c", script]).output().unwrap();
         let said = String::from_utf8(child.stderr).unwrap();
-        let ending = Ending { status: child.status, is_checked, said: &said };
+        let ending = ChildEnding { status: child.status, is_checked, said: &said };
         ending.judge(&CompileLimits::default(), inherited).unwrap_err()
     }
 
@@ -152,15 +154,15 @@ mod tests {
     /// `RULES.md R6`.
     #[test]
     fn a_limit_that_the_host_runs_under_is_the_hosts_lack() {
-        let memory: Inherited = |of| (of == Resource::AS).then_some(300 << 20);
-        let data: Inherited = |of| match of {
+        let memory: InheritedLimits = |of| (of == Resource::AS).then_some(300 << 20);
+        let data: InheritedLimits = |of| match of {
             Resource::AS => Some(1 << 30),
             Resource::DATA => Some(100 << 20),
             _ => None,
         };
-        let time: Inherited = |of| (of == Resource::CPU).then_some(5);
-        let second: Inherited = |of| (of == Resource::CPU).then_some(1);
-        let threads: Inherited = |of| (of == Resource::NPROC).then_some(7);
+        let time: InheritedLimits = |of| (of == Resource::CPU).then_some(5);
+        let second: InheritedLimits = |of| (of == Resource::CPU).then_some(1);
+        let threads: InheritedLimits = |of| (of == Resource::NPROC).then_some(7);
         for (script, inherited, expected) in [
             (STARVES, memory, "only 300 MiB of address space (`ulimit -v`)"),
             ("kill -SEGV $$", memory, "only 300 MiB of address space (`ulimit -v`)"),
@@ -183,8 +185,8 @@ mod tests {
     }
 
     #[test]
-    fn what_the_file_does_is_the_files() {
-        let roomy: Inherited = |_| Some(1 << 40);
+    fn childs_end_by_the_file_is_the_files_fault() {
+        let roomy: InheritedLimits = |_| Some(1 << 40);
         for (script, is_checked, expected) in [
             ("exit 1", true, "it does not compile: "),
             ("echo 'bad \u{1b}[31m' >&2; exit 1", true, "it does not compile: bad \\u{1b}[31m"),

@@ -1,4 +1,4 @@
-//! What is done to a stranger's bytes: read and checked, then compiled. Plain data goes in and out,
+//! Checks and compiles a stranger's bytes. Plain data goes in and out,
 //! so that it can be done in another process.
 
 use renkei_package::{Package, PackageFacts, PackagePart};
@@ -7,34 +7,34 @@ use wasmtime::Engine;
 
 use renkei_egress::escape::words;
 
-/// What checking the bytes came to: the first line that the child writes.
+/// The result of checking the bytes: the first line that the child writes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Verdict {
+pub(crate) enum CompileVerdict {
     /// A plugin.
     Plugin(PackageFacts),
     /// No plugin for this host.
-    Refused(Refused),
+    Refused(CompileRefusal),
 }
 
-/// Why bytes are no plugin, without the name of the file that holds them.
+/// The reason why bytes are no plugin, without the name of the file that holds them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Refused {
+pub(crate) struct CompileRefusal {
     pub(crate) part: PackagePart,
     /// Words of the file are escaped.
     pub(crate) reason: String,
 }
 
 /// Checks the bytes without compiling them.
-pub(crate) fn check(wasm: &[u8]) -> Verdict {
+pub(crate) fn check(wasm: &[u8]) -> CompileVerdict {
     // The name stands before each reason and is cut off again: the same bytes may have several.
     const NAME: &str = "file";
     match Package::check(NAME, wasm) {
-        Ok(facts) => Verdict::Plugin(facts),
+        Ok(facts) => CompileVerdict::Plugin(facts),
         Err(error) => {
             let (part, text) = (error.part(), error.to_string());
             let reason = text.strip_prefix(NAME).and_then(|text| text.strip_prefix(": "));
-            Verdict::Refused(Refused { part, reason: words(reason.unwrap_or(&text)) })
+            CompileVerdict::Refused(CompileRefusal { part, reason: words(reason.unwrap_or(&text)) })
         }
     }
 }

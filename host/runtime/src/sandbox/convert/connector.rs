@@ -6,10 +6,11 @@ use renkei_sync::model::record::{
 };
 use renkei_sync::model::value::Value;
 
-use super::scans::Scans;
+use super::scans::ScanProgress;
 use super::{
-    Breach, RETRY_AFTER_MS_MAX, after_from_guest, attributes_from_guest, attributes_to_guest,
-    cells_to_guest, is_id, problem_from_guest, records_from_guest, value_to_guest, without_nul,
+    ContractBreach, RETRY_AFTER_MS_MAX, after_from_guest, attributes_from_guest,
+    attributes_to_guest, cells_to_guest, is_id, problem_from_guest, records_from_guest,
+    value_to_guest, without_nul,
 };
 use crate::sandbox::bindings::v1::{calls, types};
 use crate::sandbox::limits::{Cap, LimitReached};
@@ -46,19 +47,22 @@ pub(crate) fn page_request_to_guest(request: &PageRequest) -> calls::PageRequest
 pub(crate) fn scanned_from_guest(
     page: calls::Page,
     asked: &PageRequest,
-    scans: &mut Scans,
-) -> Result<Page, Breach> {
+    scans: &mut ScanProgress,
+) -> Result<Page, ContractBreach> {
     let page = page_from_guest(page, &asked.columns)?;
     if page.more && asked.cursor.as_ref() == Some(&page.cursor) {
-        return Err(Breach::new("it promises more but its cursor does not move"));
+        return Err(ContractBreach::new("it promises more but its cursor does not move"));
     }
     scans.follow(asked, &page)?;
     Ok(page)
 }
 
-pub(crate) fn page_from_guest(page: calls::Page, columns: &[String]) -> Result<Page, Breach> {
+pub(crate) fn page_from_guest(
+    page: calls::Page,
+    columns: &[String],
+) -> Result<Page, ContractBreach> {
     if page.cursor.len() > CURSOR_BYTES_MAX {
-        return Err(Breach::Limit(LimitReached::new(Cap::Cursor, CURSOR_BYTES_MAX)));
+        return Err(ContractBreach::Limit(LimitReached::new(Cap::Cursor, CURSOR_BYTES_MAX)));
     }
     let (batch, unreadable) = records_from_guest(page.batch, columns)?;
     let facts = attributes_from_guest(page.facts)?.into_iter().map(bounded_wait);
@@ -82,9 +86,9 @@ fn bounded_wait((code, value): (String, Value)) -> (String, Value) {
     }
 }
 
-fn tombstone(tombstone: types::Tombstone) -> Result<Tombstone, Breach> {
+fn tombstone(tombstone: types::Tombstone) -> Result<Tombstone, ContractBreach> {
     if tombstone.id.is_empty() {
-        return Err(Breach::new("a removed record has no id"));
+        return Err(ContractBreach::new("a removed record has no id"));
     }
     Ok(Tombstone {
         id: without_nul(tombstone.id)?,
@@ -134,10 +138,12 @@ pub(crate) fn outcomes_from_guest(
     outcomes: Vec<calls::Outcome>,
     operations: usize,
     columns: usize,
-) -> Result<Vec<Outcome>, Breach> {
+) -> Result<Vec<Outcome>, ContractBreach> {
     if outcomes.len() != operations {
         let found = outcomes.len();
-        return Err(Breach::new(format!("it gave {found} outcomes for {operations} operations")));
+        return Err(ContractBreach::new(format!(
+            "it gave {found} outcomes for {operations} operations"
+        )));
     }
     outcomes.into_iter().map(|outcome| outcome_from_guest(outcome, columns)).collect()
 }
@@ -145,15 +151,15 @@ pub(crate) fn outcomes_from_guest(
 pub(crate) fn outcome_from_guest(
     outcome: calls::Outcome,
     columns: usize,
-) -> Result<Outcome, Breach> {
+) -> Result<Outcome, ContractBreach> {
     Ok(match outcome {
         calls::Outcome::Applied(applied) => {
             if applied.id.is_empty() {
-                return Err(Breach::new("an applied write has no id"));
+                return Err(ContractBreach::new("an applied write has no id"));
             }
             let cells = applied.after.len();
             if cells != 0 && cells != columns {
-                return Err(Breach::new(format!(
+                return Err(ContractBreach::new(format!(
                     "an applied write tells {cells} cells for {columns} columns"
                 )));
             }
@@ -187,7 +193,7 @@ fn no_id() -> Outcome {
 }
 
 /// Id, name and facts are words for people.
-pub(crate) fn account_from_guest(account: calls::Account) -> Result<Account, Breach> {
+pub(crate) fn account_from_guest(account: calls::Account) -> Result<Account, ContractBreach> {
     let facts = attributes_from_guest(account.facts)?.into_iter().map(|(code, value)| {
         let value = match value {
             Value::Text(text) => Value::Text(words(&text).into()),
@@ -202,17 +208,17 @@ pub(crate) fn account_from_guest(account: calls::Account) -> Result<Account, Bre
 pub(crate) fn schemas_from_guest(
     schemas: Vec<calls::Schema>,
     objects: &[String],
-) -> Result<Vec<Schema>, Breach> {
+) -> Result<Vec<Schema>, ContractBreach> {
     if let Some(object) =
         objects.iter().find(|object| !schemas.iter().any(|schema| schema.object == **object))
     {
-        return Err(Breach::new(format!("it gave no schema of {object:?}")));
+        return Err(ContractBreach::new(format!("it gave no schema of {object:?}")));
     }
     schemas.into_iter().map(schema_from_guest).collect()
 }
 
-fn schema_from_guest(schema: calls::Schema) -> Result<Schema, Breach> {
-    let field = |field: calls::Field| -> Result<SchemaField, Breach> {
+fn schema_from_guest(schema: calls::Schema) -> Result<Schema, ContractBreach> {
+    let field = |field: calls::Field| -> Result<SchemaField, ContractBreach> {
         Ok(SchemaField {
             name: field.name,
             label: words(&field.label),

@@ -14,7 +14,7 @@ use renkei_sync::model::{record, value};
 /// `types.value`.
 #[derive(Debug, Clone, ComponentType, Lower)]
 #[component(variant)]
-pub(crate) enum Value<'a> {
+pub(crate) enum LentValue<'a> {
     #[component(name = "null")]
     Null,
     #[component(name = "boolean")]
@@ -38,7 +38,7 @@ pub(crate) enum Value<'a> {
 /// `types.row`.
 #[derive(Debug, Clone, ComponentType, Lower)]
 #[component(record)]
-pub(crate) struct Row<'a> {
+pub(crate) struct LentRow<'a> {
     #[component(name = "id")]
     id: &'a str,
     #[component(name = "version")]
@@ -46,23 +46,23 @@ pub(crate) struct Row<'a> {
     #[component(name = "modified")]
     modified: Option<i64>,
     #[component(name = "cells")]
-    cells: Vec<Option<Value<'a>>>,
+    cells: Vec<Option<LentValue<'a>>>,
 }
 
 /// `types.batch`.
 #[derive(Debug, Clone, ComponentType, Lower)]
 #[component(record)]
-pub(crate) struct Batch<'a> {
+pub(crate) struct LentBatch<'a> {
     #[component(name = "columns")]
     columns: &'a [String],
     #[component(name = "rows")]
-    rows: Vec<Row<'a>>,
+    rows: Vec<LentRow<'a>>,
 }
 
 /// `types.attributes`.
-pub(crate) type Attributes<'a> = Vec<(&'a str, Value<'a>)>;
+pub(crate) type LentAttributes<'a> = Vec<(&'a str, LentValue<'a>)>;
 
-impl<'a> From<&'a value::Value> for Value<'a> {
+impl<'a> From<&'a value::Value> for LentValue<'a> {
     fn from(value: &'a value::Value) -> Self {
         match value {
             value::Value::Null => Self::Null,
@@ -82,19 +82,19 @@ fn lent(items: &[value::SmolStr]) -> Vec<&str> {
     items.iter().map(value::SmolStr::as_str).collect()
 }
 
-impl<'a> From<&'a record::Batch> for Batch<'a> {
+impl<'a> From<&'a record::Batch> for LentBatch<'a> {
     fn from(batch: &'a record::Batch) -> Self {
-        let row = |row: &'a record::Row| Row {
+        let row = |row: &'a record::Row| LentRow {
             id: &row.id,
             version: row.version.as_deref(),
             modified: row.modified_ms,
-            cells: row.cells.iter().map(|cell| cell.as_ref().map(Value::from)).collect(),
+            cells: row.cells.iter().map(|cell| cell.as_ref().map(LentValue::from)).collect(),
         };
         Self { columns: &batch.columns, rows: batch.rows.iter().map(row).collect() }
     }
 }
 
 /// Attributes for a guest.
-pub(crate) fn attributes(attributes: &record::Attributes) -> Attributes<'_> {
+pub(crate) fn attributes(attributes: &record::Attributes) -> LentAttributes<'_> {
     attributes.iter().map(|(name, value)| (name.as_str(), value.into())).collect()
 }

@@ -1,4 +1,4 @@
-//! Whether the scans of a job get anywhere (TRUST.md 2.6, cases 31 and 32).
+//! Checks that the scans of a job get somewhere (`SECURITY.md` S12).
 //!
 //! A guest that answers `more` with a cursor that this scan had before would be asked for the same
 //! pages for ever. The cursors of each scan are remembered as hashes for as long as the next
@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 
 use renkei_sync::model::record::{Page, PageRequest};
 
-use super::Breach;
+use super::ContractBreach;
 
 /// Hashes kept per job, 8 bytes each; beyond, what is oldest is forgotten all at once and a circle
 /// is found one round later.
@@ -17,13 +17,13 @@ const KEPT_MAX: usize = 200_000;
 
 /// The scans of one job by object, kind and filter.
 #[derive(Debug, Default)]
-pub(crate) struct Scans {
-    paths: HashMap<u64, Path>,
+pub(crate) struct ScanProgress {
+    paths: HashMap<u64, ScanPath>,
     kept: usize,
 }
 
 #[derive(Debug, Default)]
-struct Path {
+struct ScanPath {
     last: u64,
     seen: HashSet<u64>,
 }
@@ -39,15 +39,19 @@ fn scan(asked: &PageRequest) -> u64 {
     hash((&asked.object, format!("{:?}", asked.scan), filter))
 }
 
-impl Scans {
-    /// Whether the request goes on from the last page of its scan in this job.
+impl ScanProgress {
+    /// True where the request goes on from the last page of its scan in this job.
     pub(crate) fn goes_on(&self, asked: &PageRequest) -> bool {
         let path = self.paths.get(&scan(asked));
         path.is_some_and(|path| path.last == hash(asked.cursor.as_ref()))
     }
 
     /// Takes note of a page; a breach where its scan goes round in a circle.
-    pub(crate) fn follow(&mut self, asked: &PageRequest, page: &Page) -> Result<(), Breach> {
+    pub(crate) fn follow(
+        &mut self,
+        asked: &PageRequest,
+        page: &Page,
+    ) -> Result<(), ContractBreach> {
         let scan = scan(asked);
         if !page.more {
             self.kept -= self.paths.remove(&scan).map_or(0, |path| path.seen.len());
@@ -65,7 +69,7 @@ impl Scans {
         }
         path.last = hash(Some(&page.cursor));
         if !path.seen.insert(path.last) {
-            return Err(Breach::new(
+            return Err(ContractBreach::new(
                 "it promises more but its cursor comes back to where the scan was before",
             ));
         }
@@ -105,7 +109,7 @@ mod tests {
 
     /// Follows cursors from the start; whether the last one closes a circle.
     fn circles(cursors: &[u32]) -> bool {
-        let mut scans = Scans::default();
+        let mut scans = ScanProgress::default();
         let mut from = None;
         for (index, cursor) in cursors.iter().enumerate() {
             let followed = scans.follow(&asked(from), &page(*cursor, true));
@@ -119,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn circles_of_any_size_are_found() {
+    fn cursor_circle_of_any_size_is_found() {
         assert!(circles(&[1, 1]));
         assert!(circles(&[1, 2, 1]));
         assert!(circles(&[1, 2, 3, 4, 5, 3]));
@@ -128,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_cursor_of_this_scan_is_known() {
-        let mut scans = Scans::default();
+        let mut scans = ScanProgress::default();
         assert!(!scans.goes_on(&asked(None)) && !scans.goes_on(&asked(Some(1))));
         scans.follow(&asked(None), &page(1, true)).unwrap();
         assert!(scans.goes_on(&asked(Some(1))));
@@ -136,8 +140,8 @@ mod tests {
     }
 
     #[test]
-    fn asking_again_is_no_circle() {
-        let mut scans = Scans::default();
+    fn repeated_request_is_no_circle() {
+        let mut scans = ScanProgress::default();
         for _ in 0..3 {
             scans.follow(&asked(None), &page(1, true)).unwrap();
             scans.follow(&asked(Some(1)), &page(2, true)).unwrap();
@@ -148,8 +152,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
-        let mut scans = Scans::default();
+    fn kept_cursors_are_bounded() {
+        let mut scans = ScanProgress::default();
         for cursor in 0..KEPT_MAX as u32 + 10 {
             scans.follow(&asked(cursor.checked_sub(1)), &page(cursor, true)).unwrap();
             assert!(scans.kept <= KEPT_MAX + 2);

@@ -1,9 +1,9 @@
-//! What a guest may answer, and what is a breach.
+//! Answers that a guest may give, and breaches.
 
 use renkei_sync::model::record::{Outcome, PageRequest, Scan};
 
 use super::connector::{outcomes_from_guest, scanned_from_guest};
-use super::scans::Scans;
+use super::scans::ScanProgress;
 use super::*;
 use crate::sandbox::bindings::v1::calls;
 
@@ -101,9 +101,9 @@ fn a_cursor_must_move() {
         server_time: None,
         facts: vec![],
     };
-    assert!(scanned_from_guest(page(1, true), &asked, &mut Scans::default()).is_err());
-    assert!(scanned_from_guest(page(1, false), &asked, &mut Scans::default()).is_ok());
-    assert!(scanned_from_guest(page(2, true), &asked, &mut Scans::default()).is_ok());
+    assert!(scanned_from_guest(page(1, true), &asked, &mut ScanProgress::default()).is_err());
+    assert!(scanned_from_guest(page(1, false), &asked, &mut ScanProgress::default()).is_ok());
+    assert!(scanned_from_guest(page(2, true), &asked, &mut ScanProgress::default()).is_ok());
 }
 
 #[test]

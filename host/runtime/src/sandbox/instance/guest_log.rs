@@ -1,4 +1,4 @@
-//! The guest's lines in the host's log: named, escaped, and few (TRUST.md 2.4).
+//! The guest's lines in the host's log: named, escaped, and few.
 //!
 //! A log line is an attack surface: control characters could forge lines or drive a terminal, and a
 //! flood could fill a disk. The line says which plugin and system it came from, because the guest
@@ -10,56 +10,55 @@ use tokio::time::Instant;
 
 use renkei_sync::model::plugin::Generation;
 
-use crate::sandbox::limits::{Cap, StopCause, Stops};
+use crate::sandbox::limits::{Cap, StopCause, StopCounters};
 use renkei_egress::escape::{plain, plain_chars};
 
-use super::lines::Lines;
+use super::lines::{LINE_BYTES_MAX, PrintedLines};
 
 const LINES_PER_CALL: u32 = 200;
 const BYTES_PER_CALL: usize = 64 << 10;
-pub(super) const LINE_BYTES_MAX: usize = 8 << 10;
 /// Over many calls of one job: lines at once, and how many come back per second.
 const LINES_AT_ONCE: u32 = 1_000;
 const LINES_PER_SECOND: u32 = 50;
 
-/// How loud a line is.
+/// The level of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
+pub(crate) enum GuestLogLevel {
     Debug,
     Info,
     Warn,
     Error,
 }
 
-/// See the module's text.
+/// The log of one guest.
 #[derive(Debug)]
 pub(crate) struct GuestLog {
     plugin: Generation,
     system: String,
-    stops: Arc<Stops>,
+    stops: Arc<StopCounters>,
     lines_left: u32,
     bytes_left: usize,
-    bucket: Bucket,
+    line_budget: LineBudget,
     dropped: u64,
-    stdout: Lines,
-    stderr: Lines,
+    stdout: PrintedLines,
+    stderr: PrintedLines,
     panic: Option<String>,
 }
 
 /// The most bytes of a panic's message that are repeated in an error.
 const PANIC_BYTES_MAX: usize = 500;
-/// How a panic begins that the SDK reports or a language's runtime prints.
+/// The beginning of a panic that the SDK reports or a language's runtime prints.
 const PANIC_SIGN: &str = "panicked at ";
 
-/// What bounds the lines of many short calls in a row. Real time: it guards a disk.
+/// Bounds the lines of many short calls in a row. Real time: it guards a disk.
 #[derive(Debug)]
-struct Bucket {
+struct LineBudget {
     lines: u32,
     filled: Instant,
 }
 
-impl Bucket {
-    fn take(&mut self, now: Instant) -> bool {
+impl LineBudget {
+    fn spend(&mut self, now: Instant) -> bool {
         let seconds = now.saturating_duration_since(self.filled).as_secs();
         if seconds > 0 {
             let back = u32::try_from(seconds).unwrap_or(u32::MAX).saturating_mul(LINES_PER_SECOND);
@@ -74,22 +73,22 @@ impl Bucket {
 
 impl GuestLog {
     /// `system` is empty for a transform.
-    pub(crate) fn new(plugin: Generation, system: &str, stops: Arc<Stops>) -> Self {
+    pub(crate) fn new(plugin: Generation, system: &str, stops: Arc<StopCounters>) -> Self {
         Self {
             plugin,
             system: system.to_owned(),
             stops,
             lines_left: LINES_PER_CALL,
             bytes_left: BYTES_PER_CALL,
-            bucket: Bucket { lines: LINES_AT_ONCE, filled: Instant::now() },
+            line_budget: LineBudget { lines: LINES_AT_ONCE, filled: Instant::now() },
             dropped: 0,
-            stdout: Lines::default(),
-            stderr: Lines::default(),
+            stdout: PrintedLines::default(),
+            stderr: PrintedLines::default(),
             panic: None,
         }
     }
 
-    /// What the guest said of a panic in this call: file, line and message, escaped.
+    /// The guest's report of a panic in this call: file, line and message, escaped.
     pub(crate) fn panic(&self) -> Option<&str> {
         self.panic.as_deref()
     }
@@ -117,11 +116,16 @@ impl GuestLog {
         self.panic = None;
     }
 
-    pub(crate) fn write(&mut self, level: Level, message: &str, attributes: &[(String, String)]) {
-        if matches!(level, Level::Warn | Level::Error) {
+    pub(crate) fn write(
+        &mut self,
+        level: GuestLogLevel,
+        message: &str,
+        attributes: &[(String, String)],
+    ) {
+        if matches!(level, GuestLogLevel::Warn | GuestLogLevel::Error) {
             self.note_panic(message);
         }
-        if self.lines_left == 0 || self.bytes_left == 0 || !self.bucket.take(Instant::now()) {
+        if self.lines_left == 0 || self.bytes_left == 0 || !self.line_budget.spend(Instant::now()) {
             self.dropped += 1;
             return;
         }
@@ -130,25 +134,25 @@ impl GuestLog {
         self.bytes_left = self.bytes_left.saturating_sub(line.len());
         let (plugin, version, system) = (&self.plugin.plugin, &self.plugin.version, &self.system);
         match level {
-            Level::Debug => {
+            GuestLogLevel::Debug => {
                 tracing::debug!(target: "renkei::plugin", %plugin, %version, %system, "{line}")
             }
-            Level::Info => {
+            GuestLogLevel::Info => {
                 tracing::info!(target: "renkei::plugin", %plugin, %version, %system, "{line}")
             }
-            Level::Warn => {
+            GuestLogLevel::Warn => {
                 tracing::warn!(target: "renkei::plugin", %plugin, %version, %system, "{line}")
             }
-            Level::Error => {
+            GuestLogLevel::Error => {
                 tracing::error!(target: "renkei::plugin", %plugin, %version, %system, "{line}")
             }
         }
     }
 
-    /// What the guest's language prints: each line of standard output is a line at `info`, of
+    /// Logs what the guest's language prints: each line of standard output is a line at `info`, of
     /// standard error at `warn`.
     pub(crate) fn print(&mut self, error: bool, bytes: &[u8]) {
-        let level = if error { Level::Warn } else { Level::Info };
+        let level = if error { GuestLogLevel::Warn } else { GuestLogLevel::Info };
         let mut lines = std::mem::take(if error { &mut self.stderr } else { &mut self.stdout });
         lines.push(bytes, |line| self.write(level, line, &[]));
         *if error { &mut self.stderr } else { &mut self.stdout } = lines;
@@ -204,7 +208,7 @@ mod tests {
     fn a_flood_is_counted_and_dropped() {
         let mut guest_log = guest_log();
         for _ in 0..LINES_PER_CALL + 7 {
-            guest_log.write(Level::Info, "x", &[]);
+            guest_log.write(GuestLogLevel::Info, "x", &[]);
         }
         assert_eq!(guest_log.dropped, 7);
         guest_log.begin_call();
@@ -220,19 +224,19 @@ mod tests {
     fn few_long_lines_are_a_flood_too() {
         let mut guest_log = guest_log();
         for _ in 0..20 {
-            guest_log.write(Level::Info, &"x".repeat(10 << 20), &[]);
+            guest_log.write(GuestLogLevel::Info, &"x".repeat(10 << 20), &[]);
         }
         assert_eq!(guest_log.dropped, 12, "eight lines of 8 KiB are 64 KiB");
     }
 
     #[test]
-    fn many_calls_share_a_bucket() {
-        let mut bucket = Bucket { lines: 3, filled: Instant::now() };
-        let now = bucket.filled;
-        assert_eq!((0..5).filter(|_| bucket.take(now)).count(), 3);
+    fn many_calls_share_a_line_budget() {
+        let mut line_budget = LineBudget { lines: 3, filled: Instant::now() };
+        let now = line_budget.filled;
+        assert_eq!((0..5).filter(|_| line_budget.spend(now)).count(), 3);
         let later = now + std::time::Duration::from_secs(2);
-        assert_eq!((0..200).filter(|_| bucket.take(later)).count(), 100);
+        assert_eq!((0..200).filter(|_| line_budget.spend(later)).count(), 100);
         let much_later = later + std::time::Duration::from_secs(1 << 40);
-        assert_eq!((0..2_000).filter(|_| bucket.take(much_later)).count(), 1_000);
+        assert_eq!((0..2_000).filter(|_| line_budget.spend(much_later)).count(), 1_000);
     }
 }

@@ -1,18 +1,18 @@
-//! What a guest may call: log, http and signing, in the contract's own types.
+//! Implements the imports of a guest: log, http and signing, in the contract's own types.
 
 use reqwest::Method;
 
-use super::State;
-use super::guest_log::Level;
-use super::signing::{self, Algorithm};
+use super::guest_log::GuestLogLevel;
+use super::guest_state::GuestState;
+use super::signing::{self, SigningAlgorithm};
 use crate::sandbox::bindings::v1::{http, log, signing as signing_v1, types};
 use renkei_egress::{
-    DECODED_BYTES_MAX, HttpRequest, HttpResponse, Refusal, SendError, WIRE_BYTES_MAX,
+    DECODED_BYTES_MAX, EgressRefusal, HttpRequest, HttpResponse, SendError, WIRE_BYTES_MAX,
 };
 
-impl types::Host for State {}
+impl types::Host for GuestState {}
 
-impl log::Host for State {
+impl log::Host for GuestState {
     fn write(
         &mut self,
         level: log::Level,
@@ -20,17 +20,17 @@ impl log::Host for State {
         attributes: Vec<(String, String)>,
     ) -> wasmtime::Result<()> {
         let level = match level {
-            log::Level::Debug => Level::Debug,
-            log::Level::Info => Level::Info,
-            log::Level::Warn => Level::Warn,
-            log::Level::Error => Level::Error,
+            log::Level::Debug => GuestLogLevel::Debug,
+            log::Level::Info => GuestLogLevel::Info,
+            log::Level::Warn => GuestLogLevel::Warn,
+            log::Level::Error => GuestLogLevel::Error,
         };
         self.guest_log.write(level, &message, &attributes);
         Ok(())
     }
 }
 
-impl signing_v1::Host for State {
+impl signing_v1::Host for GuestState {
     fn verify(
         &mut self,
         secret: String,
@@ -39,20 +39,20 @@ impl signing_v1::Host for State {
         expected: Vec<u8>,
     ) -> wasmtime::Result<bool> {
         let algorithm = match algorithm {
-            signing_v1::Algorithm::HmacSha256 => Algorithm::HmacSha256,
-            signing_v1::Algorithm::Sha256Prefixed => Algorithm::Sha256Prefixed,
+            signing_v1::Algorithm::HmacSha256 => SigningAlgorithm::HmacSha256,
+            signing_v1::Algorithm::Sha256Prefixed => SigningAlgorithm::Sha256Prefixed,
         };
         Ok(signing::verify(&self.secrets, &secret, algorithm, &message, &expected))
     }
 }
 
-impl http::Host for State {
+impl http::Host for GuestState {
     async fn send(
         &mut self,
         request: http::Request,
     ) -> wasmtime::Result<Result<http::Response, http::Failure>> {
         self.meter.request()?;
-        let Some(egress) = &mut self.egress else { return Ok(Err(no_egress())) };
+        let Some(egress) = &mut self.egress else { return Ok(Err(no_way_out())) };
         let outcome = egress.send(request_from_guest(request)).await;
         // What is refused at once is no wait: a guest that asks for it in a loop runs.
         if !matches!(&outcome, Err(SendError::Refused(refusal)) if !refusal.is_of_answer()) {
@@ -63,21 +63,21 @@ impl http::Host for State {
 
     async fn refused(&mut self, slot: String) -> wasmtime::Result<Result<(), http::Failure>> {
         self.meter.request()?;
-        let Some(egress) = &mut self.egress else { return Ok(Err(no_egress())) };
+        let Some(egress) = &mut self.egress else { return Ok(Err(no_way_out())) };
         Ok(egress.report_refused(&slot).await.map_err(failure_to_guest))
     }
 
     async fn wait(&mut self, ms: u64) -> wasmtime::Result<Result<(), http::Failure>> {
         // Counted, or a guest that waits for no time at all would never be found running.
         self.meter.request()?;
-        let Some(egress) = &mut self.egress else { return Ok(Err(no_egress())) };
+        let Some(egress) = &mut self.egress else { return Ok(Err(no_way_out())) };
         if !self.meter.may_wait(ms) {
             if self.meter.could_wait(ms) {
                 egress.record_wait_in_vain();
             }
             return Ok(Err(http::Failure::Timeout));
         }
-        let waiting = self.patience.wait();
+        let waiting = self.timer.wait();
         egress.wait(ms).await;
         drop(waiting);
         self.meter.waited();
@@ -85,7 +85,7 @@ impl http::Host for State {
     }
 }
 
-fn no_egress() -> http::Failure {
+fn no_way_out() -> http::Failure {
     http::Failure::Denied("this instance has no way out".to_owned())
 }
 
@@ -125,13 +125,13 @@ fn failure_to_guest(failure: SendError) -> http::Failure {
 }
 
 /// A guest must be able to tell what never left from what may have been done all the same.
-fn refusal_to_guest(refusal: &Refusal) -> http::Failure {
+fn refusal_to_guest(refusal: &EgressRefusal) -> http::Failure {
     let bytes = |cap: usize| http::Failure::TooLarge(u64::try_from(cap).unwrap_or(u64::MAX));
     match refusal {
-        Refusal::WireBytes => bytes(WIRE_BYTES_MAX),
-        Refusal::DecodedBytes => bytes(DECODED_BYTES_MAX),
-        Refusal::Deadline => http::Failure::Timeout,
-        Refusal::Redirect { unsure: false, .. } => http::Failure::Denied(refusal.to_string()),
+        EgressRefusal::WireBytes => bytes(WIRE_BYTES_MAX),
+        EgressRefusal::DecodedBytes => bytes(DECODED_BYTES_MAX),
+        EgressRefusal::Deadline => http::Failure::Timeout,
+        EgressRefusal::Redirect { unsure: false, .. } => http::Failure::Denied(refusal.to_string()),
         refusal if refusal.is_of_answer() => http::Failure::NoAnswer(refusal.to_string()),
         refusal => http::Failure::Denied(refusal.to_string()),
     }

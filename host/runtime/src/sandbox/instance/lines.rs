@@ -3,15 +3,16 @@
 //! However much comes at once, no more than one line is held: lines are handed on as they end, and
 //! what is beyond the length of a log line is not kept.
 
-use super::guest_log::LINE_BYTES_MAX;
+/// The longest line, bytes.
+pub(super) const LINE_BYTES_MAX: usize = 8 << 10;
 
 /// The line that is not at its end yet.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct PrintedLines {
     partial: Vec<u8>,
 }
 
-impl Lines {
+impl PrintedLines {
     /// Adds bytes and gives each line that ends in them to `take`; empty ones are left out.
     pub(super) fn push(&mut self, bytes: &[u8], mut take: impl FnMut(&str)) {
         let mut parts = bytes.split(|byte| *byte == b'\n');
@@ -37,7 +38,7 @@ mod tests {
     use super::*;
 
     fn lines(parts: &[&[u8]]) -> (Vec<String>, usize) {
-        let (mut lines, mut found) = (Lines::default(), Vec::new());
+        let (mut lines, mut found) = (PrintedLines::default(), Vec::new());
         for part in parts {
             lines.push(part, |line| found.push(line.to_owned()));
         }
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_bounded() {
+    fn held_bytes_are_bounded() {
         let flood = vec![b'x'; 1 << 20];
         let (found, held) = lines(&[&flood, &flood]);
         assert_eq!((found.len(), held), (0, LINE_BYTES_MAX + 1));

@@ -1,4 +1,5 @@
-//! What stopped a guest: a limit by name where it was one, else the trap in plain words.
+//! The end of a guest that was stopped: a limit by name where it was one, else the trap in plain
+//! words.
 //!
 //! wasmtime has types for traps and for our own limits, and only words for some of its own; those
 //! words are known here and nowhere else, and the hostile suite fails when a new version changes
@@ -8,13 +9,13 @@ use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use renkei_sync::model::plugin::{Generation, PluginError};
 
-use super::wasi::Ended;
-use crate::sandbox::limits::{Cap, LimitReached, Limits, StopCause};
+use super::wasi_environment::GuestExit;
+use crate::sandbox::limits::{Cap, GuestLimits, LimitReached, StopCause};
 use renkei_egress::escape::words;
 
-/// See the module's text.
+/// The end of a guest that was stopped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Stopped {
+pub(crate) enum GuestStop {
     #[error(transparent)]
     Limit(#[from] LimitReached),
     #[error("it trapped: {0}")]
@@ -26,17 +27,17 @@ pub(crate) enum Stopped {
     HostPanic,
 }
 
-impl Stopped {
-    /// What a failed call says of its end. Traps name no values; other errors are wasmtime's own
+impl GuestStop {
+    /// Reads the end from a failed call. Traps name no values; other errors are wasmtime's own
     /// words on malformed answers.
-    pub(crate) fn of(error: &wasmtime::Error, limits: &Limits) -> Self {
+    pub(crate) fn from_error(error: &wasmtime::Error, limits: &GuestLimits) -> Self {
         if let Some(limit) = error.downcast_ref::<LimitReached>() {
             return Self::Limit(*limit);
         }
         if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
             return Self::Limit(LimitReached::new(Cap::Places, 0u64));
         }
-        if let Some(ended) = error.downcast_ref::<Ended>() {
+        if let Some(ended) = error.downcast_ref::<GuestExit>() {
             return Self::Ended(words(&ended.to_string()));
         }
         match error.downcast_ref::<Trap>() {
@@ -47,9 +48,9 @@ impl Stopped {
         }
     }
 
-    fn by_words(reason: &str, limits: &Limits) -> Self {
+    fn by_words(reason: &str, limits: &GuestLimits) -> Self {
         for (sign, cap, limit) in [
-            ("too much data is being copied", Cap::Crossing, limits.crossing_bytes),
+            ("too much data is being copied", Cap::Crossing, limits.call_payload_bytes),
             ("store handle limit exceeded", Cap::Handles, limits.handles),
             ("resource limit exceeded", Cap::Instances, 0),
         ] {
@@ -77,7 +78,7 @@ impl Stopped {
     }
 
     /// The error of a call that ended so.
-    pub(crate) fn of_plugin(&self, plugin: &Generation) -> PluginError {
+    pub(crate) fn to_error(&self, plugin: &Generation) -> PluginError {
         let (plugin, cause) = (plugin.clone(), self.cause());
         PluginError::Broken { plugin, cause, reason: self.to_string() }
     }

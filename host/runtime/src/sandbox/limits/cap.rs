@@ -1,12 +1,12 @@
-//! What stopped a guest or was refused, how often, and the one line that is written about it. The
-//! caps by name are the engine's ([`Cap`]): it reads them in its errors.
+//! Counts and logs what stopped a guest or was refused. The caps by name are the engine's
+//! ([`Cap`]): it reads them in its errors.
 //!
-//! [`LimitReached`] is the error where a cap is passed, [`Stops`] counts it per plugin and system,
-//! and [`Stops::record`] writes one line for target `renkei::audit`. Counters are a struct of the
-//! runtime and not a global recorder: their owner is plain, tests read them, and `renkei plugin
-//! list` shows them without a second registry. Their labels are ids that the host checked, names of
-//! the configuration and names of this file, so that no guest makes a new label (TRUST.md 2.6, case
-//! 29). What the way out refuses it counts itself (``renkei_egress::Traffic``).
+//! [`LimitReached`] is the error where a cap is passed, [`StopCounters`] counts it per plugin and
+//! system, and [`StopCounters::record`] writes one line for target `renkei::audit`. Counters are a
+//! struct of the runtime and not a global recorder: their owner is plain, tests read them, and
+//! `renkei plugin list` shows them without a second registry. Their labels are ids that the host
+//! checked, names of the configuration and names of this file, so that no guest makes a new label
+//! (`SECURITY.md` S14). The way out counts its own refusals (`renkei_egress::Traffic`).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -26,7 +26,7 @@ const OTHERS: &str = "(others)";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.words())]
 pub struct LimitReached {
-    /// Which one.
+    /// The cap.
     pub cap: Cap,
     /// Its limit, in the unit of the cap; 0 where wasmtime keeps it by itself.
     pub limit: u64,
@@ -61,22 +61,22 @@ impl LimitReached {
     }
 }
 
-/// Why something is counted.
+/// The reason why something is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Cause {
+pub enum CountedCause {
     /// A plugin was stopped.
     Stopped(StopCause),
     /// A file is not a plugin for this host.
     Refused,
-    /// What a guest asked of the way out, or the answer to it, was not let through; the guest was
+    /// A guest's request, or the answer to it, was refused by the way out; the guest was
     /// told.
     Egress(RefusalReason),
-    /// What a guest told allowed hosts was far beyond any API's habit; it was sent.
+    /// A guest told allowed hosts far more than any API needs; it was sent.
     Unusual,
 }
 
-impl Cause {
+impl CountedCause {
     /// The cause with this name, of those for which a file is refused.
     pub(crate) fn by_name(name: &str) -> Option<Self> {
         let caps = [
@@ -108,19 +108,19 @@ impl Cause {
     }
 }
 
-impl From<StopCause> for Cause {
+impl From<StopCause> for CountedCause {
     fn from(cause: StopCause) -> Self {
         Self::Stopped(cause)
     }
 }
 
-impl From<Cap> for Cause {
+impl From<Cap> for CountedCause {
     fn from(cap: Cap) -> Self {
         Self::Stopped(StopCause::Limit(cap))
     }
 }
 
-/// How often a plugin was stopped, or something of it refused, for one cause since the program
+/// The times that a plugin was stopped, or something of it refused, for one cause since the program
 /// started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopCount {
@@ -131,31 +131,31 @@ pub struct StopCount {
     /// The file of the plugin folder that was refused; empty for what a plugin did.
     pub file: String,
     /// Why.
-    pub cause: Cause,
-    /// How often, at least 1.
+    pub cause: CountedCause,
+    /// The number of times, at least 1.
     pub times: u64,
 }
 
-/// What is counted of one plugin.
+/// The counts of one plugin.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Label {
+struct CountLabel {
     system: String,
     file: String,
-    cause: Cause,
+    cause: CountedCause,
 }
 
 /// The counts of one plugin.
-type Own = BTreeMap<Label, u64>;
+type Own = BTreeMap<CountLabel, u64>;
 
 /// Counts and records what is stopped, by plugin. One per runtime.
 #[derive(Debug, Default)]
-pub(crate) struct Stops(Mutex<BTreeMap<String, Own>>);
+pub(crate) struct StopCounters(Mutex<BTreeMap<String, Own>>);
 
-impl Stops {
+impl StopCounters {
     /// One more stop of `plugin` while it worked on `system` (empty: on none).
-    pub(crate) fn record(&self, plugin: &Generation, system: &str, cause: impl Into<Cause>) {
+    pub(crate) fn record(&self, plugin: &Generation, system: &str, cause: impl Into<CountedCause>) {
         let (cause, file) = (cause.into(), String::new());
-        self.count(&plugin.plugin, Label { system: system.to_owned(), file, cause });
+        self.count(&plugin.plugin, CountLabel { system: system.to_owned(), file, cause });
         let (cause, Generation { plugin, version, digest }) = (cause.name(), plugin);
         tracing::warn!(target: "renkei::audit", plugin, version, digest, system, cause,
             "a plugin was stopped");
@@ -163,11 +163,11 @@ impl Stops {
 
     /// A file that was not taken; its line is that of [`crate::ReloadEvent::Refused`]. `plugin` is
     /// its id, empty where the file does not get so far.
-    pub(crate) fn refused(&self, file: &str, plugin: &str, cause: Cause) {
-        self.count(plugin, Label { system: String::new(), file: words(file), cause });
+    pub(crate) fn refused(&self, file: &str, plugin: &str, cause: CountedCause) {
+        self.count(plugin, CountLabel { system: String::new(), file: words(file), cause });
     }
 
-    fn count(&self, plugin: &str, mut label: Label) {
+    fn count(&self, plugin: &str, mut label: CountLabel) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = counts.contains_key(plugin) || counts.len() < PLUGINS_MAX;
         let plugin = if known { plugin } else { OTHERS };
@@ -182,7 +182,7 @@ impl Stops {
     pub(crate) fn counts(&self) -> Vec<StopCount> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all = counts.iter().flat_map(|(plugin, own)| own.iter().map(move |one| (plugin, one)));
-        let count = |(plugin, (label, times)): (&String, (&Label, &u64))| StopCount {
+        let count = |(plugin, (label, times)): (&String, (&CountLabel, &u64))| StopCount {
             plugin: plugin.clone(),
             system: label.system.clone(),
             file: label.file.clone(),
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn labels_stay_few() {
-        let stops = Stops::default();
+        let stops = StopCounters::default();
         for number in 0..PLUGINS_MAX + 50 {
             let plugin = Generation {
                 plugin: format!("p{number}"),
@@ -214,17 +214,17 @@ mod tests {
         assert_eq!(counts.len(), (PLUGINS_MAX + 1) * 3);
         let others = counts.iter().find(|count| count.plugin == OTHERS).unwrap();
         let found = (others.system.as_str(), others.cause, others.times);
-        assert_eq!(found, ("", Cause::from(Cap::Memory), 50));
+        assert_eq!(found, ("", CountedCause::from(Cap::Memory), 50));
         assert_eq!(counts.iter().filter(|count| count.system == "crm").count(), PLUGINS_MAX + 1);
     }
 
     #[test]
     fn refused_files_are_counted_by_name_and_few() {
-        let stops = Stops::default();
+        let stops = StopCounters::default();
         for number in 0..FILES_MAX + 50 {
-            stops.refused(&format!("{number}.wasm"), "", Cause::Refused);
+            stops.refused(&format!("{number}.wasm"), "", CountedCause::Refused);
         }
-        stops.refused("0.wasm", "", Cause::Refused);
+        stops.refused("0.wasm", "", CountedCause::Refused);
         let counts = stops.counts();
         let times = |file: &str| counts.iter().find(|count| count.file == file).unwrap().times;
         assert_eq!((counts.len(), times("0.wasm"), times(OTHERS)), (FILES_MAX + 1, 2, 50));

@@ -1,5 +1,5 @@
-//! What a hostile server may answer: bombs, bodies without end, heads without end, deep JSON (cases
-//! 38 and 39).
+//! Answers of hostile servers: bombs, bodies without end, heads without end, deep JSON
+//! (`host/egress/SECURITY.md` E8).
 //!
 //! The bound on memory is that of `decode`: 32 MiB of body and a decoder's window, whatever the
 //! server sends; and what is not taken stays in the server's hands, which these tests measure.
@@ -25,7 +25,7 @@ const BROTLI_BOMB: &str = "cbffff3ff82700e2b14020f7fe8fffff7ff04f00c4611180eefd1
     f1ffff0ffe0980\
     382c00d0bdffcbffff3ffc1300715800a07bff07";
 
-/// What the kernel may have taken off the server's hands although nobody reads it.
+/// The bytes that the kernel may have taken from the server although nobody reads them.
 const SOCKETS: usize = 16 << 20;
 
 fn gzip(body: &[u8]) -> Vec<u8> {
@@ -39,7 +39,7 @@ async fn street(rogue: &RawServer) -> Street {
 }
 
 #[tokio::test]
-async fn case_38_bombs() {
+async fn bombs_are_refused() {
     let zeros = vec![0; 64 << 20];
     let (gz, zst) = (gzip(&zeros), zstd::encode_all(&zeros[..], 3).unwrap());
     let rogue = RawServer::start(move |head| match head.split(' ').nth(1) {
@@ -54,13 +54,15 @@ async fn case_38_bombs() {
     .await;
     let street = street(&rogue).await;
     for path in ["/gzip", "/zstd", "/br"] {
-        street.refused(&errand(path), RefusalReason::Ratio, "more than 100 times its size").await;
+        street
+            .refused(&page_request(path), RefusalReason::Ratio, "more than 100 times its size")
+            .await;
     }
-    assert_eq!(street.send(&errand("/fine")).await.cursor, b"fine");
+    assert_eq!(street.send(&page_request("/fine")).await.cursor, b"fine");
 }
 
 #[tokio::test]
-async fn case_38_an_answer_that_decodes_to_too_much() {
+async fn answer_that_decodes_to_too_much_is_refused() {
     // Of a ratio that is allowed: noise by the KiB, each 40 times.
     let mut state = 7_u32;
     let mut noise = || {
@@ -79,12 +81,12 @@ async fn case_38_an_answer_that_decodes_to_too_much() {
             .await;
     let street = street(&rogue).await;
     let before = street.counted(RefusalReason::DecodedBytes);
-    street.open().await.read_page(&errand("/things")).await.unwrap_err();
+    street.open().await.read_page(&page_request("/things")).await.unwrap_err();
     street.was_refused(before, RefusalReason::DecodedBytes).await;
 }
 
 #[tokio::test]
-async fn case_38_nested_and_unknown_encodings() {
+async fn nested_and_unknown_encodings_are_refused() {
     let rogue = RawServer::start(|head| {
         let named = head.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
         let twice = gzip(&gzip(b"twice"));
@@ -100,23 +102,27 @@ async fn case_38_nested_and_unknown_encodings() {
     let street = street(&rogue).await;
     for named in ["gzip,gzip", "gzip,identity,br", "lines"] {
         street
-            .refused(&errand(&format!("/{named}")), RefusalReason::Encoding, "more than once")
+            .refused(&page_request(&format!("/{named}")), RefusalReason::Encoding, "more than once")
             .await;
     }
     for named in ["deflate", "compress", "aes128gcm", "gzip;q=1"] {
         street
-            .refused(&errand(&format!("/{named}")), RefusalReason::Encoding, "nobody asked for")
+            .refused(
+                &page_request(&format!("/{named}")),
+                RefusalReason::Encoding,
+                "nobody asked for",
+            )
             .await;
     }
     // One that is not declared is the guest's own to undo, in its own memory.
-    assert_eq!(street.send(&errand("/gzip")).await.cursor, gzip(b"twice"));
-    assert_eq!(street.send(&errand("/head")).await.cursor, b"");
+    assert_eq!(street.send(&page_request("/gzip")).await.cursor, gzip(b"twice"));
+    assert_eq!(street.send(&page_request("/head")).await.cursor, b"");
     assert_eq!(lines(&rogue.heads()[0], "accept-encoding"), ["accept-encoding: gzip, br, zstd"]);
 }
 
 /// One JSON text that never ends: the host never reads it as JSON, it counts bytes.
 #[tokio::test]
-async fn case_39_an_endless_body() {
+async fn endless_body_is_refused() {
     let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
     let rogue = RawServer::start(move |head| match head.split(' ').nth(1) {
         Some("/chunked") => RawAnswer::Endless(
@@ -133,7 +139,7 @@ async fn case_39_an_endless_body() {
     let street = street(&rogue).await;
     for path in ["/chunked", "/gigabyte", "/until-it-closes"] {
         let (written, counted) = (rogue.written(), street.counted(RefusalReason::WireBytes));
-        street.open().await.read_page(&errand(path)).await.unwrap_err();
+        street.open().await.read_page(&page_request(path)).await.unwrap_err();
         street.was_refused(counted, RefusalReason::WireBytes).await;
         let taken = rogue.written() - written;
         assert!(taken <= WIRE_BYTES_MAX + SOCKETS, "{path}: {taken} bytes were taken");
@@ -142,7 +148,7 @@ async fn case_39_an_endless_body() {
 
 /// A body, and a head, that come byte by byte: the time is that of the whole answer.
 #[tokio::test]
-async fn case_39_slowloris() {
+async fn slow_body_is_refused() {
     let rogue = RawServer::start(|head| match head.split(' ').nth(1) {
         Some("/body") => RawAnswer::Drip(
             b"HTTP/1.1 200 x\r\ncontent-length: 99999\r\n\r\n".to_vec(),
@@ -156,7 +162,7 @@ async fn case_39_slowloris() {
     let street = street(&rogue).await;
     let began = Instant::now();
     // By POST, which the host does not repeat.
-    let posted = |path| PageRequest { limit: within(150, path).limit + 2, ..errand(path) };
+    let posted = |path| PageRequest { limit: within(150, path).limit + 2, ..page_request(path) };
     let counted = street.counted(RefusalReason::Deadline);
     street.open().await.read_page(&posted("/body")).await.unwrap_err();
     street.was_refused(counted, RefusalReason::Deadline).await;
@@ -167,11 +173,11 @@ async fn case_39_slowloris() {
     // Far from what it would take, and far from the 60 s that hold where a guest names no time.
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     assert_eq!(street.house.runtime.traffic("acme").unwrap().unanswered, 3);
-    assert_eq!(street.send(&errand("/fine")).await.cursor, b"fine");
+    assert_eq!(street.send(&page_request("/fine")).await.cursor, b"fine");
 }
 
 #[tokio::test]
-async fn case_39_a_hundred_thousand_headers() {
+async fn hundred_thousand_headers_are_refused() {
     let rogue = RawServer::start(|head| match head.split(' ').nth(1) {
         Some("/many") => RawAnswer::answer(200, &"x-a: b\r\n".repeat(100_000), b""),
         Some("/some") => RawAnswer::answer(200, &"x-a: b\r\n".repeat(201), b""),
@@ -188,15 +194,17 @@ async fn case_39_a_hundred_thousand_headers() {
     let street = street(&rogue).await;
     for path in ["/many", "/some", "/large", "/endless", "/one"] {
         let written = rogue.written();
-        street.refused(&errand(path), RefusalReason::AnswerHeaders, "more than 200 headers").await;
+        street
+            .refused(&page_request(path), RefusalReason::AnswerHeaders, "more than 200 headers")
+            .await;
         assert!(rogue.written() - written <= (1 << 20) + SOCKETS, "{path}");
     }
-    assert_eq!(street.send(&errand("/fine")).await.cursor, b"fine");
+    assert_eq!(street.send(&page_request("/fine")).await.cursor, b"fine");
 }
 
 /// In HTTP/2 the same caps have the same names.
 #[tokio::test]
-async fn case_39_headers_over_http2() {
+async fn too_many_headers_over_http2_are_refused() {
     let fields = |count, bytes| vec![("x-a".to_owned(), "b".repeat(bytes)); count];
     let sizes = [(1, 70_000), (1, 900_000), (201, 1), (20_000, 1), (1, 1)];
     let answers = sizes.map(|(count, bytes)| fields(count, bytes)).to_vec();
@@ -205,18 +213,22 @@ async fn case_39_headers_over_http2() {
     let street = Street::new(None, Some(network(&rogue, &names))).await;
     for _ in 0..4 {
         street
-            .refused(&errand("/things"), RefusalReason::AnswerHeaders, "more than 200 headers")
+            .refused(
+                &page_request("/things"),
+                RefusalReason::AnswerHeaders,
+                "more than 200 headers",
+            )
             .await;
     }
-    assert_eq!(street.send(&errand("/things")).await.cursor, b"");
+    assert_eq!(street.send(&page_request("/things")).await.cursor, b"");
     assert_eq!(names.asked().len(), 1, "the connection was not broken");
 }
 
 /// Depth is no matter of size: the guest gets the bytes and its own parser decides (`serde_json` of
-/// the SDK stops at depth 128; a parser without such a limit runs into the guest's stack, case 18).
-/// What the host itself parses is the token answer, and that stops at depth 128.
+/// the SDK stops at depth 128; a parser without such a limit runs into the guest's stack).
+/// The host itself parses only the token answer, and that stops at depth 128.
 #[tokio::test]
-async fn case_39_deep_json() {
+async fn deep_json_is_an_error() {
     let deep = |depth: usize| ["[".repeat(depth), "]".repeat(depth)].concat();
     assert!(serde_json::from_str::<serde_json::Value>(&deep(129)).is_err());
     let rogue = RawServer::start(move |head| match head.split(' ').nth(1) {
@@ -225,15 +237,15 @@ async fn case_39_deep_json() {
     })
     .await;
     let guest = street(&rogue).await;
-    assert_eq!(guest.send(&errand("/less")).await.cursor.len(), 60_000);
+    assert_eq!(guest.send(&page_request("/less")).await.cursor.len(), 60_000);
     // The courier gives back what it got, and that is more than a cursor may be.
-    let error = guest.open().await.read_page(&errand("/more")).await.unwrap_err();
+    let error = guest.open().await.read_page(&page_request("/more")).await.unwrap_err();
     assert!(error.to_string().contains("its cursor is larger than 65536 bytes"), "{error}");
     guest.neighbour_works().await;
     drop(guest);
 
     let street = Street::with(Some(&rogue.base), client_credentials(), None).await;
-    let error = street.open().await.read_page(&errand("/things")).await.unwrap_err();
+    let error = street.open().await.read_page(&page_request("/things")).await.unwrap_err();
     assert!(error.to_string().contains("with no token and no error code"), "{error}");
     street.neighbour_works().await;
 }

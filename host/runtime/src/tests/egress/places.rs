@@ -1,10 +1,10 @@
-//! Where requests may go: addresses in every spelling, rebinding, redirects, URLs, slots, and what
-//! remains possible (cases 33 to 37, 41, 42).
+//! Places of requests: addresses in every spelling, rebinding, redirects, URLs, slots, and what
+//! remains possible.
 
 use renkei_fixtures::plugin_with;
 
 use super::*;
-use crate::Cause;
+use crate::CountedCause;
 use crate::tests::stage::client_credentials;
 use renkei_egress::TARGET_BYTES_USUAL;
 use renkei_test_servers::token;
@@ -38,15 +38,15 @@ const LITERALS: &[&str] = &[
 
 /// A manifest that names an address as its base: the plugin does not even open.
 #[tokio::test]
-async fn case_33_literals_in_a_manifest() {
+async fn addresses_in_a_manifest_are_refused() {
     let street = Street::new(None, None).await;
     for literal in LITERALS {
         let before = street.counted(RefusalReason::Address);
         let origin = format!("https://{literal}");
         let changed = |manifest: String| manifest.replace("https://api.example.com", &origin);
-        street.house.put("courier.wasm", &plugin_with(Fixture::Courier, "1.0.0", changed));
+        street.house.replace_file("courier.wasm", &plugin_with(Fixture::Courier, "1.0.0", changed));
         // It asks for another host than before, so it waits for an admin.
-        let approve = crate::Request::Reload(Some("courier".to_owned()));
+        let approve = crate::PluginRequest::Reload(Some("courier".to_owned()));
         street.house.runtime.admin(approve).await.unwrap();
         let error = unopened(&street).await;
         assert!(error.contains(": the address of "), "{literal}: {error}");
@@ -57,13 +57,13 @@ async fn case_33_literals_in_a_manifest() {
 
 /// A guest that writes an address where its path should be, and a token answer that gives one.
 #[tokio::test]
-async fn case_33_literals_from_a_guest_and_a_token_answer() {
+async fn addresses_from_a_guest_and_a_token_answer_are_refused() {
     let rogue = RawServer::start(|_| RawAnswer::answer(200, "", b"reached")).await;
     let street = Street::new(Some(&rogue.base), None).await;
     for literal in LITERALS {
         for path in [format!("http://{literal}/x"), format!("//{literal}/x"), literal.to_string()] {
             street
-                .refused(&errand(&path), RefusalReason::Path, "absolute URLs are not taken")
+                .refused(&page_request(&path), RefusalReason::Path, "absolute URLs are not taken")
                 .await;
         }
     }
@@ -76,7 +76,7 @@ async fn case_33_literals_from_a_guest_and_a_token_answer() {
         // Another one each time: renewals of one system are bounded.
         let street = Street::with(Some(&login.base), client_credentials(), None).await;
         let before = street.counted(RefusalReason::Origin);
-        let error = street.open().await.read_page(&errand("/things")).await.unwrap_err();
+        let error = street.open().await.read_page(&page_request("/things")).await.unwrap_err();
         assert!(error.to_string().contains("allow-list"), "{error}");
         street.was_refused(before, RefusalReason::Origin).await;
         assert_eq!(street.requests(), 0);
@@ -86,17 +86,21 @@ async fn case_33_literals_from_a_guest_and_a_token_answer() {
 /// The name is public when it is asked for first and this machine the second time. The connection
 /// is made to the address that was checked, so that the second request goes nowhere.
 #[tokio::test]
-async fn case_34_dns_rebinding() {
+async fn rebound_name_is_refused() {
     let rogue = RawServer::tls(NAMES, |_| RawAnswer::answer(200, "", b"reached")).await;
     for second in ["127.0.0.1", "169.254.169.254", "10.1.2.3", "::1", "::ffff:127.0.0.1", "fd00::1"]
     {
         let names = NameServer::new(&[("api.example.com", &[&[PUBLIC], &[second]])]);
         let street = Street::new(None, Some(network(&rogue, &names))).await;
         let before = rogue.heads().len();
-        assert_eq!(street.send(&errand("/things")).await.cursor, b"reached");
+        assert_eq!(street.send(&page_request("/things")).await.cursor, b"reached");
         for _ in 0..3 {
             street
-                .refused(&errand("/things"), RefusalReason::Address, "the address of api.example")
+                .refused(
+                    &page_request("/things"),
+                    RefusalReason::Address,
+                    "the address of api.example",
+                )
                 .await;
         }
         assert_eq!(rogue.heads().len(), before + 1, "{second}: the second was never dialled");
@@ -105,28 +109,32 @@ async fn case_34_dns_rebinding() {
     // Of a mixed answer only what is public is dialled.
     let names = NameServer::new(&[("api.example.com", &[&["127.0.0.1", PUBLIC, "10.0.0.1"]])]);
     let street = Street::new(None, Some(network(&rogue, &names))).await;
-    assert_eq!(street.send(&errand("/things")).await.cursor, b"reached");
+    assert_eq!(street.send(&page_request("/things")).await.cursor, b"reached");
 }
 
 /// The names of a token endpoint are judged in the same way.
 #[tokio::test]
-async fn case_34_dns_rebinding_of_the_token_endpoint() {
+async fn rebound_name_of_the_token_endpoint_is_refused() {
     let rogue = RawServer::tls(NAMES, |_| RawAnswer::answer(200, "", b"reached")).await;
     let names = NameServer::new(&[("api.example.com", &[&["127.0.0.1"]])]);
     let street = Street::with(None, client_credentials(), Some(network(&rogue, &names))).await;
-    street.refused(&errand("/things"), RefusalReason::Address, "the address of api.example").await;
+    street
+        .refused(&page_request("/things"), RefusalReason::Address, "the address of api.example")
+        .await;
     assert_eq!(rogue.heads(), Vec::<String>::new());
 }
 
 /// `localhost` is this machine only by the admin's word, and then nothing else.
 #[tokio::test]
-async fn case_34_localhost_is_this_machine() {
+async fn localhost_is_this_machine() {
     let rogue = RawServer::start(|_| RawAnswer::answer(200, "", b"reached")).await;
     let base = rogue.base.replace("127.0.0.1", "localhost");
     let names = NameServer::new(&[("localhost", &[&["127.0.0.1"], &[PUBLIC]])]);
     let street = Street::new(Some(&base), Some(network(&rogue, &names))).await;
-    assert_eq!(street.send(&errand("/things")).await.cursor, b"reached");
-    street.refused(&errand("/things"), RefusalReason::Address, "the address of localhost").await;
+    assert_eq!(street.send(&page_request("/things")).await.cursor, b"reached");
+    street
+        .refused(&page_request("/things"), RefusalReason::Address, "the address of localhost")
+        .await;
 }
 
 fn lead_by_path() -> impl Fn(&str) -> RawAnswer + Send + Sync + 'static {
@@ -144,7 +152,7 @@ fn lead_by_path() -> impl Fn(&str) -> RawAnswer + Send + Sync + 'static {
 }
 
 #[tokio::test]
-async fn case_35_redirects_lead_nowhere_else() {
+async fn redirects_lead_nowhere_else() {
     let rogue = RawServer::tls(NAMES, lead_by_path()).await;
     let all: &[&[&str]] = &[&[PUBLIC]];
     let names = NameServer::new(&[
@@ -174,21 +182,21 @@ async fn case_35_redirects_lead_nowhere_else() {
     for place in &places {
         for status in ["302", "303", "307"] {
             let path = format!("/{status}?to={place}");
-            let request = errand(&path);
+            let request = page_request(&path);
             let before = rogue.heads().len();
             street.refused(&request, RefusalReason::Redirect, "a redirect was refused: ").await;
             assert_eq!(rogue.heads().len(), before + 1, "{path}");
         }
     }
     // The name is on the list, but its address is private.
-    let request = errand("/302?to=https://eu.pods.example.com/x");
+    let request = page_request("/302?to=https://eu.pods.example.com/x");
     street.refused(&request, RefusalReason::Redirect, "the address of eu.pods.example.com").await;
     assert!(!names.asked().contains(&"evil.example".to_owned()));
 }
 
 /// An allowed host may be led to, but nothing that says who asks goes along, nor comes back.
 #[tokio::test]
-async fn case_35_credentials_stay_with_their_host() {
+async fn credentials_stay_with_their_host_on_redirects() {
     let back = "https://api.example.com/back";
     let rogue = RawServer::tls(NAMES, move |head| match head.split(' ').nth(1) {
         Some("/own") => RawAnswer::lead(302, "/here"),
@@ -209,7 +217,7 @@ async fn case_35_credentials_stay_with_their_host() {
         let columns = ["primary", "x-tenant", "acme", "accept", "text/csv"].map(str::to_owned);
         for path in ["/own", "/far"] {
             let columns = columns.to_vec();
-            let request = PageRequest { columns, limit: 512, ..errand(path) };
+            let request = PageRequest { columns, limit: 512, ..page_request(path) };
             assert_eq!(street.send(&request).await.cursor, b"end");
         }
         let heads = rogue.heads().split_off(before);
@@ -225,7 +233,7 @@ async fn case_35_credentials_stay_with_their_host() {
 }
 
 #[tokio::test]
-async fn case_35_redirects_end_and_do_nothing_twice() {
+async fn redirects_end_and_do_nothing_twice() {
     let rogue = RawServer::start(|head| {
         let mut words = head.split(' ');
         let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -241,7 +249,7 @@ async fn case_35_redirects_end_and_do_nothing_twice() {
     })
     .await;
     let street = Street::new(Some(&rogue.base), None).await;
-    street.refused(&errand("/loop"), RefusalReason::Redirect, "more than 5 in a row").await;
+    street.refused(&page_request("/loop"), RefusalReason::Redirect, "more than 5 in a row").await;
     assert_eq!(rogue.heads().len(), 6);
     for (method, path, status, body) in [
         (0, "/302", 200, "GET"),
@@ -269,17 +277,18 @@ async fn case_35_redirects_end_and_do_nothing_twice() {
 
 /// The body of a token request is the credentials themselves.
 #[tokio::test]
-async fn case_35_a_token_endpoint_leads_nowhere() {
+async fn redirect_of_a_token_endpoint_is_not_followed() {
     let rogue = RawServer::start(|_| RawAnswer::lead(307, "/elsewhere")).await;
     let street = Street::with(Some(&rogue.base), client_credentials(), None).await;
-    let error = street.open().await.read_page(&errand("/things")).await.unwrap_err().to_string();
+    let error =
+        street.open().await.read_page(&page_request("/things")).await.unwrap_err().to_string();
     assert!(error.contains("HTTP 307"), "{error}");
     assert_eq!(rogue.heads().len(), 1);
     street.neighbour_works().await;
 }
 
 #[tokio::test]
-async fn case_36_headers_are_not_smuggled() {
+async fn headers_are_not_smuggled() {
     let rogue = RawServer::start(|_| RawAnswer::answer(200, "", b"reached")).await;
     let street = Street::new(Some(&rogue.base), None).await;
     for name in [
@@ -322,7 +331,7 @@ async fn case_36_headers_are_not_smuggled() {
 }
 
 #[tokio::test]
-async fn case_37_a_path_is_no_url() {
+async fn path_that_is_a_url_is_refused() {
     let rogue = RawServer::start(|_| RawAnswer::answer(200, "", b"reached")).await;
     let street = Street::new(Some(&format!("{}/base", rogue.base)), None).await;
     for path in [
@@ -357,10 +366,10 @@ async fn case_37_a_path_is_no_url() {
         "/..;a=b/x",
         "/%252e%252e/x",
     ] {
-        street.refused(&errand(path), RefusalReason::Path, "path").await;
+        street.refused(&page_request(path), RefusalReason::Path, "path").await;
     }
     assert_eq!(rogue.heads(), Vec::<String>::new());
-    street.send(&errand("/a%2Fb/@evil.example/c?d=https://evil.example/../")).await;
+    street.send(&page_request("/a%2Fb/@evil.example/c?d=https://evil.example/../")).await;
     let heads = rogue.heads();
     let line = "GET /base/a%2Fb/@evil.example/c?d=https://evil.example/../ HTTP/1.1";
     assert_eq!(heads[0].lines().next(), Some(line));
@@ -368,19 +377,19 @@ async fn case_37_a_path_is_no_url() {
 
 /// A guest names slots of its own manifest; whose they are is known from its job.
 #[tokio::test]
-async fn case_41_another_tenants_slot() {
+async fn slot_of_another_system_is_refused() {
     let rogue = RawServer::start(|_| RawAnswer::answer(200, "", b"reached")).await;
     let street = Street::new(Some(&rogue.base), None).await;
     for slot in ["neighbour", "neighbour/primary", "primary@neighbour", "../neighbour", "0", ""] {
-        let request = PageRequest { columns: vec![slot.to_owned()], ..errand("/things") };
+        let request = PageRequest { columns: vec![slot.to_owned()], ..page_request("/things") };
         street.refused(&request, RefusalReason::Slot, "no slot").await;
     }
     let request = PageRequest {
         columns: ["primary", "neighbour"].map(str::to_owned).to_vec(),
-        ..errand("/things")
+        ..page_request("/things")
     };
     street.refused(&request, RefusalReason::Quota, "no quota").await;
-    street.send(&errand("/things")).await;
+    street.send(&page_request("/things")).await;
     let theirs = street.neighbour.seen("/things");
     assert!(theirs.iter().all(|seen| seen.authorization == "Bearer neighbours-token"));
     assert!(rogue.heads().iter().all(|head| !head.contains("neighbours-token")));
@@ -392,18 +401,18 @@ async fn case_41_another_tenants_slot() {
 /// guest has no secret to tell, each call has its cap of requests, and what leaves is counted, so
 /// that an unusual amount can be seen.
 #[tokio::test]
-async fn case_42_exfiltration_by_path_is_counted_and_raises_an_alarm() {
+async fn exfiltration_by_path_is_counted_and_raises_an_alarm() {
     let rogue = RawServer::tls(NAMES, |_| RawAnswer::answer(200, "", b"thanks")).await;
     let names = NameServer::new(&[("api.example.com", &[&[PUBLIC]])]);
     let street = Street::new(None, Some(network(&rogue, &names))).await;
     let told = "c2VjcmV0".repeat(1_000);
     let label = "c2VjcmV0".repeat(7);
     for path in [format!("//{label}.evil.example/"), format!("/{told}%00")] {
-        street.refused(&errand(&path), RefusalReason::Path, "path").await;
+        street.refused(&page_request(&path), RefusalReason::Path, "path").await;
     }
     assert!(names.asked().is_empty());
     for n in 1..=3_u64 {
-        street.send(&errand(&format!("/{told}"))).await;
+        street.send(&page_request(&format!("/{told}"))).await;
         let traffic = street.house.runtime.traffic("acme").unwrap();
         assert_eq!((traffic.requests, traffic.target_bytes), (n, n * 8_001));
     }
@@ -412,11 +421,11 @@ async fn case_42_exfiltration_by_path_is_counted_and_raises_an_alarm() {
     assert_eq!(traffic().alarms, 0);
     let flood = format!("/{}", "c2VjcmV0".repeat(4_000));
     for _ in 0..=TARGET_BYTES_USUAL / flood.len() {
-        street.send(&errand(&flood)).await;
+        street.send(&page_request(&flood)).await;
     }
     assert_eq!(traffic().alarms, 1, "{} bytes", traffic().target_bytes);
     let stops = street.house.runtime.stops();
-    let counted = stops.iter().find(|stop| stop.cause == Cause::Unusual).unwrap();
+    let counted = stops.iter().find(|stop| stop.cause == CountedCause::Unusual).unwrap();
     assert_eq!((counted.system.as_str(), counted.times), ("acme", 1));
     let mut lines = street.audit.drain_lines();
     lines.retain(|line| line.starts_with("message=egress unusual plugin=courier version=1.0.0"));
@@ -424,7 +433,7 @@ async fn case_42_exfiltration_by_path_is_counted_and_raises_an_alarm() {
         lines.len() == 1 && lines[0].ends_with("system=acme unusual=target-bytes"),
         "{lines:?}"
     );
-    let requests = crate::Limits::connector().requests;
+    let requests = crate::GuestLimits::connector().requests;
     assert!(requests <= 10_000, "a call has its cap: {requests}");
     street.neighbour_works().await;
 }

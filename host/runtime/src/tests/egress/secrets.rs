@@ -1,4 +1,4 @@
-//! A server that gives back what it was sent, in every form (case 40).
+//! A server that gives back what it was sent, in every form (`host/egress/SECURITY.md` E9).
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
@@ -40,7 +40,7 @@ fn spellings(secret: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn case_40_an_echo_is_scrubbed_in_every_form() {
+async fn echo_is_redacted_in_every_form() {
     let rogue = RawServer::start(|head| {
         let mut path = head.split(' ').nth(1).unwrap_or_default().split('/').skip(1);
         let (way, number) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
@@ -61,7 +61,7 @@ async fn case_40_an_echo_is_scrubbed_in_every_form() {
     let street = Street::new(Some(&rogue.base), None).await;
     for (number, echo) in spellings(TOKEN).iter().enumerate() {
         for way in ["plain", "gzip", "zstd", "error", "redirect"] {
-            let body = street.send(&errand(&format!("/{way}/{number}"))).await.cursor;
+            let body = street.send(&page_request(&format!("/{way}/{number}"))).await.cursor;
             let body = String::from_utf8(body).unwrap();
             assert!(body.contains("[redacted]"), "{way} {echo}: {body}");
             assert!(!body.contains(echo.as_str()), "{way}: {body}");
@@ -72,7 +72,7 @@ async fn case_40_an_echo_is_scrubbed_in_every_form() {
 
 /// A slow answer echoes a token that was replaced in the meantime, more than once.
 #[tokio::test]
-async fn case_40_rotated_secrets_are_scrubbed_too() {
+async fn rotated_secrets_are_redacted() {
     let all = Arc::<Mutex<Vec<String>>>::default();
     let log = Arc::clone(&all);
     let server = Server::start(move |base, seen, before| {
@@ -94,10 +94,10 @@ async fn case_40_rotated_secrets_are_scrubbed_too() {
         let street = Street::with(Some(&server.base), auth, None).await;
         let job = street.open().await;
         for _ in 0..3 {
-            job.read_page(&errand("/things")).await.unwrap();
+            job.read_page(&page_request("/things")).await.unwrap();
             job.check().await.unwrap();
         }
-        let body = job.read_page(&errand("/things")).await.unwrap().cursor;
+        let body = job.read_page(&page_request("/things")).await.unwrap().cursor;
         let body = String::from_utf8(body).unwrap();
         assert!(body.contains("[redacted]"), "{body}");
         let shown = all.lock().unwrap().clone();
@@ -110,7 +110,7 @@ async fn case_40_rotated_secrets_are_scrubbed_too() {
 
 /// The secrets for `signing` are the server's own, so it may echo them as well.
 #[tokio::test]
-async fn case_40_signing_secrets_are_scrubbed() {
+async fn signing_secrets_are_redacted() {
     let rogue =
         RawServer::start(|_| RawAnswer::answer(200, "", b"webhook-secret-1 was used")).await;
     let audit = CapturedLog::start("renkei::audit");
@@ -120,21 +120,22 @@ async fn case_40_signing_secrets_are_scrubbed() {
     };
     let house = House::new(&[Fixture::Courier], vec![config]).await;
     let job = house.runtime.open("acme").await.unwrap();
-    let page = job.read_page(&errand("/things")).await.unwrap();
+    let page = job.read_page(&page_request("/things")).await.unwrap();
     assert_eq!(page.cursor, b"[redacted] was used");
     assert_eq!(refusals(&audit), Vec::<String>::new());
 }
 
 /// A failure tells no more than an answer.
 #[tokio::test]
-async fn case_40_failures_hold_no_secret() {
+async fn failures_hold_no_secret() {
     let server = Server::start(|_, seen, _| {
         let error = format!(r#"{{"error":"{}"}}"#, seen.body.replace('"', ""));
         (400, vec![], error.into_bytes())
     })
     .await;
     let street = Street::with(Some(&server.base), client_credentials(), None).await;
-    let error = street.open().await.read_page(&errand("/things")).await.unwrap_err().to_string();
+    let error =
+        street.open().await.read_page(&page_request("/things")).await.unwrap_err().to_string();
     assert!(error.contains("HTTP 400") && !error.contains("client-secret-1"), "{error}");
     street.neighbour_works().await;
 }

@@ -7,12 +7,12 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, LinkerInstance, Lower, Resource, ResourceType};
 
-use super::Ended;
-use crate::sandbox::instance::State;
+use crate::sandbox::instance::guest_state::GuestState;
+use crate::sandbox::instance::wasi_environment::GuestExit;
 
-/// How many bytes a stream takes at once.
+/// The bytes that a stream takes at once.
 const WRITE_BYTES_MAX: u64 = 64 << 10;
-/// How fine the clocks are.
+/// The resolution of the clocks.
 const NS_PER_MS: u64 = 1_000_000;
 
 const STDIN: u32 = 0;
@@ -50,10 +50,10 @@ enum StreamError {
     Closed,
 }
 
-type Cx<'a> = StoreContextMut<'a, State>;
+type Cx<'a> = StoreContextMut<'a, GuestState>;
 type Answer<T> = wasmtime::Result<(T,)>;
 type Streamed<T> = Answer<Result<T, StreamError>>;
-type Instance<'a> = LinkerInstance<'a, State>;
+type Instance<'a> = LinkerInstance<'a, GuestState>;
 
 /// The type behind a resource's name, which is the same in every interface that uses it.
 pub(super) fn resource(name: &str) -> ResourceType {
@@ -88,14 +88,14 @@ pub(super) fn function(
     defined.transpose().map(|defined| defined.is_some())
 }
 
-/// What a definition came to; nothing if there is none.
+/// The result of a definition; none if there is none.
 type Defined = Option<wasmtime::Result<()>>;
 
 fn clock(to: &mut Instance<'_>, interface: &str, name: &str) -> Defined {
     let wall = interface == "wasi:clocks/wall-clock";
     Some(match (wall, name) {
         (true, "now") => to.func_wrap(name, |cx: Cx<'_>, (): ()| -> Answer<Datetime> {
-            let ms = cx.data().surroundings.now_ms();
+            let ms = cx.data().environment.now_ms();
             let nanoseconds = u32::try_from(ms % 1_000 * NS_PER_MS).unwrap_or_default();
             Ok((Datetime { seconds: ms / 1_000, nanoseconds },))
         }),
@@ -103,7 +103,7 @@ fn clock(to: &mut Instance<'_>, interface: &str, name: &str) -> Defined {
             Ok((Datetime { seconds: 0, nanoseconds: 1_000_000 },))
         }),
         (false, "now") => to.func_wrap(name, |mut cx: Cx<'_>, (): ()| -> Answer<u64> {
-            Ok((cx.data_mut().surroundings.monotonic_ms().saturating_mul(NS_PER_MS),))
+            Ok((cx.data_mut().environment.monotonic_ms().saturating_mul(NS_PER_MS),))
         }),
         (false, "resolution") => {
             to.func_wrap(name, |_: Cx<'_>, (): ()| -> Answer<u64> { Ok((NS_PER_MS,)) })
@@ -116,17 +116,17 @@ fn random(to: &mut Instance<'_>, name: &str) -> Defined {
     Some(match name {
         "get-random-bytes" | "get-insecure-random-bytes" => {
             to.func_wrap(name, |mut cx: Cx<'_>, (count,): (u64,)| -> Answer<Vec<u8>> {
-                Ok((cx.data_mut().surroundings.random_bytes(count)?,))
+                Ok((cx.data_mut().environment.random_bytes(count)?,))
             })
         }
         "get-random-u64" | "get-insecure-random-u64" => {
             to.func_wrap(name, |mut cx: Cx<'_>, (): ()| -> Answer<u64> {
-                Ok((cx.data_mut().surroundings.random_u64()?,))
+                Ok((cx.data_mut().environment.random_u64()?,))
             })
         }
         "insecure-seed" => to.func_wrap(name, |mut cx: Cx<'_>, (): ()| -> Answer<(u64, u64)> {
-            let surroundings = &mut cx.data_mut().surroundings;
-            Ok(((surroundings.random_u64()?, surroundings.random_u64()?),))
+            let environment = &mut cx.data_mut().environment;
+            Ok(((environment.random_u64()?, environment.random_u64()?),))
         }),
         _ => return None,
     })
@@ -207,13 +207,14 @@ fn process(to: &mut Instance<'_>, interface: &str, name: &str) -> Defined {
         ("wasi:cli/environment", "initial-cwd") => {
             to.func_wrap(name, |_: Cx<'_>, (): ()| -> Answer<Option<String>> { Ok((None,)) })
         }
-        ("wasi:cli/exit", "exit") => to
-            .func_wrap(name, |_: Cx<'_>, _: (Result<(), ()>,)| -> wasmtime::Result<()> {
-                Err(Ended::Exit.into())
-            }),
+        ("wasi:cli/exit", "exit") => {
+            to.func_wrap(name, |_: Cx<'_>, _: (Result<(), ()>,)| -> wasmtime::Result<()> {
+                Err(GuestExit::Exit.into())
+            })
+        }
         ("wasi:cli/exit", "exit-with-code") => to
             .func_wrap(name, |_: Cx<'_>, _: (u8,)| -> wasmtime::Result<()> {
-                Err(Ended::Exit.into())
+                Err(GuestExit::Exit.into())
             }),
         ("wasi:cli/stdin", "get-stdin") => to
             .func_wrap(name, |_: Cx<'_>, (): ()| -> Answer<Resource<Input>> {

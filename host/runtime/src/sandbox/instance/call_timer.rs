@@ -9,23 +9,23 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-/// How soon the timer looks again while the guest waits with almost no time left.
+/// The time after which the timer looks again while the guest waits with almost no time left.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Shared by a guest's state, where waits begin and end, and the timer around its call.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Patience(Arc<Mutex<Waits>>);
+pub(crate) struct CallTimer(Arc<Mutex<TimedWaits>>);
 
 #[derive(Debug, Default)]
-struct Waits {
+struct TimedWaits {
     over: Duration,
     since: Option<Instant>,
 }
 
 /// A wait under way; it ends when this goes, also with a call that is cancelled.
-pub(crate) struct Waiting(Patience);
+pub(crate) struct PausedTimer(CallTimer);
 
-impl Drop for Waiting {
+impl Drop for PausedTimer {
     fn drop(&mut self) {
         let mut waits = self.0.waits();
         let last = waits.since.take().map_or(Duration::ZERO, |since| since.elapsed());
@@ -33,11 +33,11 @@ impl Drop for Waiting {
     }
 }
 
-impl Patience {
+impl CallTimer {
     /// The guest waits from now on.
-    pub(crate) fn wait(&self) -> Waiting {
+    pub(crate) fn wait(&self) -> PausedTimer {
         self.waits().since = Some(Instant::now());
-        Waiting(self.clone())
+        PausedTimer(self.clone())
     }
 
     /// Runs `call` to its end; nothing if it took longer than so many ms besides its waits.
@@ -61,7 +61,7 @@ impl Patience {
         waits.over.saturating_add(waits.since.map_or(Duration::ZERO, |since| since.elapsed()))
     }
 
-    fn waits(&self) -> MutexGuard<'_, Waits> {
+    fn waits(&self) -> MutexGuard<'_, TimedWaits> {
         // Two times that belong to nothing else: usable whatever happened to another holder.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -80,37 +80,37 @@ mod tests {
 
     #[tokio::test]
     async fn waits_do_not_count() {
-        let patience = Patience::default();
+        let timer = CallTimer::default();
         let call = async {
             for _ in 0..3 {
-                let _waiting = patience.wait();
+                let _waiting = timer.wait();
                 pass(40).await;
             }
             "done"
         };
-        assert_eq!(patience.bound(60, call).await, Some("done"));
-        assert!(patience.waited() >= Duration::from_millis(120));
+        assert_eq!(timer.bound(60, call).await, Some("done"));
+        assert!(timer.waited() >= Duration::from_millis(120));
     }
 
     #[tokio::test]
     async fn earlier_waits_buy_nothing() {
-        let patience = Patience::default();
-        drop(patience.wait());
-        patience.waits().over = Duration::from_secs(3600);
-        assert_eq!(patience.bound(20, pending::<()>()).await, None);
+        let timer = CallTimer::default();
+        drop(timer.wait());
+        timer.waits().over = Duration::from_secs(3600);
+        assert_eq!(timer.bound(20, pending::<()>()).await, None);
     }
 
     #[tokio::test]
     async fn time_beside_waits_is_bounded() {
-        let patience = Patience::default();
+        let timer = CallTimer::default();
         let call = async {
-            let waiting = patience.wait();
+            let waiting = timer.wait();
             pass(50).await;
             drop(waiting);
             pending::<()>().await;
         };
         let began = Instant::now();
-        assert_eq!(patience.bound(30, call).await, None);
+        assert_eq!(timer.bound(30, call).await, None);
         assert!(began.elapsed() >= Duration::from_millis(80));
     }
 }
