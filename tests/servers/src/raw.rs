@@ -18,7 +18,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 pub use http2::Fields;
 
-/// What is written after a request's head came; then the connection is closed.
+/// Bytes that are written after a request's head came; then the connection is closed.
 pub enum RawAnswer {
     /// These bytes.
     Once(Vec<u8>),
@@ -135,7 +135,7 @@ fn acceptor(made: rcgen::CertifiedKey<rcgen::KeyPair>, speaks: &Speaks) -> TlsAc
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// What it says, and in which version.
+/// The answer, by the version of HTTP that it is written in.
 enum Speaks {
     Http1(Box<dyn Fn(&str) -> RawAnswer + Send + Sync>),
     Http2(Vec<Fields>),

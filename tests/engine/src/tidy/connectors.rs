@@ -1,7 +1,7 @@
 //! Every connector has the same files in the same places, so that who knows one knows them all. The
 //! template for authors has them too.
 //!
-//! What one connector needs besides lies below one of these files, as a child module, or is an
+//! Whatever else one connector needs lies below one of these files, as a child module, or is an
 //! extra that this test names with its reason.
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::sources::{collect_files, root};
 
-/// What every connector has in its folder, in `src` and in `tests`.
+/// Files of every connector: in its folder, in `src` and in `tests`.
 const FILES: [&str; 16] = [
     "API.md",
     "Cargo.toml",
@@ -39,7 +39,7 @@ const MODULES: [&str; 10] = [
 /// The types that every `error.rs` has, by the words that declare them.
 const ERROR_TYPES: [&str; 2] = ["struct ApiError ", "enum CallFailure "];
 
-/// What one connector has besides, and why.
+/// Further files: the connector, the file, and the reason.
 const EXTRAS: [(&str, &str, &str); 2] = [
     ("hubspot", "src/associations.rs", "HubSpot keeps references apart from records"),
     ("template", ".gitignore", "a plugin that is made from it stands in a repository of its own"),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::sources::{check_files, count_code_lines, is_test};
 
 const FILE_LINES_MAX: usize = 500;
+const FILE_LINES_MEDIAN: usize = 160;
 const FUNCTION_LINES_MAX: usize = 70;
 const WIDTH_MAX: usize = 100;
 const BANNED_NAMES: [&str; 5] = ["mod.rs", "common", "utils", "helpers", "manager"];
@@ -39,6 +40,20 @@ fn files_functions_and_lines_are_short() {
             }
         }
     });
+}
+
+#[test]
+fn half_of_the_product_files_are_short() {
+    let lengths = std::cell::RefCell::new(Vec::new());
+    check_files(".rs", |path, text, _| {
+        if path.starts_with("host") && !is_test(path) {
+            lengths.borrow_mut().push(count_code_lines(text));
+        }
+    });
+    let mut lengths = lengths.into_inner();
+    lengths.sort_unstable();
+    let median = lengths[lengths.len() / 2];
+    assert!(median <= FILE_LINES_MEDIAN, "the median is {median} lines; split files by topic");
 }
 
 /// A string or an address that has no place to break.

@@ -1,4 +1,4 @@
-//! What real client libraries send to Salesforce is taken.
+//! Requests that real client libraries send to Salesforce are taken.
 //!
 //! The rules are `host/sync/RULES.md` S5, S6 and S9 to S11.
 
