@@ -96,7 +96,7 @@ impl Host {
         let mut schemas = Schemas::new();
         let mut others = Vec::new();
         for system in self.spec.systems() {
-            match self.ask(system).await {
+            match self.describe_system(system).await {
                 Ok((account, found, failed)) => {
                     self.learn(system, &account, &found);
                     answers.accounts.push((system.to_owned(), account));
@@ -145,7 +145,7 @@ impl Host {
     /// Asks systems again that did not answer before, until they have said what their days are.
     pub(crate) async fn learn_missing(&self) {
         for system in self.spec.unlearned() {
-            if let Ok((account, found, _)) = self.ask(system).await {
+            if let Ok((account, found, _)) = self.describe_system(system).await {
                 self.learn(system, &account, &found);
             }
         }
@@ -160,7 +160,7 @@ impl Host {
 
     /// The account, its schemas, and the objects that it refuses to describe. An object that the
     /// account lacks has no schema (`host/sync/RULES.md` V14).
-    async fn ask(
+    async fn describe_system(
         &self,
         system: &str,
     ) -> Result<(Account, Vec<Schema>, UndescribedObjects), PluginError> {
@@ -192,7 +192,7 @@ impl Host {
                 .is_ok_and(|stamps| stamps.keys().any(|(known, _)| known == system));
             if !is_known
                 && self.verified.has(system)
-                && let Err(error) = self.ask(system).await
+                && let Err(error) = self.describe_system(system).await
             {
                 let error = text::message(&error.to_string());
                 tracing::warn!(system, error, "the schema cannot be read");

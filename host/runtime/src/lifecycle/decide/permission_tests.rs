@@ -84,7 +84,7 @@ fn permission_that_was_not_decided_waits() {
 }
 
 /// The permissions that a first version is given.
-fn given(one: &Manifest) -> StoredPermissions {
+fn granted_to(one: &Manifest) -> StoredPermissions {
     StoredPermissions::from_iter(one.permissions())
 }
 
@@ -116,7 +116,7 @@ fn awaited(allowed: StoredPermissions, two: &Manifest) -> Vec<String> {
 #[test]
 fn change_of_where_credentials_go_waits() {
     let one = changed(with_status);
-    assert!(awaited(given(&one), &one).is_empty());
+    assert!(awaited(granted_to(&one), &one).is_empty());
     let cases: [(&str, &str, &[&str]); 6] = [
         (
             "allow = [\"https://api.example.com\"",
@@ -139,7 +139,7 @@ fn change_of_where_credentials_go_waits() {
     ];
     for (from, to, more) in cases {
         let two = changed(|manifest| with_status(manifest).replacen(from, to, 1));
-        assert_eq!(awaited(given(&one), &two), more, "{to}");
+        assert_eq!(awaited(granted_to(&one), &two), more, "{to}");
     }
     let bearer_only = |manifest: String| {
         let (before, after) = manifest.split_once("auth = [").unwrap();
@@ -147,8 +147,8 @@ fn change_of_where_credentials_go_waits() {
         format!("{before}auth = [\"bearer\"]{after}")
     };
     let fewer = changed(bearer_only);
-    assert!(awaited(given(&changed(|m| m)), &fewer).is_empty(), "less is never asked");
-    let more = awaited(given(&fewer), &changed(|m| m));
+    assert!(awaited(granted_to(&changed(|m| m)), &fewer).is_empty(), "less is never asked");
+    let more = awaited(granted_to(&fewer), &changed(|m| m));
     assert_eq!(more, &ASKED[1..4], "more ways to authenticate");
 }
 
@@ -170,7 +170,7 @@ fn host_of_another_slot_waits_for_the_slot_with_credentials() {
         "host:primary:https://status.evil.example",
         "token:primary:basic:/collect",
     ];
-    assert_eq!(awaited(given(&changed(with_status)), &two), more);
+    assert_eq!(awaited(granted_to(&changed(with_status)), &two), more);
 }
 
 #[test]
