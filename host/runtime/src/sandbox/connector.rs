@@ -48,7 +48,7 @@ impl ConnectorGuest {
     }
 }
 
-/// True where a job has its guest.
+/// The guest of a job: at hand, in a call, or gone with the reason.
 enum JobState {
     Ready(Box<ConnectorGuest>),
     InCall,
