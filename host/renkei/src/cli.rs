@@ -165,8 +165,8 @@ who asked) are there whatever --log says; `--log warn,renkei::audit=off` leaves 
 
     /// Answer an open review, or reverse what a rule decided.
     ///
-    /// The next cycle acts on the answer. A running `renkei serve` takes it between two cycles; in a
-    /// long cycle it notes the answer, which counts when the cycle has ended.
+    /// The next cycle acts on the answer. A running `renkei serve` takes it between two cycles; in
+    /// a long cycle it notes the answer, which counts when the cycle has ended.
     #[command(after_help = "Examples:
   renkei status --dir sync                          lists open reviews with their ids
   renkei decide 3f2a take salesforce --dir sync     that system's value stands

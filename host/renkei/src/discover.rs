@@ -32,7 +32,7 @@ pub(crate) async fn discover(
     Ok((schemas, refused))
 }
 
-/// Returns whether an error may be about one object while others answer: so may be an answer of trouble
+/// True if an error may be about one object while others answer: so may be an answer of trouble
 /// (500) and no answer, once the account has answered.
 fn is_about_one(error: &PluginError) -> bool {
     use PluginError::{Forbidden, Host, Invalid, NotFound, Unsupported};

@@ -175,8 +175,8 @@ pub(crate) struct TestArgs {
     pub(crate) report: Option<PathBuf>,
     /// Simulator for a connector; without, the one its manifest names.
     ///
-    /// `hubspot` and `salesforce` are started for the test. A URL names a simulator on loopback that
-    /// runs already.
+    /// `hubspot` and `salesforce` are started for the test. A URL names a simulator on loopback
+    /// that runs already.
     #[arg(long, value_name = "NAME|URL")]
     pub(crate) simulator: Option<String>,
     /// Authentication of the simulator at a URL.

@@ -154,8 +154,8 @@ pub(crate) struct EntityFile {
     pub(crate) delete_guard: Option<u64>,
     /// `ask` (the default) or `allow`.
     pub(crate) on_cascade: Option<Spanned<String>>,
-    /// The time between two comparisons of all ids and versions with what is known: `24h` (the default), `7d`,
-    /// `90m`, or `off`.
+    /// The time between two comparisons of all ids and versions with what is known: `24h` (the
+    /// default), `7d`, `90m`, or `off`.
     pub(crate) sweep: Option<Spanned<String>>,
     /// The objects that play the entity.
     #[serde(default)]

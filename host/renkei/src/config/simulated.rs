@@ -1,7 +1,7 @@
 //! Configurations whose systems are simulators that end with the process that started them.
 //!
-//! `renkei demo` writes such a configuration. Its first line tells it apart, so that a command which
-//! finds nobody at home can say why.
+//! `renkei demo` writes such a configuration. Its first line tells it apart, so that a command
+//! which finds nobody at home can say why.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! The edits of the demo's people between the first and the second sync, on both sides: the cases that
-//! break naive links.
+//! The edits of the demo's people between the first and the second sync, on both sides: the cases
+//! that break naive links.
 //!
 //! Each edit is remembered, so that `verify` can tell whether it was kept, superseded by a rule, or
 //! lost.

@@ -1,5 +1,5 @@
-//! Facts that the judge takes from the store: which records belong together, and which reviews are open
-//! or were decided by a rule.
+//! Facts that the judge takes from the store: which records belong together, and which reviews are
+//! open or were decided by a rule.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

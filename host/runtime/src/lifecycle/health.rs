@@ -274,10 +274,10 @@ mod tests {
         for seconds in [2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
             let verdict = health.record(CallResult::Fault, now_ms);
             let until_ms = now_ms + seconds * 1_000;
-            assert!(
-                matches!(verdict, HealthVerdict::Quarantine { until_ms: until, .. } if until == until_ms),
-                "{seconds}: {verdict:?}"
-            );
+            let HealthVerdict::Quarantine { until_ms: until, .. } = verdict else {
+                panic!("{seconds}: {verdict:?}");
+            };
+            assert_eq!(until, until_ms, "{seconds}");
             now_ms = until_ms;
         }
         assert_eq!(health.record(CallResult::Good, now_ms), HealthVerdict::Fine);

@@ -1,7 +1,8 @@
 //! Permissions as the file of plugin states holds them: a list of texts.
 //!
-//! A file of an older version can hold texts that are no permission any more, such as a host without
-//! its slot. They allow and deny nothing, and they stay in the file for a version that knows them.
+//! A file of an older version can hold texts that are no permission any more, such as a host
+//! without its slot. They allow and deny nothing, and they stay in the file for a version that
+//! knows them.
 
 use std::collections::BTreeSet;
 

@@ -16,10 +16,10 @@ use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
-    Awaited, EntityPlan, Failure, FailureClass, JournalEntry, Link, LinkId, LinkStatus, LinkView,
-    OutboxEntry, RecordKey, RecordState, RecordStatus, Review, ReviewStatus, ReviewSubject,
+    Awaited, EntityPlan, Failure, FailureClass, FieldWrite, JournalEntry, Link, LinkId, LinkStatus,
+    LinkView, OutboxEntry, RecordKey, RecordState, RecordStatus, Review, ReviewStatus,
+    ReviewSubject,
 };
-use crate::model::value::Cell;
 use crate::plan::cascades::WentAlong;
 use crate::plan::check;
 use crate::plan::deletion_hold::DeletionHold;
@@ -267,14 +267,7 @@ impl<'s> LinkChunk<'s> {
             found.failures.extend(self.unrendered(member, draft, &rendered.notes));
             notes.extend(rendered.notes);
             for settled in &rendered.settled {
-                mark_field_told(
-                    self.entity,
-                    &mut plan.records,
-                    view,
-                    draft,
-                    &settled.field,
-                    &settled.after,
-                );
+                mark_field_told(self.entity, &mut plan.records, view, (draft, settled));
             }
             let Some(entry) = rendered.entry else { continue };
             if !plan.link.failures.is_empty() {
@@ -472,16 +465,14 @@ fn mark_field_told(
     entity: &EntitySpec,
     records: &mut Vec<Arc<RecordState>>,
     view: &LinkView,
-    draft: &PlannedWrite,
-    field: &str,
-    agreed: &Cell,
+    (draft, settled): (&PlannedWrite, &FieldWrite),
 ) {
     let is_target = |record: &RecordState| {
         Some(&record.key.id) == draft.id.as_ref()
             && entity.member(&record.key.system, &record.key.object).map(|(position, _)| position)
                 == Some(draft.member)
     };
-    let Some((position, _)) = entity.field(field) else { return };
+    let Some((position, _)) = entity.field(&settled.field) else { return };
     let mut record = match records.iter().position(|record| is_target(record)) {
         Some(index) => records.swap_remove(index),
         None => match view.records.iter().find(|record| is_target(record)) {
@@ -490,7 +481,7 @@ fn mark_field_told(
         },
     };
     if let Some(state) = Arc::make_mut(&mut record).fields.get_mut(position.0) {
-        state.agreed.clone_from(agreed);
+        state.agreed.clone_from(&settled.after);
     }
     records.push(record);
 }

@@ -70,7 +70,7 @@ fn numbered_rules() -> BTreeMap<String, BTreeSet<String>> {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).unwrap();
         let headings = text.lines().filter_map(|line| line.strip_prefix("### "));
-        let numbers = headings.filter_map(|heading| heading.split([' ', ':']).next());
+        let numbers = headings.filter_map(|heading| heading.split([' ', ':', '.']).next());
         rules.entry(name).or_default().extend(numbers.map(str::to_owned));
     }
     rules
@@ -112,7 +112,7 @@ fn every_cited_document_and_rule_is_there() {
 /// anywhere below its own folder.
 fn is_there(named: &str, document: &Path, sources: &[PathBuf]) -> bool {
     let folder = document.parent().unwrap_or(document);
-    let named = Path::new(named);
+    let named = Path::new(named.trim_start_matches("../"));
     let is_bare = named.components().count() == 1;
     sources.iter().any(|file| file.ends_with(named) && (!is_bare || file.starts_with(folder)))
 }

@@ -73,8 +73,8 @@ impl Days {
         self.0.get()?.zone.as_ref()
     }
 
-    /// A cell of a field of days as this column takes it. `None` while the facts are not learned, and
-    /// for a day over a column of moments without a time zone.
+    /// A cell of a field of days as this column takes it. `None` while the facts are not learned,
+    /// and for a day over a column of moments without a time zone.
     pub fn outward(&self, column: &str, cell: Cell) -> Option<Cell> {
         let Some(Value::Date(day)) = &cell else { return Some(cell) };
         if !self.0.get()?.moments.contains(column) {
