@@ -83,7 +83,7 @@ fn kit_uses_a_simulator_at_a_url() {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let said = text(&output.stderr);
     assert!(said.contains(&format!("nothing answers at {dead} (")), "{said}");
-    assert!(said.contains("is it running? Start your simulator"), "{said}");
+    assert!(said.contains("hint: start your simulator there"), "{said}");
     // A system that might be a real one is not touched.
     let output = run(&["plugin", "test", path(&file), "--simulator", "https://api.example.com"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");

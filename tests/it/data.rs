@@ -75,5 +75,5 @@ fn error_does_not_repeat_a_word_of_five_megabytes() {
     let (code, said) = site.attempt("sync");
     assert_eq!(code, 2);
     assert!(said.len() < 2_000, "{} bytes", said.len());
-    assert!(!said.contains('\u{1b}') && said.contains("is loaded; copy its .wasm"), "{said}");
+    assert!(!said.contains('\u{1b}') && said.contains("hint: copy its .wasm"), "{said}");
 }
