@@ -76,4 +76,5 @@ fn error_does_not_repeat_a_word_of_five_megabytes() {
     assert_eq!(code, 2);
     assert!(said.len() < 2_000, "{} bytes", said.len());
     assert!(!said.contains('\u{1b}') && said.contains("hint: copy its .wasm"), "{said}");
+    assert!(said.contains("is loaded"), "{said}");
 }

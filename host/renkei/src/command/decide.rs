@@ -1,7 +1,7 @@
 //! `renkei decide`: a person answers a review, or reverses what a rule decided.
 //!
-//! Where `renkei serve` has the database, it decides, asked through its control socket; otherwise
-//! this process does. Where another command is in the middle of a cycle, the decision is noted.
+//! A running `renkei serve` has the database and decides, asked through its control socket;
+//! otherwise this process does. While another command runs a cycle, the decision is noted.
 
 use std::path::Path;
 
