@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use renkei_fixtures::{Fixture, Guest, OK, plugin};
 use renkei_runtime::{GuestLimits, Pooling};
+use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::record::{Action, Operation, WriteRequest};
 use renkei_sync::ports::Systems as _;
 
@@ -271,7 +272,7 @@ async fn plugin_that_traps_after_half_its_writes_is_stopped() {
         operations: (0..10).map(operation).collect(),
         options: vec![],
     };
-    let outcome = in_time(stand.beside(job.write(&request))).await;
+    let outcome = in_time(stand.beside(job.perform(EffectCall::Write(&request)))).await;
     stand.stopped(outcome, "it trapped: a panic in the plugin", "trap");
     assert_eq!(stand.runtime.traffic("rogue").unwrap().requests, 5);
     let again = in_time(job.read_page(&page_request("/x"))).await.unwrap_err().to_string();

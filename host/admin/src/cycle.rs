@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use renkei_sync::engine::{CycleReport, WriteResult};
+use renkei_sync::model::effect::EffectKind;
 use renkei_sync::model::preview::{CyclePlan, HeldLink};
-use renkei_sync::model::record::Action;
 use renkei_sync::model::state::{OutboxEntry, SweepCounts};
 use serde::Serialize;
 
@@ -26,14 +26,9 @@ pub struct CycleSummary {
     pub planned: u64,
     /// Operations done.
     pub writes: u64,
-    /// Records created.
-    pub created: u64,
-    /// Records updated.
-    pub updated: u64,
-    /// Records archived.
-    pub archived: u64,
-    /// Records merged.
-    pub merged: u64,
+    /// Operations done of each kind: `created`, `updated`, `archived`, `merged`.
+    #[serde(flatten)]
+    pub done: BTreeMap<&'static str, u64>,
     /// Reviews opened.
     pub questions: u64,
     /// Conflicts that a rule decided.
@@ -81,7 +76,6 @@ impl From<&CycleReport> for CycleSummary {
             doing: doing.clone(),
             error: error.to_string(),
         });
-        let done = |action| count_done(report, action);
         Self {
             read: report.read.values().sum(),
             matched: report.matched,
@@ -89,10 +83,7 @@ impl From<&CycleReport> for CycleSummary {
             ambiguous: report.ambiguous.len(),
             planned: report.planned,
             writes: report.applied(),
-            created: done(Action::Create),
-            updated: done(Action::Update),
-            archived: done(Action::Archive),
-            merged: done(Action::Merge),
+            done: EffectKind::ALL.map(|kind| (kind.done_word(), count_done(report, kind))).into(),
             questions: report.questions,
             decided: report.decided,
             swept: report.swept,
@@ -107,12 +98,19 @@ impl From<&CycleReport> for CycleSummary {
     }
 }
 
+impl CycleSummary {
+    /// The number of operations of a kind that were done.
+    pub fn done(&self, kind: EffectKind) -> u64 {
+        self.done.get(kind.done_word()).copied().unwrap_or_default()
+    }
+}
+
 /// Counts operations of one kind that were done.
-fn count_done(report: &CycleReport, wanted: Action) -> u64 {
+fn count_done(report: &CycleReport, wanted: EffectKind) -> u64 {
     let done = report
         .written
         .iter()
-        .filter(|((_, _, action, result), _)| *action == wanted && *result == WriteResult::Applied);
+        .filter(|((_, _, kind, result), _)| *kind == wanted && *result == WriteResult::Applied);
     done.map(|(_, count)| count).sum()
 }
 

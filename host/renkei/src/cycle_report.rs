@@ -14,6 +14,7 @@ use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{
     CycleError, CycleEvent, CycleObserver, CycleOptions, CycleReport, Engine, FirstSyncAnswer,
 };
+use renkei_sync::model::effect::EffectKind;
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::preview::CyclePlan;
 use renkei_sync::ports::Clock as _;
@@ -158,10 +159,15 @@ pub(crate) fn describe(cycle: &CycleSummary, pending: &PendingWork, dir: Option<
     let decided = dir.filter(|_| cycle.decided > 0);
     let decided =
         decided.map(|dir| format!(" (`renkei status --decided --dir {}`)", dir.display()));
-    let CycleSummary { read, matched, founded, created, updated, archived, merged, .. } = cycle;
+    let CycleSummary { read, matched, founded, .. } = cycle;
+    let done: Vec<String> = EffectKind::ALL
+        .into_iter()
+        .map(|kind| format!("{} {}", kind.done_word(), cycle.done(kind)))
+        .collect();
     let mut text = format!(
-        "read {read} records; linked {matched} to others, {founded} new link(s); created {created}, updated {updated}, archived {archived}, merged {merged}; \
+        "read {read} records; linked {matched} to others, {founded} new link(s); {}; \
          {} refused or unclear; {} conflict(s) decided by rule{}; {open} open review(s){}",
+        done.join(", "),
         cycle.refused,
         cycle.decided,
         decided.unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! The live schemas of a system's objects: all at once, or one by one where one of them is the
 //! trouble.
 
+use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::plugin::{PluginError, Schema};
 use renkei_sync::ports::Connector;
 
@@ -98,10 +99,7 @@ mod tests {
         ) -> Result<Batch, PluginError> {
             none()
         }
-        async fn write(&self, _: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
-            none()
-        }
-        async fn merge(&self, _: &str, _: &str, _: &[String]) -> Result<Outcome, PluginError> {
+        async fn perform(&self, _: EffectCall<'_>) -> Result<Vec<Outcome>, PluginError> {
             none()
         }
     }

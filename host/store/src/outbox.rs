@@ -1,6 +1,5 @@
 //! Planned effects: written before they are sent, removed with their outcome.
 
-use renkei_sync::model::record::Action;
 use renkei_sync::model::state::{LinkId, OutboxEntry, OutboxState};
 use renkei_sync::store::port::OutboxQuery;
 use rusqlite::{Connection, Result, params};
@@ -22,7 +21,7 @@ pub(crate) fn upsert_entry(connection: &Connection, entry: &OutboxEntry) -> Resu
         entry.entity,
         entry.system,
         entry.object,
-        action_word(entry.action),
+        entry.effect.kind().word(),
         state_word(entry.state),
         entry.not_before_ms,
         column::json(entry)?,
@@ -78,7 +77,7 @@ pub(crate) fn query(connection: &Connection, query: &OutboxQuery) -> Result<Vec<
         query.due_ms,
         column::length(query.limit),
         query.kind.as_ref().map(|(object, _)| object),
-        query.kind.as_ref().map(|(_, action)| action_word(*action)),
+        query.kind.as_ref().map(|(_, kind)| kind.word()),
     ];
     statement.query_map(values, |row| column::read_json(row, 0))?.collect()
 }
@@ -87,17 +86,6 @@ pub(crate) fn count(connection: &Connection, state: OutboxState) -> Result<u64> 
     connection
         .prepare_cached("SELECT count(*) FROM outbox WHERE state = ?1")?
         .query_row([state_word(state)], |row| column::unsigned(row, 0))
-}
-
-fn action_word(action: Action) -> &'static str {
-    match action {
-        Action::Create => "create",
-        Action::Update => "update",
-        Action::Upsert => "upsert",
-        Action::Archive => "archive",
-        Action::Restore => "restore",
-        Action::Merge => "merge",
-    }
 }
 
 fn state_word(state: OutboxState) -> &'static str {

@@ -1,6 +1,7 @@
 //! Applying: sends planned operations and settles their outcomes. Nothing here decides what is
 //! written.
 
+pub(crate) mod effects;
 pub mod evidence;
 pub(crate) mod recover;
 pub(crate) mod refused_columns;

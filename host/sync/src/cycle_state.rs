@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::apply::settled::LinkPause;
 use crate::engine::{CycleCounters, CycleError, Engine};
 use crate::model::cascades::Cascades;
+use crate::model::effect::EffectKind;
 use crate::model::plugin::PluginError;
 use crate::model::preview::{CyclePlan, HeldLink, PlannedDeletions};
 use crate::model::reason::Reason;
-use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
@@ -28,8 +28,8 @@ const PAUSE_MS_MAX: u64 = 60_000;
 /// the link. No record is created there before the answer (`RULES.md` P13, V15).
 pub(crate) type ContestedPlaces = BTreeMap<(LinkId, String), RecordKey>;
 
-/// Denied permissions by system, object and action, each with the host's error.
-pub(crate) type DeniedPermissions = BTreeMap<(String, String, Action), PluginError>;
+/// Denied permissions by system, object and kind of effect, each with the host's error.
+pub(crate) type DeniedPermissions = BTreeMap<(String, String, EffectKind), PluginError>;
 
 /// The state of one cycle.
 pub(crate) struct CycleState<'a> {
@@ -182,7 +182,7 @@ impl<'a> CycleState<'a> {
         guards: &mut Vec<(String, i64, GuardCounts)>,
         reviews: &mut Vec<Review>,
     ) {
-        let creations = planned.iter().filter(|entry| entry.action == Action::Create).count();
+        let creations = planned.iter().filter(|entry| entry.effect.kind().makes_record()).count();
         let approved = self.room.get(&entity.name).and_then(|room| room.approved.as_ref());
         let Some(question) = approved.filter(|_| creations > 0) else { return };
         let now_ms = self.engine.clock.now_ms();
@@ -271,8 +271,10 @@ impl<'a> CycleState<'a> {
         view: &LinkView,
         unclear: &BTreeSet<RecordKey>,
     ) {
-        let is_final =
-            |draft: &PlannedWrite| matches!(draft.action, Action::Create | Action::Archive);
+        let is_final = |draft: &PlannedWrite| {
+            let kind = draft.effect.kind();
+            kind.makes_record() || kind.removes_record()
+        };
         let current = if plan.drafts.iter().any(is_final) {
             self.current_systems(entity)
         } else {
@@ -287,7 +289,7 @@ impl<'a> CycleState<'a> {
             room.waiting.remove(&plan.link.id);
         }
         for draft in std::mem::take(&mut plan.drafts) {
-            let is_create = draft.action == Action::Create;
+            let is_create = draft.effect.kind().makes_record();
             let denied = self.not_granted(entity, &draft);
             if denied.is_some() || !self.may_write(entity, &draft) {
                 plan.notes.extend(denied);
@@ -299,7 +301,7 @@ impl<'a> CycleState<'a> {
             }
             let target = entity.members.get(draft.member);
             let target = target.map(|member| member.system.as_str());
-            let doubtful = doubtful.filter(|_| draft.action == Action::Archive);
+            let doubtful = doubtful.filter(|_| draft.effect.kind().removes_record());
             let unread = behind.or(target.filter(is_behind)).or(doubtful);
             let unread = unread.filter(|_| is_final(&draft));
             let possible = target.filter(|_| is_create);
@@ -326,13 +328,13 @@ impl<'a> CycleState<'a> {
     /// reported; nothing else of its object stops (`RULES.md` V18).
     fn not_granted(&self, entity: &EntitySpec, draft: &PlannedWrite) -> Option<PlanNote> {
         let member = entity.members.get(draft.member)?;
-        let (system, object) = (member.system.clone(), member.object.clone());
-        let error = self.denied.get(&(system.clone(), object.clone(), draft.action))?;
+        let place = (member.system.clone(), member.object.clone(), draft.effect.kind());
+        let error = self.denied.get(&place)?;
         let words = error.not_granted()?.to_owned();
         if self.engine.options.apply {
             self.tally.denied(member, error);
         }
-        let record = draft.id.clone().map(|id| RecordKey { system, object, id });
+        let record = draft.record(member);
         Some(PlanNote { record, field: None, reason: Reason::NotGranted(words) })
     }
 
@@ -342,7 +344,7 @@ impl<'a> CycleState<'a> {
         let Some(member) = entity.members.get(draft.member) else { return false };
         let is_there = |other: &&MemberSpec| {
             other.system == member.system
-                && (draft.action == Action::Create || other.object == member.object)
+                && (draft.effect.kind().makes_record() || other.object == member.object)
         };
         let mut objects = entity.members.iter().filter(is_there);
         !objects.any(|other| self.tally.has_stopped(&other.system, &other.object))

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::model::cascades::Cascades;
+use crate::model::effect::EffectKind;
 use crate::model::first_sync::FirstSyncWaits;
 use crate::model::plugin::PluginError;
-use crate::model::record::Action;
 use crate::model::spec::{MemberSpec, Spec};
 use crate::model::state::{JournalEntry, LinkId, SweepCounts};
 use crate::plan::link::PlanNote;
@@ -183,7 +183,7 @@ pub enum CycleEvent<'a> {
         /// The object.
         object: &'a str,
         /// The kind of the operation.
-        action: Action,
+        kind: EffectKind,
         /// The result.
         result: WriteResult,
     },
@@ -249,8 +249,8 @@ pub struct CycleReport {
     pub questions: u64,
     /// Conflicts that a rule decided.
     pub decided: u64,
-    /// Outcomes, by system, object, action and result.
-    pub written: BTreeMap<(String, String, Action, WriteResult), u64>,
+    /// Outcomes, by system, object, kind of effect and result.
+    pub written: BTreeMap<(String, String, EffectKind, WriteResult), u64>,
     /// Systems whose clock is far from the host's, and how far it is ahead, ms.
     pub clocks: BTreeMap<String, i64>,
     /// The database was put back from a backup or a copy; whether everything has been read again
@@ -308,8 +308,8 @@ impl CycleReport {
                 self.questions += questions;
                 self.decided += decided;
             }
-            CycleEvent::Written { system, object, action, result } => {
-                let key = ((*system).to_owned(), (*object).to_owned(), *action, *result);
+            CycleEvent::Written { system, object, kind, result } => {
+                let key = ((*system).to_owned(), (*object).to_owned(), *kind, *result);
                 *self.written.entry(key).or_default() += 1;
             }
             CycleEvent::Failed { system, object, doing, error } => {

@@ -1,6 +1,7 @@
 //! The engine's nouns: the mapping, the plugins and their data, and the stored state.
 
 pub mod cascades;
+pub mod effect;
 pub mod first_sync;
 pub mod plugin;
 pub mod preview;

@@ -3,8 +3,9 @@
 
 use async_trait::async_trait;
 
+use crate::model::effect::{EffectCall, EffectKind};
 use crate::model::plugin::{Account, Generation, PluginError, Schema};
-use crate::model::record::{Action, Attributes, Batch, Outcome, Page, PageRequest, WriteRequest};
+use crate::model::record::{Attributes, Batch, Outcome, Page, PageRequest};
 use crate::model::value::Value;
 
 /// One job on one system: a connector instance under exactly one generation. Calls run one after
@@ -34,20 +35,13 @@ pub trait Connector: Send + Sync {
         key: &str,
         values: &[Value],
     ) -> Result<Batch, PluginError>;
-    /// The host's refusal of such a write, where an admin denied its permission
+    /// The host's refusal of such an effect, where an admin denied its permission
     /// ([`PluginError::not_granted`]). Asks no system.
-    fn refuses(&self, _object: &str, _action: Action) -> Option<PluginError> {
+    fn refuses(&self, _object: &str, _kind: EffectKind) -> Option<PluginError> {
         None
     }
-    /// One outcome per operation, in order.
-    async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError>;
-    /// Makes `winner` absorb `losers`.
-    async fn merge(
-        &self,
-        object: &str,
-        winner: &str,
-        losers: &[String],
-    ) -> Result<Outcome, PluginError>;
+    /// Has the system carry effects out: one outcome per operation, in order.
+    async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, PluginError>;
 }
 
 /// Opens jobs on the configured systems.

@@ -14,6 +14,7 @@ use futures::executor::block_on;
 use renkei_store::SqliteStore;
 use renkei_sync::cycle::run_cycle;
 use renkei_sync::engine::{CycleEvent, CycleObserver, CycleOptions, Engine};
+use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema};
 use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_sync::model::spec::Spec;
@@ -229,11 +230,7 @@ impl Connector for Quiet {
         Err(unused("find"))
     }
 
-    async fn write(&self, _: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
-        Err(unused("write"))
-    }
-
-    async fn merge(&self, _: &str, _: &str, _: &[String]) -> Result<Outcome, PluginError> {
-        Err(unused("merge"))
+    async fn perform(&self, _: EffectCall<'_>) -> Result<Vec<Outcome>, PluginError> {
+        Err(unused("perform"))
     }
 }

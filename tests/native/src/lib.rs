@@ -124,8 +124,7 @@ pub fn page_out(page: sdk::Page) -> Page {
     }
 }
 
-/// Nothing where an operation is no write: a merge is a call of its own.
-pub fn write_request_in(request: &WriteRequest) -> Option<sdk::WriteRequest> {
+pub fn write_request_in(request: &WriteRequest) -> sdk::WriteRequest {
     let operation = |operation: &Operation| {
         let action = match operation.action {
             Action::Create => sdk::Action::Create,
@@ -133,23 +132,22 @@ pub fn write_request_in(request: &WriteRequest) -> Option<sdk::WriteRequest> {
             Action::Upsert => sdk::Action::Upsert,
             Action::Archive => sdk::Action::Archive,
             Action::Restore => sdk::Action::Restore,
-            Action::Merge => return None,
         };
-        Some(sdk::Operation {
+        sdk::Operation {
             intent: operation.intent.clone(),
             action,
             id: operation.id.clone(),
             key: operation.key.clone(),
             if_version: operation.if_version.clone(),
             cells: cells_in(&operation.cells),
-        })
+        }
     };
-    Some(sdk::WriteRequest {
+    sdk::WriteRequest {
         object: request.object.clone(),
         columns: request.columns.clone(),
-        operations: request.operations.iter().map(operation).collect::<Option<_>>()?,
+        operations: request.operations.iter().map(operation).collect(),
         options: attributes_in(&request.options),
-    })
+    }
 }
 
 pub fn outcome_out(outcome: sdk::Outcome) -> Outcome {

@@ -1,6 +1,7 @@
 //! Checks of refusals: refused credentials, a used-up quota, small limits.
 
 use renkei_package::{ManifestObject, ObjectAction};
+use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Outcome as Written, PageRequest, Scan, WriteRequest};
 use renkei_sync::ports::Systems;
@@ -105,7 +106,7 @@ impl ConnectorTrial<'_> {
     async fn refused_create(&self, request: &WriteRequest) -> Result<u64, NotPassed> {
         let before = self.control.live_records(&request.object).await;
         let answer = match self.open().await {
-            Ok(job) => job.write(request).await,
+            Ok(job) => job.perform(EffectCall::Write(request)).await,
             Err(error) => Err(error),
         };
         if self.control.live_records(&request.object).await != before {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use renkei_package::{ManifestObject, ObjectAction};
+use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::plugin::Schema;
 use renkei_sync::model::record::{
     Action, Applied, Operation, Outcome as Written, PageRequest, Scan, WriteRequest,
@@ -101,7 +102,7 @@ impl WriteChecks<'_> {
         let (object, columns) = (self.object.name.clone(), write_columns(&self.chosen));
         let count = operations.len();
         let request = WriteRequest { object, columns, operations, options: Vec::new() };
-        let outcomes = self.trial.open().await?.write(&request).await?;
+        let outcomes = self.trial.open().await?.perform(EffectCall::Write(&request)).await?;
         if outcomes.len() != count {
             let found = outcomes.len();
             return Err(NotPassed::failed(format!("{found} outcomes for {count} operations")));

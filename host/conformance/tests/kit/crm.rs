@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use renkei_conformance::SimulatorControl;
+use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema, SchemaField};
 use renkei_sync::model::record::{
     Action, Applied, Batch, Operation, Outcome, Page, PageRequest, Problem, Remedy, Removal, Row,
@@ -366,7 +367,16 @@ impl Connector for CrmJob {
         Ok(Batch { columns: columns.to_vec(), rows })
     }
 
-    async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
+    async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, PluginError> {
+        match call {
+            EffectCall::Write(request) => self.write(request),
+            EffectCall::Merge { .. } => Ok(vec![Outcome::Gone]),
+        }
+    }
+}
+
+impl CrmJob {
+    fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
         let flaw = self.crm.flaw;
         if flaw == CrmFlaw::WritesWithoutQuota {
             let mut data = self.crm.data();
@@ -394,10 +404,6 @@ impl Connector for CrmJob {
             outcomes.pop();
         }
         Ok(outcomes)
-    }
-
-    async fn merge(&self, _: &str, _: &str, _: &[String]) -> Result<Outcome, PluginError> {
-        Ok(Outcome::Gone)
     }
 }
 

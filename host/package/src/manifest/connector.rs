@@ -210,6 +210,11 @@ impl ObjectAction {
             Self::Merge => "merge",
         }
     }
+
+    /// The action that a manifest writes so.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == word)
+    }
 }
 
 /// A secret that the guest may verify with but never see.

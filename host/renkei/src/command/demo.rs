@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use renkei_admin::cycle::CycleSummary;
 use renkei_admin::failures::PendingWork;
 use renkei_sync::engine::{CycleOptions, CycleReport, FirstSyncAnswer};
+use renkei_sync::model::effect::EffectKind;
 use renkei_sync::ports::Clock as _;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -234,7 +235,9 @@ async fn report(
     played: &Played,
 ) -> Result<DemoReport, CommandError> {
     let first_sync = CycleSummary::from(&played.first);
-    let handled = first_sync.matched + first_sync.created + first_sync.updated;
+    let handled = first_sync.matched
+        + first_sync.done(EffectKind::Create)
+        + first_sync.done(EffectKind::Update);
     let plugins = host.runtime.list();
     let plugins: Vec<Value> = plugins
         .iter()

@@ -1,16 +1,14 @@
 //! A connector job under supervision: its calls count for probation and quarantine, end when its
 //! generation was replaced too long ago, and do only what an admin permits.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use renkei_package::{ObjectAction, Permission};
+use renkei_sync::model::effect::{EffectCall, EffectKind};
 use renkei_sync::model::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
-use renkei_sync::model::record::{
-    Action, Batch, Outcome, Page, PageRequest, Problem, Remedy, WriteRequest,
-};
+use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, Problem, Remedy};
 use renkei_sync::model::value::Value;
 use renkei_sync::ports::Connector;
 
@@ -121,9 +119,15 @@ impl SupervisedConnector {
         needed.iter().try_for_each(|permission| self.check_permission(permission))
     }
 
-    fn check_write(&self, object: &str, action: ObjectAction) -> Result<(), PluginError> {
+    /// An error where an admin denied the permission to do to `object` what `word` says.
+    fn check_effect(&self, object: &str, word: &str) -> Result<(), PluginError> {
         self.check_read(object)?;
-        let needed = self.lease.plugin().whole.permissions_to_write(object, action);
+        let plugin = self.lease.plugin();
+        let Some(action) = ObjectAction::parse(word) else {
+            let (plugin, what) = (plugin.generation.clone(), format!("`{word}` of {object}"));
+            return Err(PluginError::Unsupported { plugin, what });
+        };
+        let needed = plugin.whole.permissions_to_write(object, action);
         needed.iter().try_for_each(|permission| self.check_permission(permission))
     }
 }
@@ -131,17 +135,6 @@ impl SupervisedConnector {
 /// The version before, where its word is needed.
 fn earlier_in_doubt(lease: &GenerationLease, blame: Blame) -> Option<Arc<PluginGeneration>> {
     lease.fallback().filter(|_| blame == Blame::Doubt)
-}
-
-fn as_manifest_action(action: Action) -> ObjectAction {
-    match action {
-        Action::Create => ObjectAction::Create,
-        Action::Update => ObjectAction::Update,
-        Action::Upsert => ObjectAction::Upsert,
-        Action::Archive => ObjectAction::Archive,
-        Action::Restore => ObjectAction::Restore,
-        Action::Merge => ObjectAction::Merge,
-    }
 }
 
 #[async_trait]
@@ -185,25 +178,29 @@ impl Connector for SupervisedConnector {
         self.count(move |job| async move { job.find(object, columns, key, values).await }).await
     }
 
-    fn refuses(&self, object: &str, action: Action) -> Option<PluginError> {
-        self.check_write(object, as_manifest_action(action)).err()
+    fn refuses(&self, object: &str, kind: EffectKind) -> Option<PluginError> {
+        self.check_effect(object, kind.word()).err()
     }
 
-    async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
+    async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, PluginError> {
+        call.words().into_iter().try_for_each(|word| self.check_effect(call.object(), word))?;
+        self.count_change(self.job.perform(call)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use renkei_sync::model::record::Action;
+
+    use super::*;
+
+    #[test]
+    fn every_effect_and_every_write_has_a_permission() {
         let actions =
-            request.operations.iter().map(|operation| as_manifest_action(operation.action));
-        let actions: HashSet<ObjectAction> = actions.collect();
-        actions.into_iter().try_for_each(|action| self.check_write(&request.object, action))?;
-        self.count_change(self.job.write(request)).await
-    }
-
-    async fn merge(
-        &self,
-        object: &str,
-        winner: &str,
-        losers: &[String],
-    ) -> Result<Outcome, PluginError> {
-        self.check_write(object, ObjectAction::Merge)?;
-        self.count_change(self.job.merge(object, winner, losers)).await
+            [Action::Create, Action::Update, Action::Upsert, Action::Archive, Action::Restore];
+        let words = EffectKind::ALL.into_iter().map(EffectKind::word);
+        for word in words.chain(actions.into_iter().map(Action::word)) {
+            assert_eq!(ObjectAction::parse(word).map(ObjectAction::as_str), Some(word));
+        }
     }
 }

@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 use wasmtime::Store;
 
+use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema};
 use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_sync::model::value::Value;
@@ -240,12 +241,19 @@ impl ConnectorJob {
         found.map(|(batch, _)| batch).map_err(|breach| self.runner.breach(breach).into())
     }
 
-    pub(crate) async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, CallFailure> {
+    /// Has the guest carry effects out.
+    pub(crate) async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, CallFailure> {
+        match call {
+            EffectCall::Write(request) => self.write(request).await,
+            EffectCall::Merge { object, winner, losers } => {
+                Ok(vec![self.merge(object, winner, losers).await?])
+            }
+        }
+    }
+
+    async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, CallFailure> {
         let (operations, columns) = (request.operations.len(), request.columns.len());
-        let Some(wanted) = write_request_to_guest(request) else {
-            let (plugin, what) = (self.generation().clone(), "a merge among writes".to_owned());
-            return Err(PluginError::Unsupported { plugin, what }.into());
-        };
+        let wanted = write_request_to_guest(request);
         let outcomes = call!(self, operations, call_write, &wanted)?;
         let outcomes = outcomes_from_guest(outcomes, operations, columns)
             .map_err(|breach| self.runner.breach(breach))?;
@@ -270,7 +278,7 @@ impl ConnectorJob {
         }
     }
 
-    pub(crate) async fn merge(
+    async fn merge(
         &self,
         object: &str,
         winner: &str,

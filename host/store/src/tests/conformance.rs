@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use renkei_sync::model::record::Action;
+use renkei_sync::model::effect::{Effect, EffectKind};
 use renkei_sync::model::spec::FieldIndex;
 use renkei_sync::model::state::{
     Awaited, Doubt, Failure, FailureClass, GuardCounts, LinkWork, OutboxEntry, OutboxState, Review,
@@ -123,9 +123,7 @@ fn an_operation() -> impl Strategy<Value = OutboxEntry> {
             link,
             system: system.to_owned(),
             object: "contacts".to_owned(),
-            action: Action::Create,
-            id: None,
-            loser: None,
+            effect: Effect::Create,
             if_version: None,
             if_modified_ms: None,
             columns: Vec::new(),
@@ -251,8 +249,8 @@ fn outbox_queries() -> Vec<OutboxQuery> {
     for state in [OutboxState::Planned, OutboxState::Sent] {
         for entity in [None, Some("person".to_owned())] {
             for system in [None, Some("hubspot".to_owned())] {
-                for action in [None, Some(Action::Create), Some(Action::Update)] {
-                    let kind = action.map(|action| ("contacts".to_owned(), action));
+                for kind in [None, Some(EffectKind::Create), Some(EffectKind::Update)] {
+                    let kind = kind.map(|kind| ("contacts".to_owned(), kind));
                     let (entity, system, due_ms) = (entity.clone(), system.clone(), 1);
                     let query = OutboxQuery { state, entity, system, kind, due_ms, limit: 2 };
                     queries.push(query);

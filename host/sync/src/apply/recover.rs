@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, Engine};
 use crate::link::pending_creates::questions;
+use crate::model::effect::ProbeBy;
 use crate::model::reason::Reason;
-use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{FailureClass, JournalEntry, LinkId, OutboxEntry, OutboxState};
@@ -190,11 +190,16 @@ struct Prober<'a> {
 
 impl Prober<'_> {
     async fn probe(&self, entries: Vec<OutboxEntry>) -> Result<u64, IngestError> {
-        let (creates, others): (Vec<_>, Vec<_>) =
-            entries.into_iter().partition(|entry| entry.action == Action::Create);
-        self.look_at(&others).await?;
-        let known = self.find_creates(&creates).await?;
-        Ok(others.len() as u64 + known)
+        let (mut stamped, mut named) = (Vec::new(), Vec::new());
+        for entry in entries {
+            match entry.effect.kind().probe_by() {
+                ProbeBy::Stamp => stamped.push(entry),
+                ProbeBy::Record => named.push(entry),
+            }
+        }
+        self.look_at(&named).await?;
+        let known = self.find_creates(&stamped).await?;
+        Ok(named.len() as u64 + known)
     }
 
     fn source(&self) -> IngestSource<'_> {

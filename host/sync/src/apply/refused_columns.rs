@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::reason::Reason;
-use crate::model::record::{Action, Problem, Remedy};
+use crate::model::record::{Problem, Remedy};
 use crate::model::review::digest;
 use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec};
 use crate::model::state::{
@@ -58,13 +58,14 @@ pub(crate) fn of_refusal(
         }
     }
     // A column alone is to blame, whether the system names it or not.
-    if let ([group], true, Action::Update) = (groups.as_slice(), guilty.is_empty(), entry.action) {
+    let changes_record = entry.effect.kind().changes_record();
+    if let ([group], true, true) = (groups.as_slice(), guilty.is_empty(), changes_record) {
         guilty.push((*group, problems.clone()));
     }
     let blank = Failure {
         system: entry.system.clone(),
         object: entry.object.clone(),
-        id: entry.id.clone(),
+        id: entry.effect.id().map(str::to_owned),
         field: None,
         class: FailureClass::Refused,
         problems: Vec::new(),
@@ -75,12 +76,13 @@ pub(crate) fn of_refusal(
         times: 1,
     };
     if guilty.is_empty() {
-        let more = entry.action == Action::Update && groups.len() > 1;
+        let more = changes_record && groups.len() > 1;
         let digest = refusal_digest(entry, &member.digest);
         let values = entry.fields.iter().map(value_of).collect();
         return (vec![Failure { problems, digest, values, ..blank }], more);
     }
-    let waits = entry.action == Action::Create && guilty.iter().any(|(group, _)| group.required);
+    let waits =
+        entry.effect.kind().makes_record() && guilty.iter().any(|(group, _)| group.required);
     let more = guilty.len() < groups.len() && !waits;
     let failures = guilty.into_iter().flat_map(|(group, problems)| {
         let digest = column_digest(group, entry, &member.digest);
@@ -114,7 +116,7 @@ pub(crate) fn remember(failures: &mut Vec<Failure>, entry: &OutboxEntry, now_ms:
 
 /// The create that nobody answered and that this one repeats.
 pub(crate) fn repeated<'a>(failures: &'a [Failure], entry: &OutboxEntry) -> Option<&'a Failure> {
-    let is_create = entry.action == Action::Create;
+    let is_create = entry.effect.kind().makes_record();
     let mut mine = failures.iter().filter(|one| is_create && is_at(one, entry));
     mine.find(|one| one.class == FailureClass::Unanswered)
 }
@@ -191,7 +193,7 @@ pub(crate) fn forgive(
 ) -> ClearedRefusals {
     let carries = |name: &str| entry.fields.iter().any(|write| write.field == name);
     let is_made = |failure: &Failure| {
-        failure.class == FailureClass::Unanswered && entry.action == Action::Create
+        failure.class == FailureClass::Unanswered && entry.effect.kind().makes_record()
     };
     let is_over = |failure: &Failure| {
         is_at(failure, entry)
@@ -203,7 +205,7 @@ pub(crate) fn forgive(
     let (mut changed, mut tries_again) = (failures.len() != before, false);
     for failure in failures.iter_mut().filter(|failure| is_at(failure, entry)) {
         let is_other = failure.id.as_deref() != Some(record);
-        if entry.action == Action::Create && failure.is_listed() && is_other {
+        if entry.effect.kind().makes_record() && failure.is_listed() && is_other {
             failure.id = Some(record.to_owned());
             changed = true;
         }
@@ -269,7 +271,7 @@ impl PlanFindings<'_> {
         let Some(entry) = self.wanted.iter().find(|entry| is_at(&failure, entry)) else {
             return failure;
         };
-        failure.id.clone_from(&entry.id);
+        failure.id = entry.effect.id().map(str::to_owned);
         if let (true, Some(field)) = (failure.values.is_empty(), &failure.field)
             && let Some((_, member)) = self.entity.member(&entry.system, &entry.object)
             && digests(self.entity, member, entry).get(field) == Some(&failure.digest)
@@ -317,7 +319,7 @@ impl PlanFindings<'_> {
             return true;
         }
         // A create is not sent in halves, but without the columns that were refused alone.
-        let parts = if entry.action == Action::Update { halves(&open) } else { vec![open] };
+        let parts = if entry.effect.kind().changes_record() { halves(&open) } else { vec![open] };
         parts.iter().any(|part| digest(&only(self.entity, member, entry, part)) == failure.digest)
     }
 }

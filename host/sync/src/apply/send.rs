@@ -8,25 +8,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::lock::Mutex;
-use smol_str::format_smolstr;
-
-use crate::apply::settle::BatchSettler;
-use crate::apply::settle_merge;
+use crate::apply::effects::{CallAnswer, EffectTarget, batch_max};
 use crate::apply::settled::{LinkPause, SettledOperation};
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent, WriteResult};
-use crate::model::plugin::{PluginError, StopCause};
+use crate::model::effect::EffectKind;
+use crate::model::plugin::PluginError;
 use crate::model::reason::Reason;
-use crate::model::record::{Action, Attributes, Operation, Outcome, Problem, Remedy, WriteRequest};
+use crate::model::record::Outcome;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{LinkId, OutboxEntry, OutboxState, RecordKey, SETTLE_MS};
-use crate::model::value::{SmolStr, Value};
 use crate::plan::cascades::set_followers_aside;
 use crate::ports::Connector;
 use crate::read::order::is_older;
-use crate::read::sent::{columns_of, sent};
 use crate::store::port::{Changes, OutboxQuery, StoreError};
+use futures::lock::Mutex;
 
 /// Sends all planned operations of an entity.
 pub(crate) async fn apply_entity(
@@ -97,7 +93,7 @@ impl Sender<'_> {
         Ok(left)
     }
 
-    /// The next operations with the same object and action, in the order of the outbox.
+    /// The next operations of one kind on one object, in the order of the outbox.
     async fn next_batch(&self, system: &str) -> Result<Vec<OutboxEntry>, StoreError> {
         let engine = self.cycle.engine;
         let oldest = OutboxQuery {
@@ -109,8 +105,8 @@ impl Sender<'_> {
             limit: 1,
         };
         let Some(first) = engine.store.outbox(&oldest).await?.pop() else { return Ok(Vec::new()) };
-        let (object, action) = match self.cycle.tally.has_stopped(system, &first.object) {
-            false => (first.object, first.action),
+        let (object, kind) = match self.cycle.tally.has_stopped(system, &first.object) {
+            false => (first.object, first.effect.kind()),
             true => match self.other_kind(&oldest).await? {
                 Some(kind) => kind,
                 None => return Ok(Vec::new()),
@@ -119,29 +115,24 @@ impl Sender<'_> {
         let Some((_, member)) = self.entity.member(system, &object) else {
             return Ok(Vec::new());
         };
-        let most = match action {
-            // A call of its own.
-            Action::Merge => 1,
-            _ => usize::try_from(member.write_rows).unwrap_or(usize::MAX),
-        };
-        let limit = most.min(engine.options.write_operations);
-        let kind = Some((object, action));
+        let limit = batch_max(kind, member).min(engine.options.write_operations);
+        let kind = Some((object, kind));
         engine.store.outbox(&OutboxQuery { kind, limit, ..oldest }).await
     }
 
-    /// Finds an object and action with planned operations, where the object of the oldest one has
+    /// Finds an object and kind with planned operations, where the object of the oldest one has
     /// stopped.
     async fn other_kind(
         &self,
         oldest: &OutboxQuery,
-    ) -> Result<Option<(String, Action)>, StoreError> {
+    ) -> Result<Option<(String, EffectKind)>, StoreError> {
         let is_open = |member: &&MemberSpec| {
             Some(&member.system) == oldest.system.as_ref()
                 && !self.cycle.tally.has_stopped(&member.system, &member.object)
         };
         for member in self.entity.members.iter().filter(is_open) {
-            for action in Action::ALL {
-                let kind = Some((member.object.clone(), action));
+            for kind in EffectKind::ALL {
+                let kind = Some((member.object.clone(), kind));
                 let query = OutboxQuery { kind: kind.clone(), ..oldest.clone() };
                 if !self.cycle.engine.store.outbox(&query).await?.is_empty() {
                     return Ok(kind);
@@ -165,10 +156,11 @@ impl Sender<'_> {
             }
         };
         let is_changed =
-            |entry: &OutboxEntry| entry.id.as_ref().is_some_and(|id| changed.contains(id));
+            |entry: &OutboxEntry| entry.effect.id().is_some_and(|id| changed.contains(id));
         let (stale, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_changed);
         let outcomes = vec![Outcome::Conflict; stale.len()];
-        let mut left = self.settle_outcomes(connector, member, &[], &stale, outcomes).await?;
+        let mut left =
+            self.settle_outcomes(self.target(connector, member), &[], &stale, outcomes).await?;
         left.add(self.write(connector, member, batch).await?);
         Ok(left)
     }
@@ -189,34 +181,25 @@ impl Sender<'_> {
         }
         let sent = Changes { outbox: batch.clone(), ..Changes::default() };
         engine.store.commit(sent).await?;
-        let request = request(self.entity, member, &batch);
-        let outcomes = match batch.as_slice() {
-            [OutboxEntry { action: Action::Merge, id: Some(winner), loser: Some(loser), .. }] => {
-                let losers = std::slice::from_ref(loser);
-                match connector.merge(&member.object, winner, losers).await {
-                    Err(PluginError::Unsupported { what, .. }) => Ok(vec![refused(what)]),
-                    answer => answer.map(|outcome| vec![outcome]),
-                }
-            }
-            _ => connector.write(&request).await,
-        };
-        let outcomes = match outcomes {
-            Ok(outcomes) if outcomes.len() == batch.len() => outcomes,
-            Ok(outcomes) => {
-                // The operations stay marked as sent: they are probed before anything is repeated.
-                let reason = format!("{} outcomes for {} operations", outcomes.len(), batch.len());
-                let plugin = connector.generation().clone();
-                let error = PluginError::Broken { plugin, cause: StopCause::Contract, reason };
-                self.cycle.tally.object_failed(member, "write", &error);
-                return Ok(SendSummary::default());
+        let target = self.target(connector, member);
+        match target.call(&batch).await {
+            Ok(CallAnswer { columns, outcomes }) => {
+                self.settle_outcomes(target, &columns, &batch, outcomes).await
             }
             Err(error) => {
                 self.take_back(connector, &batch, &error).await?;
                 self.cycle.tally.object_failed(member, "write", &error);
-                return Ok(SendSummary::default());
+                Ok(SendSummary::default())
             }
-        };
-        self.settle_outcomes(connector, member, &request.columns, &batch, outcomes).await
+        }
+    }
+
+    fn target<'t>(
+        &'t self,
+        connector: &'t dyn Connector,
+        member: &'t MemberSpec,
+    ) -> EffectTarget<'t> {
+        EffectTarget { engine: self.cycle.engine, entity: self.entity, member, connector }
     }
 
     /// Plans operations again that the host itself refused: they were never sent (`RULES.md` V18).
@@ -241,8 +224,7 @@ impl Sender<'_> {
 
     async fn settle_outcomes(
         &self,
-        connector: &dyn Connector,
-        member: &MemberSpec,
+        target: EffectTarget<'_>,
         columns: &[String],
         batch: &[OutboxEntry],
         outcomes: Vec<Outcome>,
@@ -251,7 +233,7 @@ impl Sender<'_> {
         let mut outcomes = outcomes.into_iter();
         for slice in batch.chunks(self.cycle.engine.options.settle_operations.max(1)) {
             let outcomes = outcomes.by_ref().take(slice.len()).collect();
-            match self.settle_slice(connector, member, columns, (slice, outcomes)).await? {
+            match self.settle_slice(target, columns, (slice, outcomes)).await? {
                 Some(more) => left.add(more),
                 // The others stay marked as sent.
                 None => break,
@@ -263,24 +245,14 @@ impl Sender<'_> {
     /// Settles some operations. `None` where a plugin failed, which is reported.
     async fn settle_slice(
         &self,
-        connector: &dyn Connector,
-        member: &MemberSpec,
+        target: EffectTarget<'_>,
         columns: &[String],
         (batch, outcomes): (&[OutboxEntry], Vec<Outcome>),
     ) -> Result<Option<SendSummary>, CycleError> {
         let _one_at_a_time = self.settling.lock().await;
-        let engine = self.cycle.engine;
-        let merge = batch.first().is_some_and(|entry| entry.action == Action::Merge);
-        let settled = if merge {
-            settle_merge::settle_merges(engine, self.entity, member, connector, batch, outcomes)
-                .await
-        } else {
-            let mut settler = BatchSettler::new(engine, self.entity, member, connector);
-            settler.settle_batch(columns, batch, outcomes).await
-        };
-        match settled {
-            Ok(settled) => Ok(Some(self.report_settled(member, batch, settled))),
-            Err(error) => self.cycle.absorbed(member, error).map(|()| None),
+        match target.settle_answers(columns, (batch, outcomes)).await {
+            Ok(settled) => Ok(Some(self.report_settled(target.member, batch, settled))),
+            Err(error) => self.cycle.absorbed(target.member, error).map(|()| None),
         }
     }
 
@@ -293,13 +265,14 @@ impl Sender<'_> {
         let mut left = SendSummary::default();
         for (entry, settled) in batch.iter().zip(settled) {
             left.deferred.extend(settled.pause.map(|pause| (entry.link, pause)));
-            if (entry.action, settled.result) == (Action::Archive, WriteResult::Applied) {
+            let kind = entry.effect.kind();
+            if kind.removes_record() && settled.result == WriteResult::Applied {
                 left.archived.extend(entry.record());
             }
             self.cycle.tally.event(&CycleEvent::Written {
                 system: &member.system,
                 object: &member.object,
-                action: entry.action,
+                kind,
                 result: settled.result,
             });
         }
@@ -321,7 +294,7 @@ async fn changed_since(
         .iter()
         .filter_map(|entry| {
             let known = (entry.if_version.as_deref()?, entry.if_modified_ms);
-            Some((entry.id.as_deref()?, known))
+            Some((entry.effect.id()?, known))
         })
         .collect();
     if planned.is_empty() {
@@ -339,43 +312,4 @@ async fn changed_since(
     });
     let gone = page.removed.into_iter().map(|tombstone| tombstone.id);
     Ok(moved.map(|row| row.id).chain(gone).collect())
-}
-
-/// The outcome of a merge that the connector cannot make: the question about it is open again, and
-/// the system's other work goes on.
-fn refused(what: String) -> Outcome {
-    let (code, remedy) = (settle_merge::UNSUPPORTED.to_owned(), Remedy::Nobody);
-    Outcome::Rejected(vec![Problem { code, message: what, field: None, remedy }])
-}
-
-/// All operations under the union of their columns; what an operation does not name is left alone.
-fn request(entity: &EntitySpec, member: &MemberSpec, batch: &[OutboxEntry]) -> WriteRequest {
-    let columns = columns_of(batch);
-    let operation = |entry: &OutboxEntry| Operation {
-        intent: entry.intent.clone(),
-        action: entry.action,
-        id: entry.id.clone(),
-        key: None,
-        if_version: entry.if_version.clone(),
-        cells: columns.iter().map(|column| sent(entry, column)).collect(),
-    };
-    let operations = batch.iter().map(operation).collect();
-    let options = removals(entity, member, batch);
-    WriteRequest { object: member.object.clone(), columns, operations, options }
-}
-
-/// The references that go, as the contract's option `removes`: a write names them, so that what a
-/// person adds meanwhile stays.
-fn removals(entity: &EntitySpec, member: &MemberSpec, batch: &[OutboxEntry]) -> Attributes {
-    let fields =
-        batch.iter().flat_map(|entry| entry.fields.iter().map(move |field| (entry, field)));
-    let named = fields.flat_map(|(entry, write)| {
-        let column = entity
-            .field(&write.field)
-            .and_then(|(field, _)| member.group_of(field)?.columns.first());
-        let record = write.removes.iter().zip(column.into_iter().cycle());
-        record.map(|(record, column)| format_smolstr!("{} {column} {}", entry.intent, record.id))
-    });
-    let named: Vec<SmolStr> = named.collect();
-    if named.is_empty() { Vec::new() } else { vec![("removes".to_owned(), Value::Choices(named))] }
 }

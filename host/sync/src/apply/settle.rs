@@ -7,7 +7,7 @@ use crate::apply::refused_columns::{self, ClearedRefusals};
 use crate::apply::settled::{RETRY_MS, SettledOperation};
 use crate::engine::{Engine, WriteResult};
 use crate::model::reason::Reason;
-use crate::model::record::{Action, Applied, Batch, Outcome, Problem, Row, can_retry};
+use crate::model::record::{Applied, Batch, Outcome, Problem, Row, can_retry};
 use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::model::state::{
     Awaited, Doubt, FieldWrite, Link, LinkId, LinkStatus, OutboxEntry, RecordKey, RecordState,
@@ -139,7 +139,9 @@ impl<'a> BatchSettler<'a> {
         for (entry, outcome) in batch.iter().zip(outcomes) {
             match outcome {
                 Outcome::Exists(id) => ids.push(id.clone()),
-                Outcome::Conflict | Outcome::Gone => ids.extend(entry.id.clone()),
+                Outcome::Conflict | Outcome::Gone => {
+                    ids.extend(entry.effect.id().map(str::to_owned))
+                }
                 _ => {}
             }
         }
@@ -160,7 +162,7 @@ impl<'a> BatchSettler<'a> {
         let keys = |(entry, outcome): (&OutboxEntry, &Outcome)| match outcome {
             Outcome::Applied(applied) => vec![source.key(&applied.id)],
             Outcome::Exists(id) => self.named(id),
-            _ => entry.id.iter().map(|id| source.key(id)).collect(),
+            _ => entry.effect.id().map(|id| source.key(id)).into_iter().collect(),
         };
         let keys: Vec<RecordKey> = batch.iter().zip(outcomes).flat_map(keys).collect();
         for record in store.records(&keys).await? {
@@ -200,7 +202,7 @@ impl<'a> BatchSettler<'a> {
     }
 
     fn target(&self, entry: &OutboxEntry) -> Option<&RecordState> {
-        self.records.get(&self.source().key(entry.id.as_ref()?))
+        self.records.get(&self.source().key(entry.effect.id()?))
     }
 
     fn settle_one(
@@ -265,17 +267,17 @@ impl<'a> BatchSettler<'a> {
             record.version.clone_from(&applied.version);
             record.modified_ms = applied.modified_ms.or(record.modified_ms);
         }
-        if entry.action == Action::Archive {
+        if entry.effect.kind().removes_record() {
             record.status = RecordStatus::Withdrawn;
             self.changes.dirty.push(link);
         }
-        self.count(entry.action);
+        self.count(entry.effect.kind());
         let mut altered = false;
         for write in &entry.fields {
             altered |=
                 self.take_written_fields(&mut record, (entry, write), &reading, doubt.as_ref());
         }
-        if entry.action == Action::Create {
+        if entry.effect.kind().makes_record() {
             note_defaults(self.member, entry, &reading, &mut record);
         }
         for (column, cell) in reading.raw {
@@ -356,7 +358,7 @@ impl<'a> BatchSettler<'a> {
     /// The record that should be written is not there. If reading it again found no tombstone
     /// either, it is taken as deleted: the system said so itself.
     fn gone(&mut self, entry: &OutboxEntry) {
-        if let Some(id) = &entry.id {
+        if let Some(id) = entry.effect.id() {
             let key = self.source().key(id);
             if let Some(record) = self.records.get_mut(&key)
                 && record.status == RecordStatus::Live

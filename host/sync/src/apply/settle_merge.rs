@@ -97,7 +97,7 @@ impl MergeSettler<'_> {
     }
 
     fn loser(&self) -> Option<RecordKey> {
-        self.entry.loser.as_ref().map(|id| self.source().key(id))
+        self.entry.effect.loser().map(|id| self.source().key(id))
     }
 
     /// The loser, and the winner too where the survivor has a new id, pass to the survivor.
@@ -165,7 +165,7 @@ impl MergeSettler<'_> {
 
     /// The records are other than thought: they are read, and the link is planned from that.
     async fn look_again(&self, reason: Reason) -> Result<SettledOperation, IngestError> {
-        let ids: Vec<String> = self.entry.id.iter().chain(&self.entry.loser).cloned().collect();
+        let ids: Vec<String> = self.entry.effect.ids().map(str::to_owned).collect();
         self.source().read_again(self.connector, &ids).await?;
         self.commit(self.over(reason)).await?;
         Ok(SettledOperation { result: WriteResult::Later, pause: None })

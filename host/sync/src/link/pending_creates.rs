@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::evidence::{CreateLikeness, likeness, weigh};
 use crate::engine::{CycleCounters, Engine};
-use crate::model::record::Action;
+use crate::model::effect::EffectKind;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
     LinkId, LinkWork, OutboxEntry, OutboxState, RecordKey, RecordState, Review, ReviewSubject,
@@ -144,12 +144,12 @@ pub(crate) async fn unanswered_creates(
         state: OutboxState::Sent,
         entity: Some(entity.to_owned()),
         system: member.map(|member| member.system.clone()),
-        kind: member.map(|member| (member.object.clone(), Action::Create)),
+        kind: member.map(|member| (member.object.clone(), EffectKind::Create)),
         due_ms: i64::MAX,
         limit: usize::MAX,
     };
     let mut sent = store.outbox(&query).await?;
-    sent.retain(|entry| entry.action == Action::Create);
+    sent.retain(|entry| entry.effect.kind() == EffectKind::Create);
     Ok(sent)
 }
 

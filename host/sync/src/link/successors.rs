@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::apply::evidence::settle_unanswered_update;
 use crate::engine::{CycleCounters, Engine, journal_of};
+use crate::model::effect::EffectKind;
 use crate::model::reason::Reason;
-use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, OnMerge};
 use crate::model::state::{
@@ -147,7 +147,7 @@ async fn updates_of(
         state: OutboxState::Sent,
         entity: Some(entity.name.clone()),
         system: Some(record.system.clone()),
-        kind: Some((record.object.clone(), Action::Update)),
+        kind: Some((record.object.clone(), EffectKind::Update)),
         due_ms: i64::MAX,
         limit: usize::MAX,
     };

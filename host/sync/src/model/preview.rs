@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::model::reason::Reason;
-use crate::model::record::Action;
 use crate::model::state::{EntityPlan, LinkId, OutboxEntry, RecordKey};
 use crate::model::value::DisplayedValue;
 
@@ -39,8 +38,8 @@ impl CyclePlan {
         plan.matched += counts.matched;
         plan.single += counts.single;
         plan.held += counts.held;
-        for OutboxEntry { system, object, action, .. } in operations {
-            plan.add(system, object, *action);
+        for OutboxEntry { system, object, effect, .. } in operations {
+            plan.add(system, object, effect.kind());
         }
     }
 }
@@ -93,29 +92,14 @@ pub struct HeldLink {
 impl fmt::Display for CyclePlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for operation in &self.operations {
-            let OutboxEntry { entity, link, system, object, reason, .. } = operation;
-            let id = operation.id.as_deref().unwrap_or("(new)");
-            let action = match operation.action {
-                Action::Create => "create",
-                Action::Update => "update",
-                Action::Upsert => "upsert",
-                Action::Archive => "archive",
-                Action::Restore => "restore",
-                Action::Merge => "merge",
-            };
-            if let Some(loser) = &operation.loser {
-                writeln!(
-                    f,
-                    "{action} {system}.{object}/{loser} into /{id}  {entity} link {link}: {reason}"
-                )?;
-                continue;
-            }
-            writeln!(f, "{action} {system}.{object}/{id}  {entity} link {link}: {reason}")?;
+            let OutboxEntry { entity, link, system, object, effect, reason, .. } = operation;
+            effect.print(f, (system, object))?;
+            writeln!(f, "  {entity} link {link}: {reason}")?;
             for write in &operation.fields {
                 let (before, after) = (DisplayedValue(&write.before), DisplayedValue(&write.after));
-                match operation.action {
-                    Action::Create => writeln!(f, "    {} = {after}", write.field)?,
-                    _ => {
+                match effect.kind().makes_record() {
+                    true => writeln!(f, "    {} = {after}", write.field)?,
+                    false => {
                         writeln!(f, "    {}: {before} -> {after}  ({})", write.field, write.reason)?
                     }
                 }

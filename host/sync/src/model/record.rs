@@ -104,7 +104,7 @@ pub struct Page {
     pub facts: Attributes,
 }
 
-/// The kind of change that an operation makes to one record.
+/// The kind of change that one operation of a write makes to a record; the contract's `action`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
@@ -118,14 +118,19 @@ pub enum Action {
     Archive,
     /// Restore it from the archive.
     Restore,
-    /// Let it absorb another: a call of its own, never part of a write.
-    Merge,
 }
 
 impl Action {
-    /// Every action.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Create, Self::Update, Self::Upsert, Self::Archive, Self::Restore, Self::Merge];
+    /// Its word in the contract and in permissions: `create`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Upsert => "upsert",
+            Self::Archive => "archive",
+            Self::Restore => "restore",
+        }
+    }
 }
 
 /// One write to one record.

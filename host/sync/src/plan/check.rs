@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::record::Action;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{LinkView, OutboxEntry, RecordKey, RecordStatus};
 
@@ -26,56 +25,54 @@ pub fn check(
             return Err(format!("{} is no member of {}", at(), entity.name));
         };
         let target =
-            (&entry.system, entry.id.as_ref().map_or(entry.link.to_string(), String::clone));
+            (&entry.system, entry.effect.id().map_or(entry.link.to_string(), str::to_owned));
         if !targets.insert(target) {
             return Err(format!("two operations on {}", at()));
         }
         if !intents.insert(&entry.intent) {
             return Err(format!("two operations with the intent {}", entry.intent));
         }
-        check_action(member, entry, braked).map_err(|rule| format!("{}: {rule}", at()))?;
-        check_merge(entry, views).map_err(|rule| format!("{}: {rule}", at()))?;
+        check_kind(member, entry, braked).map_err(|rule| format!("{}: {rule}", at()))?;
+        check_records(entry, views).map_err(|rule| format!("{}: {rule}", at()))?;
         check_columns(member, entry).map_err(|rule| format!("{}: {rule}", at()))?;
     }
     Ok(())
 }
 
-fn check_action(member: &MemberSpec, entry: &OutboxEntry, braked: bool) -> Result<(), String> {
-    match entry.action {
-        Action::Create if !member.create => Err("records are not made there".to_owned()),
-        Action::Create if entry.id.is_some() => Err("a create has an id".to_owned()),
-        Action::Update if entry.id.is_none() => Err("an update has no id".to_owned()),
-        Action::Update if entry.fields.is_empty() => Err("an update without a field".to_owned()),
-        Action::Archive if braked => Err("deletions are braked".to_owned()),
-        Action::Archive if entry.id.is_none() => Err("an archive has no id".to_owned()),
-        _ => Ok(()),
-    }
-}
-
-/// A merge is of a surplus record into the live one of the same object and link, and writes nothing
-/// itself.
-fn check_merge(entry: &OutboxEntry, views: &[LinkView]) -> Result<(), String> {
-    let (winner, loser) = match (entry.action, entry.record(), &entry.loser) {
-        (Action::Merge, Some(winner), Some(loser)) => (winner, loser),
-        (Action::Merge, ..) => return Err("a merge of fewer than two records".to_owned()),
-        (_, _, Some(_)) => return Err("another record although it is no merge".to_owned()),
-        _ => return Ok(()),
-    };
-    let loser = RecordKey { id: loser.clone(), ..winner.clone() };
-    let view = views.iter().find(|view| view.link.id == entry.link);
-    let has = |key: &RecordKey, status: &RecordStatus| {
-        let mut records = view.iter().flat_map(|view| &view.records);
-        records.any(|record| record.key == *key && record.status == *status)
-    };
-    if !has(&winner, &RecordStatus::Live) {
-        Err(format!("{winner} is not the live record of the link"))
-    } else if !has(&loser, &RecordStatus::Surplus) {
-        Err(format!("{loser} is not a surplus record of the link"))
-    } else if !entry.columns.is_empty() || !entry.fields.is_empty() {
-        Err("a merge that writes fields".to_owned())
+fn check_kind(member: &MemberSpec, entry: &OutboxEntry, braked: bool) -> Result<(), String> {
+    let kind = entry.effect.kind();
+    let is_bare = entry.columns.is_empty() && entry.fields.is_empty();
+    if kind.makes_record() && !member.create {
+        Err("records are not made there".to_owned())
+    } else if kind.changes_record() && entry.fields.is_empty() {
+        Err(format!("{} without a field", kind.word()))
+    } else if !kind.writes_columns() && !is_bare {
+        Err(format!("{} with fields", kind.word()))
+    } else if kind.removes_record() && braked {
+        Err("deletions are braked".to_owned())
     } else {
         Ok(())
     }
+}
+
+/// The records of an effect are those of the link that the effect is for: a merge is of a surplus
+/// record into the live one of the same object.
+fn check_records(entry: &OutboxEntry, views: &[LinkView]) -> Result<(), String> {
+    let view = views.iter().find(|view| view.link.id == entry.link);
+    let is_there = |id: &str, status: &RecordStatus| {
+        let mut records = view.iter().flat_map(|view| &view.records);
+        records.any(|record| {
+            let RecordKey { system, object, id: known } = &record.key;
+            (system, object, known.as_str()) == (&entry.system, &entry.object, id)
+                && record.status == *status
+        })
+    };
+    for (id, status) in entry.effect.required_statuses() {
+        if !is_there(id, &status) {
+            return Err(format!("{id} is no {status:?} record of the link"));
+        }
+    }
+    Ok(())
 }
 
 /// Checks that only mapped columns are written, in the direction of the mapping (`RULES.md` I7,
@@ -84,7 +81,7 @@ fn check_columns(member: &MemberSpec, entry: &OutboxEntry) -> Result<(), String>
     for write in &entry.columns {
         let mut groups = member.groups.iter().filter(|group| group.direction.writes());
         let mapped = groups.any(|group| group.columns.contains(&write.column));
-        let constant = entry.action == Action::Create
+        let constant = entry.effect.kind().makes_record()
             && (member.constants.iter().any(|(column, _)| *column == write.column)
                 || member.copies.iter().any(|copy| copy.column == write.column));
         if !mapped && !constant {

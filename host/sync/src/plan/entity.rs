@@ -12,7 +12,6 @@ use crate::engine::{CycleError, CycleEvent, journal_of};
 use crate::link::stamp::{MemberPlaces, origin_of};
 use crate::model::preview::HeldLink;
 use crate::model::reason::Reason;
-use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
@@ -140,7 +139,7 @@ async fn plan_chunk(
     };
     let links = plans.len() as u64;
     let counted = counts_of(mappings.entity, &plans, &views);
-    let creates = drafts.iter().any(|draft| draft.action == Action::Create);
+    let creates = drafts.iter().any(|draft| draft.effect.kind().makes_record());
     if creates {
         chunk.places = Some(MemberPlaces::fetch(engine.store, mappings.entity).await?);
         chunk.changes.epoch = Some(engine.store.epoch().to_owned());
@@ -171,7 +170,7 @@ async fn plan_chunk(
 
 /// Keeps the links that get a record, by system and object.
 fn note_made(planned: &[OutboxEntry], made: &mut PromisedRecords) {
-    for entry in planned.iter().filter(|entry| entry.action == Action::Create) {
+    for entry in planned.iter().filter(|entry| entry.effect.kind().makes_record()) {
         let place = (entry.system.clone(), entry.object.clone());
         made.entry(place).or_default().insert(entry.link);
     }
@@ -219,7 +218,7 @@ async fn unclear(
     views: &[LinkView],
 ) -> Result<BTreeSet<RecordKey>, StoreError> {
     let archives =
-        |plan: &&LinkPlan| plan.drafts.iter().any(|draft| draft.action == Action::Archive);
+        |plan: &&LinkPlan| plan.drafts.iter().any(|draft| draft.effect.kind().removes_record());
     let losing: BTreeSet<LinkId> = plans.iter().filter(archives).map(|plan| plan.link.id).collect();
     if losing.is_empty() {
         return Ok(BTreeSet::new());
@@ -287,8 +286,9 @@ impl<'s> LinkChunk<'s> {
             self.journal_entry(&entry);
             self.changes.outbox.push(entry);
         }
-        let is_partial =
-            plan.held || plan.stands || found.wanted.iter().any(|one| one.action == Action::Merge);
+        let is_partial = plan.held
+            || plan.stands
+            || found.wanted.iter().any(|one| one.effect.kind().goes_alone());
         let is_whole = plan.link.failures.is_empty() && found.failures.is_empty();
         if !is_partial && !is_whole {
             if plan.link.status != LinkStatus::Active {
@@ -324,7 +324,7 @@ impl<'s> LinkChunk<'s> {
         view: &LinkView,
     ) -> String {
         match &self.places {
-            Some(places) if entry.action == Action::Create => {
+            Some(places) if entry.effect.kind().makes_record() => {
                 let records = view.records.iter().map(Arc::as_ref);
                 places.intent(store, entry, version, origin_of(records))
             }
@@ -406,7 +406,7 @@ impl<'s> LinkChunk<'s> {
             generation: None,
             reason: reason.clone(),
         };
-        if entry.action == Action::Update {
+        if entry.effect.kind().changes_record() {
             let fields = entry.fields.iter();
             let lines = fields.map(|write| line(Some(write.field.clone()), &write.reason));
             self.changes.journal.extend(lines);
@@ -447,11 +447,7 @@ fn refused_notes(
     member: &MemberSpec,
     left_out: Vec<(Option<String>, Vec<String>)>,
 ) -> Vec<PlanNote> {
-    let record = draft.id.as_ref().map(|id| RecordKey {
-        system: member.system.clone(),
-        object: member.object.clone(),
-        id: id.clone(),
-    });
+    let record = draft.record(member);
     let note = |(field, codes)| PlanNote {
         record: record.clone(),
         field,
@@ -468,7 +464,7 @@ fn mark_field_told(
     (draft, settled): (&PlannedWrite, &FieldWrite),
 ) {
     let is_target = |record: &RecordState| {
-        Some(&record.key.id) == draft.id.as_ref()
+        Some(record.key.id.as_str()) == draft.effect.id()
             && entity.member(&record.key.system, &record.key.object).map(|(position, _)| position)
                 == Some(draft.member)
     };

@@ -231,13 +231,13 @@ async fn ambiguous(engine: &Engine<'_>, entity: &str) -> Result<u64, StoreError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::record::Action;
+    use crate::model::effect::EffectKind;
 
     #[test]
     fn first_plans_are_asked_about_together_unless_approved_or_empty() {
         let quiet = EntityPlan { entity: "deal".to_owned(), ..EntityPlan::default() };
         let mut writes = EntityPlan { entity: "person".to_owned(), ..EntityPlan::default() };
-        writes.add("hubspot", "contacts", Action::Create);
+        writes.add("hubspot", "contacts", EffectKind::Create);
         for (answer, plans, expected) in [
             (FirstSyncAnswer::Ask, vec![], Step::Compare),
             (FirstSyncAnswer::Approved, vec![], Step::Compare),

@@ -13,7 +13,6 @@ use std::collections::BTreeSet;
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent, Engine, FirstSyncAnswer};
 use crate::model::preview::PlannedDeletions;
-use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, OnCascade};
 use crate::model::state::{
@@ -83,12 +82,11 @@ async fn find_pending(
             PlanContext { mappings, references: &references, along: &along, now_ms, hold: None };
         for view in &views {
             let drafts = plan_link(&context, view).drafts;
-            let archives = drafts.into_iter().filter(|draft| draft.action == Action::Archive);
-            pending.records.extend(archives.filter_map(|draft| {
-                let member = mappings.entity.members.get(draft.member)?;
-                let (system, object) = (member.system.clone(), member.object.clone());
-                Some(RecordKey { system, object, id: draft.id? })
-            }));
+            let archives = drafts.into_iter().filter(|draft| draft.effect.kind().removes_record());
+            pending.records.extend(
+                archives
+                    .filter_map(|draft| draft.record(mappings.entity.members.get(draft.member)?)),
+            );
         }
         pending.asked.extend(along.asked(mappings.entity));
     }
@@ -173,7 +171,7 @@ async fn unanswered(engine: &Engine<'_>, entity: &EntitySpec) -> Result<u64, Sto
         limit: usize::MAX,
     };
     let sent = engine.store.outbox(&query).await?;
-    Ok(sent.iter().filter(|entry| entry.action == Action::Archive).count() as u64)
+    Ok(sent.iter().filter(|entry| entry.effect.kind().removes_record()).count() as u64)
 }
 
 fn digest(records: &BTreeSet<RecordKey>) -> String {

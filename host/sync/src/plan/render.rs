@@ -6,10 +6,9 @@
 
 use crate::model::plugin::PluginError;
 use crate::model::reason::Reason;
-use crate::model::record::Action;
 use crate::model::review::digest;
 use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec, ValueTable, Via};
-use crate::model::state::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, RecordKey};
+use crate::model::state::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState};
 use crate::model::value::{Cell, Value};
 use crate::plan::link::{PlanNote, PlannedWrite};
 use crate::read::transforms::TransformCalls;
@@ -178,7 +177,7 @@ fn assemble(
                 rendered.notes.extend(held(member, draft, &mine, &reason));
                 // The system would put its default there, which would come back as a value
                 // (`RULES.md` V17).
-                sendable &= draft.action != Action::Create;
+                sendable &= !draft.effect.kind().makes_record();
             }
             RenderedColumns::Cells(cells) if stands(draft, group, &cells) => {
                 rendered.settled.extend(mine)
@@ -190,7 +189,7 @@ fn assemble(
             }
         }
     }
-    if draft.action == Action::Create {
+    if draft.effect.kind().makes_record() {
         for (column, cell) in draft.copies.iter().chain(&member.constants) {
             let is_given = |write: &ColumnWrite| {
                 write.column == *column && write.cell.as_ref().is_some_and(|one| !one.is_null())
@@ -201,10 +200,10 @@ fn assemble(
         }
     }
     writes.retain(|write| {
-        let is_news = draft.action != Action::Create || write.cell != Some(Value::Null);
+        let is_news = !draft.effect.kind().makes_record() || write.cell != Some(Value::Null);
         write.cell.is_some() && is_news
     });
-    let bare = matches!(draft.action, Action::Archive | Action::Merge);
+    let bare = !draft.effect.kind().writes_columns();
     if sendable && (bare || !writes.is_empty()) {
         rendered.entry = Some(entry(entity, member, draft, writes, fields));
     }
@@ -214,7 +213,7 @@ fn assemble(
 /// True where the columns, as last read, hold these cells already.
 fn stands(draft: &PlannedWrite, group: &MappingGroup, cells: &[Cell]) -> bool {
     !matches!(group.via, Via::Direct)
-        && draft.action == Action::Update
+        && draft.effect.kind().changes_record()
         && group
             .columns
             .iter()
@@ -228,11 +227,7 @@ fn held(
     fields: &[FieldWrite],
     reason: &Reason,
 ) -> Vec<PlanNote> {
-    let record = draft.id.as_ref().map(|id| RecordKey {
-        system: member.system.clone(),
-        object: member.object.clone(),
-        id: id.clone(),
-    });
+    let record = draft.record(member);
     let note = |write: &FieldWrite| PlanNote {
         record: record.clone(),
         field: Some(write.field.clone()),
@@ -254,9 +249,7 @@ fn entry(
         link: draft.link,
         system: member.system.clone(),
         object: member.object.clone(),
-        action: draft.action,
-        id: draft.id.clone(),
-        loser: draft.loser.clone(),
+        effect: draft.effect.clone(),
         if_version: draft.if_version.clone(),
         if_modified_ms: draft.if_modified_ms,
         columns,
@@ -270,8 +263,8 @@ fn entry(
 
 /// The digest of a write and its mapping: a refused write is not tried again until this changes.
 pub fn refusal_digest(entry: &OutboxEntry, mapping: &str) -> String {
-    let OutboxEntry { action, id, columns, .. } = entry;
-    digest(&[&format!("{action:?} {id:?} {columns:?}"), mapping])
+    let OutboxEntry { effect, columns, .. } = entry;
+    digest(&[&format!("{:?} {:?} {columns:?}", effect.kind(), effect.id()), mapping])
 }
 
 /// The digest under which a link remembers a create that a person gave up, whatever its values.
@@ -283,7 +276,8 @@ pub fn given_up(entry: &OutboxEntry) -> String {
 /// one opening of the store apart, and `opening` is its identity and epoch, which no other opening
 /// has.
 pub fn intent(opening: (&str, &str), entry: &OutboxEntry, version: u64) -> String {
-    let OutboxEntry { link, system, object, action, .. } = entry;
+    let OutboxEntry { link, system, object, effect, .. } = entry;
     let (identity, epoch) = opening;
-    digest(&[identity, epoch, &format!("{link} {version} {action:?}"), system, object])
+    let kind = effect.kind();
+    digest(&[identity, epoch, &format!("{link} {version} {kind:?}"), system, object])
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::cycle_state::DeniedPermissions;
 use crate::engine::{BACKFILL_SHARE, CycleCounters, CycleError, CycleEvent, Engine};
+use crate::model::effect::EffectKind;
 use crate::model::plugin::PluginError;
-use crate::model::record::{Action, Attributes, Page, PageRequest, Scan};
+use crate::model::record::{Attributes, Page, PageRequest, Scan};
 use crate::model::spec::{EntitySpec, MemberSpec, stopped};
 use crate::model::state::{
     Cursor, LinkId, RecordKey, RecordState, RecordStatus, Stream, Sweep, SweepStage,
@@ -84,12 +85,12 @@ async fn observe_system(
     Ok(observed)
 }
 
-/// The actions on the member's object that the host denies to the connector. Without the permission
+/// The effects on the member's object that the host denies to the connector. Without the permission
 /// to read, nothing is written anyway, and reading reports it.
 fn denied(connector: &dyn Connector, member: &MemberSpec) -> DeniedPermissions {
-    let place = |action| (member.system.clone(), member.object.clone(), action);
-    let refusal = |action| Some((place(action), connector.refuses(&member.object, action)?));
-    Action::ALL.into_iter().filter_map(refusal).collect()
+    let place = |kind| (member.system.clone(), member.object.clone(), kind);
+    let refusal = |kind| Some((place(kind), connector.refuses(&member.object, kind)?));
+    EffectKind::ALL.into_iter().filter_map(refusal).collect()
 }
 
 /// True if the error means that the connector cannot go on from its cursor with other columns.

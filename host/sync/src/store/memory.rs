@@ -374,7 +374,7 @@ impl Store for MemoryStore {
                 && query
                     .kind
                     .as_ref()
-                    .is_none_or(|kind| kind.0 == entry.object && kind.1 == entry.action)
+                    .is_none_or(|kind| kind.0 == entry.object && kind.1 == entry.effect.kind())
                 && entry.not_before_ms <= query.due_ms
         });
         Ok(entries.take(query.limit).cloned().collect())

@@ -8,7 +8,7 @@
 
 use async_trait::async_trait;
 
-use crate::model::record::Action;
+use crate::model::effect::EffectKind;
 use crate::model::spec::FieldIndex;
 use crate::model::state::{
     Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, Link, LinkId, LinkView, LinkWork,
@@ -50,8 +50,8 @@ pub struct OutboxQuery {
     pub entity: Option<String>,
     /// Operations of this system only.
     pub system: Option<String>,
-    /// Operations on this object with this action only: a connector's call may hold nothing else.
-    pub kind: Option<(String, Action)>,
+    /// Operations on this object of this kind only: a connector's call may hold nothing else.
+    pub kind: Option<(String, EffectKind)>,
     /// Operations with `not_before_ms` at or before this time.
     pub due_ms: i64,
     /// At most so many, in the order in which they were first inserted.

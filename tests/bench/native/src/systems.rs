@@ -15,6 +15,7 @@ use renkei_package::{Manifest, ManifestKind, SettingValue};
 use renkei_sdk as sdk;
 use renkei_sdk::http::Request;
 use renkei_sdk::testing::{loopback, with_http, with_wait};
+use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema};
 use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_sync::model::value::Value;
@@ -191,9 +192,19 @@ impl<C: sdk::Connector> Connector for Job<C> {
         found.await.map(renkei_native::batch_out)
     }
 
+    async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, PluginError> {
+        match call {
+            EffectCall::Write(request) => self.write(request).await,
+            EffectCall::Merge { object, winner, losers } => {
+                Ok(vec![self.merge(object, winner, losers).await?])
+            }
+        }
+    }
+}
+
+impl<C: sdk::Connector> Job<C> {
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
-        let request = renkei_native::write_request_in(request)
-            .ok_or_else(|| unsupported("a merge among writes".to_owned()))?;
+        let request = renkei_native::write_request_in(request);
         let outcomes = self.call(move |connector| connector.write(&request)).await?;
         Ok(outcomes.into_iter().map(renkei_native::outcome_out).collect())
     }

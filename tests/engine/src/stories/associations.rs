@@ -106,7 +106,8 @@ fn plan_names_every_association_that_goes() {
     let plan = bench.try_cycle().unwrap().plan;
     let goes = format!("no longer refers to a.companies/{first}");
     assert!(plan.to_string().contains(&goes), "{plan}");
-    let operation = plan.operations.iter().find(|one| one.id.as_ref() == Some(&deal)).unwrap();
+    let operation =
+        plan.operations.iter().find(|one| one.effect.id() == Some(deal.as_str())).unwrap();
     let write = operation.fields.iter().find(|write| write.field == "company").unwrap();
     assert_eq!(write.removes.iter().map(|key| &key.id).collect::<Vec<_>>(), [&first]);
 }

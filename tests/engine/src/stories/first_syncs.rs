@@ -5,10 +5,11 @@ use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::engine::{CycleOptions, CycleReport, FirstSyncAnswer};
+use renkei_sync::model::effect::EffectKind;
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{EntitySpec, Spec};
 use renkei_sync::model::state::{
-    EntityPlan, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
+    EntityPlan, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject, WriteCounts,
 };
 use renkei_sync::store::port::Store as _;
 
@@ -210,7 +211,7 @@ fn first_sync_without_a_write_asks_nothing_and_compares_from_then_on() {
     // The first write of all is asked about, and it is the edit, not a value of the first link.
     bench.shared.world().edit(&a(), &left, "phone", "1".into());
     check_waits(&bench);
-    assert_eq!(question(&bench).1[0].writes[0].update, 1);
+    assert_eq!(question(&bench).1[0].writes[0].counts[&EffectKind::Update], 1);
     answer(&bench, ReviewChoice::Approve);
     assert_eq!(bench.cycle().applied(), 1);
 }
@@ -254,8 +255,11 @@ fn record_that_goes_before_the_answer_counts_as_never_there() {
     check_waits(&bench);
     // Nothing was ever agreed on, so what the other system holds is news and not to be archived.
     let writes = question(&bench).1[0].writes.clone();
-    let counts: Vec<(&str, u64, u64)> =
-        writes.iter().map(|one| (one.system.as_str(), one.create, one.archive)).collect();
+    let of = |one: &WriteCounts, kind| one.counts[&kind];
+    let counts: Vec<(&str, u64, u64)> = writes
+        .iter()
+        .map(|one| (one.system.as_str(), of(one, EffectKind::Create), of(one, EffectKind::Archive)))
+        .collect();
     assert_eq!(counts, [("a", 1, 0), ("b", 2, 0)]);
     answer(&bench, ReviewChoice::Approve);
     bench.run_to_rest();

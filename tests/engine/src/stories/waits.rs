@@ -3,8 +3,9 @@
 
 use futures::executor::block_on;
 use renkei_sync::answers::why::{WhySubject, why};
+use renkei_sync::model::effect::EffectKind;
 use renkei_sync::model::preview::CyclePlan;
-use renkei_sync::model::record::{Action, Removal};
+use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{FieldIndex, OnCascade, Spec};
 use renkei_sync::model::state::{LinkId, ReviewChoice};
 use renkei_sync::model::value::Value;
@@ -218,7 +219,7 @@ fn write_that_is_not_granted_is_held_and_named() {
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
     bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
-    bench.shared.world().table(&b()).knobs.denied.insert(Action::Update);
+    bench.shared.world().table(&b()).knobs.denied.insert(EffectKind::Update);
     bench.shared.world().edit(&a(), &left, "title", "CTO".into());
     bench.shared.world().create(&a(), &[("mail", "b@x".into())]);
     let grant = "not sent: an admin took `write:people:Update` away";
@@ -247,7 +248,7 @@ fn write_whose_right_is_taken_away_meanwhile_was_never_sent() {
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().edit(&a(), &left, "title", "CTO".into());
     let deny = |world: &mut World| {
-        world.table(&b()).knobs.denied.insert(Action::Update);
+        world.table(&b()).knobs.denied.insert(EffectKind::Update);
     };
     bench.shared.world().schedule(2, deny);
     let failures = bench.try_cycle().unwrap().report.failures;

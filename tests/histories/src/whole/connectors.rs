@@ -15,6 +15,7 @@ use renkei_connector_hubspot::HubSpot;
 use renkei_connector_salesforce::Salesforce;
 use renkei_sdk::testing::{with_http, with_wait};
 use renkei_sdk::{Connector as _, Error};
+use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema, StopCause};
 use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_sync::model::value::Value;
@@ -220,11 +221,19 @@ impl Connector for Job {
         Ok(renkei_native::batch_out(self.call(find).await?))
     }
 
+    async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, PluginError> {
+        match call {
+            EffectCall::Write(request) => self.write(request).await,
+            EffectCall::Merge { object, winner, losers } => {
+                Ok(vec![self.merge(object, winner, losers).await?])
+            }
+        }
+    }
+}
+
+impl Job {
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
-        let wanted = renkei_native::write_request_in(request).ok_or_else(|| {
-            let (plugin, what) = (self.generation.clone(), "a merge among writes".to_owned());
-            PluginError::Unsupported { plugin, what }
-        })?;
+        let wanted = renkei_native::write_request_in(request);
         let write = |native: &mut Native| {
             if let Some(desk) = desk() {
                 desk.wire.take_broke_off();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;
+use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::record::{
     Action, Operation, Outcome, PageRequest, Row, Scan, WriteRequest,
 };
@@ -259,7 +260,7 @@ impl Loop {
                 None => {}
             }
             self.cycled.wrote = true;
-            let Ok(outcomes) = block_on(connector.write(&request)) else {
+            let Ok(outcomes) = block_on(connector.perform(EffectCall::Write(&request))) else {
                 self.cycled.failed = true;
                 return None;
             };

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use renkei_sync::model::record::Action;
+use renkei_sync::model::effect::EffectKind;
 use renkei_sync::model::value::Value;
 
 use super::Place;
@@ -36,8 +36,8 @@ pub struct Knobs {
     pub vanished: BTreeSet<String>,
     /// Cells that are in no answer for now, by the record's id and the column.
     pub absent: BTreeSet<(String, String)>,
-    /// Actions that an admin denies the connector: the host itself refuses them.
-    pub denied: BTreeSet<Action>,
+    /// Effects that an admin denies the connector: the host itself refuses them.
+    pub denied: BTreeSet<EffectKind>,
     /// The object does not answer, whatever is asked of it.
     pub down: bool,
     /// Records that this account may not see for now: in no answer, and no tombstone either.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::MutexGuard;
 
 use async_trait::async_trait;
+use renkei_sync::model::effect::{EffectCall, EffectKind};
 use renkei_sync::model::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
 use renkei_sync::model::record::{
-    Action, Batch, Outcome, Page, PageRequest, Problem, Remedy, Row, WriteRequest,
+    Batch, Outcome, Page, PageRequest, Problem, Remedy, Row, WriteRequest,
 };
 use renkei_sync::model::value::Value;
 use renkei_sync::ports::{Clock, Connector, Systems};
@@ -132,27 +133,38 @@ impl Connector for FakeConnector {
         Ok(found)
     }
 
-    fn refuses(&self, object: &str, action: Action) -> Option<PluginError> {
+    fn refuses(&self, object: &str, kind: EffectKind) -> Option<PluginError> {
         let world = self.shared.world();
         let table = world.tables.get(&place(&self.system, object));
-        if !table.is_some_and(|table| table.knobs.denied.contains(&action)) {
+        if !table.is_some_and(|table| table.knobs.denied.contains(&kind)) {
             return None;
         }
         let problem = Problem {
             code: NOT_GRANTED.to_owned(),
-            message: format!("an admin took `write:{object}:{action:?}` away"),
+            message: format!("an admin took `write:{object}:{}` away", kind.word()),
             field: None,
             remedy: Remedy::Admin,
         };
         Some(PluginError::Forbidden { plugin: self.generation.clone(), problem })
     }
 
-    async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
-        for operation in &request.operations {
-            if let Some(refusal) = self.refuses(&request.object, operation.action) {
-                return Err(refusal);
+    async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, PluginError> {
+        let (words, kinds) = (call.words(), EffectKind::ALL.into_iter());
+        let mut needed = kinds.filter(|kind| words.contains(kind.word()));
+        if let Some(refusal) = needed.find_map(|kind| self.refuses(call.object(), kind)) {
+            return Err(refusal);
+        }
+        match call {
+            EffectCall::Write(request) => self.write(request),
+            EffectCall::Merge { object, winner, losers } => {
+                Ok(vec![self.merge(object, winner, losers)?])
             }
         }
+    }
+}
+
+impl FakeConnector {
+    fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
         let mut world = self.call_on(&request.object).map_err(|error| *error)?;
         let at = place(&self.system, &request.object);
         let operations = request.operations.iter();
@@ -164,12 +176,7 @@ impl Connector for FakeConnector {
     }
 
     /// As HubSpot does: the survivor has a new id.
-    async fn merge(
-        &self,
-        object: &str,
-        winner: &str,
-        losers: &[String],
-    ) -> Result<Outcome, PluginError> {
+    fn merge(&self, object: &str, winner: &str, losers: &[String]) -> Result<Outcome, PluginError> {
         let mut world = self.call_on(object).map_err(|error| *error)?;
         let at = place(&self.system, object);
         let fault = world.faults.pop_front().unwrap_or(Fault::None);

@@ -102,35 +102,31 @@ fn tombstone(tombstone: types::Tombstone) -> Result<Tombstone, ContractBreach> {
     })
 }
 
-/// Nothing where an operation is no write.
-pub(crate) fn write_request_to_guest(request: &WriteRequest) -> Option<calls::WriteRequest> {
-    let operation = |operation: &Operation| {
-        Some(calls::Operation {
-            intent: operation.intent.clone(),
-            action: action_to_guest(operation.action)?,
-            id: operation.id.clone(),
-            key: operation.key.clone(),
-            if_version: operation.if_version.clone(),
-            cells: cells_to_guest(&operation.cells),
-        })
+pub(crate) fn write_request_to_guest(request: &WriteRequest) -> calls::WriteRequest {
+    let operation = |operation: &Operation| calls::Operation {
+        intent: operation.intent.clone(),
+        action: action_to_guest(operation.action),
+        id: operation.id.clone(),
+        key: operation.key.clone(),
+        if_version: operation.if_version.clone(),
+        cells: cells_to_guest(&operation.cells),
     };
-    Some(calls::WriteRequest {
+    calls::WriteRequest {
         object: request.object.clone(),
         columns: request.columns.clone(),
-        operations: request.operations.iter().map(operation).collect::<Option<_>>()?,
+        operations: request.operations.iter().map(operation).collect(),
         options: attributes_to_guest(&request.options),
-    })
+    }
 }
 
-fn action_to_guest(action: Action) -> Option<calls::Action> {
-    Some(match action {
+fn action_to_guest(action: Action) -> calls::Action {
+    match action {
         Action::Create => calls::Action::Create,
         Action::Update => calls::Action::Update,
         Action::Upsert => calls::Action::Upsert,
         Action::Archive => calls::Action::Archive,
         Action::Restore => calls::Action::Restore,
-        Action::Merge => return None,
-    })
+    }
 }
 
 /// Takes the outcomes of a write of `operations` operations over `columns` columns.

@@ -1,8 +1,8 @@
 //! Every rule as a table.
 
 use super::*;
+use crate::model::effect::Effect;
 use crate::model::reason::Reason;
-use crate::model::record::Action;
 use crate::model::spec::{
     DeleteGuard, FieldIndex, FieldKind, FieldSpec, FirstLink, MatchKey, OnCascade, OnDelete,
     OnMerge, Winner,
@@ -154,9 +154,7 @@ fn weighed_in(entity: &EntitySpec, title: Cell, city: Cell) -> FieldState {
         link: LinkId(1),
         system: "b".to_owned(),
         object: "people".to_owned(),
-        action: Action::Create,
-        id: None,
-        loser: None,
+        effect: Effect::Create,
         if_version: None,
         if_modified_ms: None,
         columns: Vec::new(),

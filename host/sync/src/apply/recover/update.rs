@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::{ProbeStage, Prober};
 use crate::apply::evidence::settle_unanswered_update;
 use crate::model::reason::Reason;
-use crate::model::record::Action;
 use crate::model::state::{OutboxEntry, RecordKey, RecordState, RecordStatus};
 use crate::model::value::Cell;
 use crate::read::ingest::IngestError;
@@ -20,7 +19,7 @@ impl Prober<'_> {
             return Ok(());
         }
         let ids: Vec<String> =
-            entries.iter().flat_map(|entry| entry.id.iter().chain(&entry.loser)).cloned().collect();
+            entries.iter().flat_map(|entry| entry.effect.ids()).map(str::to_owned).collect();
         self.source().read_again(self.connector, &ids).await?;
         let keys: Vec<RecordKey> = ids.iter().map(|id| self.source().key(id)).collect();
         let known = self.engine.store.records(&keys).await?;
@@ -29,20 +28,20 @@ impl Prober<'_> {
         let sent = self.sent_cells(entries).await?;
         let mut changes = Changes::default();
         for (entry, sent) in entries.iter().zip(sent) {
-            // Of a merge the loser tells: once it is gone the merge was made. One that is still
-            // there is planned again, which is harmless where it was made after all.
-            let id = entry.loser.as_ref().or(entry.id.as_ref());
-            let record = id.and_then(|id| records.get_mut(&self.source().key(id)));
+            // A record that is still there is planned for again, which is harmless where the effect
+            // came about after all.
+            let record =
+                entry.effect.telling_id().and_then(|id| records.get_mut(&self.source().key(id)));
             let reason = match record {
                 // Its successor takes over what was sent, once it has been read.
                 Some(record) if self.hands_on(entry, record) => continue,
-                Some(record) if entry.action == Action::Update => {
+                Some(record) if entry.effect.kind().changes_record() => {
                     settle_unanswered_update(self.entity, entry, &sent, record, false)
                 }
                 Some(record)
                     if record.status == RecordStatus::Missing || !record.status.is_there() =>
                 {
-                    if entry.action == Action::Archive && record.status.is_removed() {
+                    if entry.effect.kind().removes_record() && record.status.is_removed() {
                         record.status = RecordStatus::Withdrawn;
                     }
                     Reason::FoundByProbe
@@ -59,7 +58,7 @@ impl Prober<'_> {
 
     fn hands_on(&self, entry: &OutboxEntry, record: &RecordState) -> bool {
         self.stage == ProbeStage::Start
-            && entry.action == Action::Update
+            && entry.effect.kind().changes_record()
             && record.status.successor().is_some()
     }
 

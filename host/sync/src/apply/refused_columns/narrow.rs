@@ -1,7 +1,6 @@
 //! Leaves refused columns out of an operation.
 
 use super::columns::{column_digest, fields_of, groups_of, is_at, is_gating, writes};
-use crate::model::record::Action;
 use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec};
 use crate::model::state::{ColumnWrite, Failure, OutboxEntry};
 use crate::plan::render::{given_up, refusal_digest};
@@ -30,7 +29,7 @@ pub(crate) fn narrow(
     if gates.is_empty() {
         return NarrowedOperation { entry: Some(entry), left_out, is_part: false };
     }
-    if entry.action == Action::Create {
+    if entry.effect.kind().makes_record() {
         let given_up = given_up(&entry);
         if let Some(gate) = gates.iter().find(|gate| gate.digest == given_up) {
             let left_out = vec![(None, gate.codes())];
@@ -45,11 +44,11 @@ pub(crate) fn narrow(
             continue;
         };
         left_out.extend(fields_of(entity, group).map(|field| (Some(field), gate.codes())));
-        if entry.action == Action::Create && group.required {
+        if entry.effect.kind().makes_record() && group.required {
             return NarrowedOperation { entry: None, left_out, is_part: false };
         }
     }
-    let bare = matches!(entry.action, Action::Archive | Action::Restore | Action::Merge);
+    let bare = !entry.effect.kind().writes_columns();
     let part =
         if left_out.is_empty() { entry.clone() } else { only(entity, member, &entry, &kept) };
     if part.columns.is_empty() && !bare {
@@ -62,7 +61,7 @@ pub(crate) fn narrow(
     let Some(gate) = whole(&part) else {
         return NarrowedOperation { entry: Some(part), left_out, is_part: false };
     };
-    let parts = if entry.action == Action::Update { halves(&kept) } else { Vec::new() };
+    let parts = if entry.effect.kind().changes_record() { halves(&kept) } else { Vec::new() };
     let parts = parts.iter().map(|groups| only(entity, member, &entry, groups));
     let half = parts.into_iter().find(|part| whole(part).is_none());
     if half.is_none() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::BatchSettler;
 use crate::apply::refused_columns;
-use crate::model::record::{Action, Applied, Outcome};
+use crate::model::record::{Applied, Outcome};
 use crate::model::state::{Doubt, LAG_MS, OutboxEntry, RecordState, Stream};
 use crate::plan::render::refusal_digest;
 use crate::read::fields::{RowsKind, read_rows};
@@ -16,7 +16,7 @@ use crate::read::order::{self, FieldVerdict, ReadingContext, RowVerdict, left_of
 const READ_BACK_MAX: usize = 2_000;
 
 fn is_unnamed(entry: &OutboxEntry, applied: &Applied) -> bool {
-    matches!(entry.action, Action::Create | Action::Update) && applied.version.is_none()
+    entry.effect.kind().writes_columns() && applied.version.is_none()
 }
 
 impl BatchSettler<'_> {
@@ -69,15 +69,15 @@ impl BatchSettler<'_> {
         applied: &Applied,
         record: &RecordState,
     ) -> Option<Doubt> {
-        if entry.action == Action::Archive && !self.probed {
+        if entry.effect.kind().removes_record() && !self.probed {
             let known = self.doubts.get(&record.key).map_or(0, |doubt| doubt.archives);
             let digest = refusal_digest(entry, &self.member.digest);
             let digests = [(String::new(), digest)].into();
             let stale = Doubt::of_stale(self.now_ms, self.shown.stream_ms);
             return Some(Doubt { archives: known + 1, digests, ..stale });
         }
-        let created = entry.action == Action::Create;
-        if self.probed || !(created || entry.action == Action::Update) {
+        let created = entry.effect.kind().makes_record();
+        if self.probed || !entry.effect.kind().writes_columns() {
             return None;
         }
         let mut doubt = self.doubts.get(&record.key).cloned().unwrap_or_default();

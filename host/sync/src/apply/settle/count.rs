@@ -1,14 +1,14 @@
 //! Counts creations and deletions of a batch for the guards.
 
 use super::BatchSettler;
-use crate::model::record::Action;
+use crate::model::effect::EffectKind;
 use crate::model::state::{GuardCounts, hour_of};
 
 impl BatchSettler<'_> {
     /// Counts what was archived and what was made. Creations that a person saw and approved in the
     /// plan of the first sync use up that approval and nothing of the day (`RULES.md` P15).
-    pub(super) fn count(&mut self, action: Action) {
-        let (deleted, created) = (action == Action::Archive, action == Action::Create);
+    pub(super) fn count(&mut self, kind: EffectKind) {
+        let (deleted, created) = (kind.removes_record(), kind.makes_record());
         if !deleted && !created {
             return;
         }

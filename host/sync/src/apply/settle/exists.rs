@@ -8,7 +8,7 @@
 use crate::apply::refused_columns;
 use crate::engine::WriteResult;
 use crate::model::reason::Reason;
-use crate::model::record::{Action, Outcome, Problem, Remedy};
+use crate::model::record::{Outcome, Problem, Remedy};
 use crate::model::review;
 use crate::model::state::{
     OutboxEntry, RecordKey, RecordState, RecordStatus, ReviewStatus, ReviewSubject,
@@ -71,7 +71,7 @@ impl BatchSettler<'_> {
             self.records.get_mut(&key).filter(|record| record.status == RecordStatus::Live);
         let is_mine = record.as_ref().is_some_and(|record| record.link == Some(link));
         match record {
-            Some(record) if entry.action == Action::Create && (is_mine || alike) => {
+            Some(record) if entry.effect.kind().makes_record() && (is_mine || alike) => {
                 record.link = Some(link);
                 self.touched.insert(key.clone());
                 self.created.push(key.clone());

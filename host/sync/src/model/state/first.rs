@@ -1,10 +1,11 @@
 //! Numbers of the writes of an entity's first sync, for the question to a person.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::record::Action;
+use crate::model::effect::EffectKind;
 
 /// Numbers of the writes that a plan makes for an entity.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,39 +31,37 @@ pub struct WriteCounts {
     pub system: String,
     /// The object.
     pub object: String,
-    /// Records that would be made.
-    pub create: u64,
-    /// Records that would be changed.
-    pub update: u64,
-    /// Records that would be archived.
-    pub archive: u64,
-    /// Records that would be merged into others.
-    pub merge: u64,
+    /// Operations by kind; in JSON a key for each kind: `"create": 3`.
+    #[serde(flatten)]
+    pub counts: BTreeMap<EffectKind, u64>,
+}
+
+impl WriteCounts {
+    fn none(system: &str, object: &str) -> Self {
+        let counts = EffectKind::ALL.into_iter().map(|kind| (kind, 0)).collect();
+        Self { system: system.to_owned(), object: object.to_owned(), counts }
+    }
 }
 
 impl EntityPlan {
     /// Counts one operation.
-    pub fn add(&mut self, system: &str, object: &str, action: Action) {
+    pub fn add(&mut self, system: &str, object: &str, kind: EffectKind) {
         let place = |counts: &WriteCounts| {
             (counts.system.as_str(), counts.object.as_str()).cmp(&(system, object))
         };
         let at = self.writes.binary_search_by(place).unwrap_or_else(|at| {
-            let (system, object) = (system.to_owned(), object.to_owned());
-            self.writes.insert(at, WriteCounts { system, object, ..WriteCounts::default() });
+            self.writes.insert(at, WriteCounts::none(system, object));
             at
         });
-        let Some(counts) = self.writes.get_mut(at) else { return };
-        match action {
-            Action::Create => counts.create += 1,
-            Action::Update | Action::Upsert | Action::Restore => counts.update += 1,
-            Action::Archive => counts.archive += 1,
-            Action::Merge => counts.merge += 1,
+        if let Some(writes) = self.writes.get_mut(at) {
+            *writes.counts.entry(kind).or_default() += 1;
         }
     }
 
     /// The number of records that would be made.
     pub fn creations(&self) -> u64 {
-        self.writes.iter().map(|counts| counts.create).sum()
+        let counts = self.writes.iter().flat_map(|writes| &writes.counts);
+        counts.filter(|(kind, _)| kind.makes_record()).map(|(_, count)| count).sum()
     }
 }
 
@@ -73,11 +72,10 @@ impl fmt::Display for EntityPlan {
         if writes.is_empty() {
             write!(f, "nothing to write; ")?;
         }
-        for WriteCounts { system, object, create, update, archive, merge } in writes {
-            let counts =
-                [("create", create), ("update", update), ("archive", archive), ("merge", merge)];
-            let counts = counts.into_iter().filter(|(_, count)| **count > 0);
-            let counts: Vec<String> = counts.map(|(word, n)| format!("{word} {n}")).collect();
+        for WriteCounts { system, object, counts } in writes {
+            let counts = counts.iter().filter(|(_, count)| **count > 0);
+            let counts: Vec<String> =
+                counts.map(|(kind, count)| format!("{} {count}", kind.word())).collect();
             write!(f, "{system}.{object} {}; ", counts.join(", "))?;
         }
         write!(f, "{matched} matched, {single} in one system only, {ambiguous} ambiguous")?;
@@ -90,16 +88,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plan_of_an_entity_counts_by_object_and_action() {
+    fn plan_of_an_entity_counts_by_object_and_kind() {
         let mut plan = EntityPlan { entity: "person".to_owned(), ..EntityPlan::default() };
         plan.matched = 4;
         plan.held = 1;
         assert!(plan.to_string().starts_with("person: nothing to write; 4 matched"), "{plan}");
-        for action in [Action::Create, Action::Create, Action::Update, Action::Merge] {
-            plan.add("hubspot", "contacts", action);
+        for kind in [EffectKind::Create, EffectKind::Create, EffectKind::Update, EffectKind::Merge]
+        {
+            plan.add("hubspot", "contacts", kind);
         }
-        plan.add("acme", "people", Action::Archive);
-        plan.add("hubspot", "contacts", Action::Create);
+        plan.add("acme", "people", EffectKind::Archive);
+        plan.add("hubspot", "contacts", EffectKind::Create);
         assert_eq!(plan.creations(), 3);
         assert_eq!(
             plan.to_string(),

@@ -7,9 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{JournalEntry, LinkId, RecordKey};
+use crate::model::effect::Effect;
 use crate::model::plugin::Generation;
 use crate::model::reason::Reason;
-use crate::model::record::Action;
 use crate::model::value::Cell;
 
 /// The time that a system may take to show a record that it has made, ms.
@@ -58,7 +58,7 @@ pub struct FieldWrite {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxEntry {
     /// Unique for ever (RULES.md P1): a stamp for a create, else a hash over the store, its epoch,
-    /// the link, its version, member and action.
+    /// the link, its version, member and kind of effect.
     pub intent: String,
     /// The entity's name.
     pub entity: String,
@@ -68,13 +68,9 @@ pub struct OutboxEntry {
     pub system: String,
     /// The object to write to.
     pub object: String,
-    /// The kind of change.
-    pub action: Action,
-    /// The record, except for a create.
-    pub id: Option<String>,
-    /// The record that a merge lets it absorb.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loser: Option<String>,
+    /// The change, with the records that it is about.
+    #[serde(flatten)]
+    pub effect: Effect,
     /// The record's version when it was planned.
     pub if_version: Option<String>,
     /// The record's own stamp when it was planned, ms. It stands in for the version where there is
@@ -104,7 +100,7 @@ impl OutboxEntry {
 
     /// The record that it writes to; a create has none yet.
     pub fn record(&self) -> Option<RecordKey> {
-        let id = self.id.clone()?;
+        let id = self.effect.id()?.to_owned();
         Some(RecordKey { system: self.system.clone(), object: self.object.clone(), id })
     }
 

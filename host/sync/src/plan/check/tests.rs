@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::model::effect::Effect;
 use crate::model::reason::Reason;
 use crate::model::spec::days::Days;
 use crate::model::spec::{DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge};
-use crate::model::state::{Link, LinkId, LinkStatus, OutboxState, RecordState};
+use crate::model::state::{ColumnWrite, Link, LinkId, LinkStatus, OutboxState, RecordState};
 
 fn key(id: &str) -> RecordKey {
     RecordKey { system: "b".to_owned(), object: "people".to_owned(), id: id.to_owned() }
@@ -77,16 +78,14 @@ fn view() -> LinkView {
     }
 }
 
-fn merge(winner: Option<&str>, loser: Option<&str>) -> OutboxEntry {
+fn merge(winner: &str, loser: &str) -> OutboxEntry {
     OutboxEntry {
         intent: "1".to_owned(),
         entity: "person".to_owned(),
         link: LinkId(1),
         system: "b".to_owned(),
         object: "people".to_owned(),
-        action: Action::Merge,
-        id: winner.map(str::to_owned),
-        loser: loser.map(str::to_owned),
+        effect: Effect::Merge { winner: winner.to_owned(), loser: loser.to_owned() },
         if_version: None,
         if_modified_ms: None,
         columns: Vec::new(),
@@ -104,15 +103,13 @@ fn broken(entry: OutboxEntry) -> String {
 
 #[test]
 fn only_a_surplus_record_is_merged_into_the_live_one() {
-    assert_eq!(check(&entity(), &[merge(Some("1"), Some("2"))], &[view()], false), Ok(()));
-    assert!(broken(merge(Some("1"), None)).contains("fewer than two"));
-    assert!(broken(merge(None, Some("2"))).contains("fewer than two"));
-    assert!(broken(merge(Some("1"), Some("1"))).contains("not a surplus record"), "itself");
-    assert!(broken(merge(Some("1"), Some("3"))).contains("not a surplus record"));
-    assert!(broken(merge(Some("1"), Some("4"))).contains("not a surplus record"), "elsewhere");
-    assert!(broken(merge(Some("2"), Some("2"))).contains("not the live record"));
-    let archive = OutboxEntry { action: Action::Archive, ..merge(Some("1"), Some("2")) };
-    assert!(broken(archive).contains("no merge"));
-    let elsewhere = OutboxEntry { object: "leads".to_owned(), ..merge(Some("1"), Some("2")) };
+    assert_eq!(check(&entity(), &[merge("1", "2")], &[view()], false), Ok(()));
+    assert!(broken(merge("1", "1")).contains("1 is no Surplus record"), "itself");
+    assert!(broken(merge("1", "3")).contains("3 is no Surplus record"));
+    assert!(broken(merge("1", "4")).contains("4 is no Surplus record"), "elsewhere");
+    assert!(broken(merge("2", "2")).contains("2 is no Live record"));
+    let elsewhere = OutboxEntry { object: "leads".to_owned(), ..merge("1", "2") };
     assert!(broken(elsewhere).contains("no member"));
+    let columns = vec![ColumnWrite { column: "mail".to_owned(), cell: None }];
+    assert!(broken(OutboxEntry { columns, ..merge("1", "2") }).contains("merge with fields"));
 }

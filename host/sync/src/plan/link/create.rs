@@ -1,8 +1,8 @@
 //! Plans creates: for each system without a record of the link, the cells of a new one.
 
 use super::{LinkPlanner, MissingRequirement, PlannedWrite, is_filled};
+use crate::model::effect::Effect;
 use crate::model::reason::Reason;
-use crate::model::record::Action;
 use crate::model::spec::{CopiedColumn, FieldKind, MappingGroup, MemberSpec};
 use crate::model::state::{FailureClass, FieldWrite, RecordStatus};
 use crate::model::value::Cell;
@@ -100,9 +100,7 @@ impl LinkPlanner<'_> {
         Some(PlannedWrite {
             link: self.plan.link.id,
             member: position,
-            action: Action::Create,
-            id: None,
-            loser: None,
+            effect: Effect::Create,
             if_version: None,
             if_modified_ms: None,
             groups,

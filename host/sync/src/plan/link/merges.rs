@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use super::{LinkPlanner, PlannedWrite, is_now};
+use crate::model::effect::Effect;
 use crate::model::reason::Reason;
-use crate::model::record::Action;
 use crate::model::review;
 use crate::model::state::{
     RecordKey, RecordStatus, Review, ReviewChoice, ReviewStatus, ReviewSubject,
@@ -115,9 +115,7 @@ impl LinkPlanner<'_> {
         let draft = PlannedWrite {
             link: self.plan.link.id,
             member,
-            action: Action::Merge,
-            id: Some(record.key.id.clone()),
-            loser: Some(surplus.id.clone()),
+            effect: Effect::Merge { winner: record.key.id.clone(), loser: surplus.id.clone() },
             if_version: record.version.clone(),
             if_modified_ms: record.modified_ms,
             groups: Vec::new(),

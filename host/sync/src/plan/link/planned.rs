@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::model::effect::Effect;
 use crate::model::reason::Reason;
-use crate::model::record::Action;
+use crate::model::spec::MemberSpec;
 use crate::model::state::{Awaited, FieldWrite, Link, LinkId, RecordKey, RecordState, Review};
 use crate::model::value::Cell;
 
@@ -54,13 +55,9 @@ pub struct PlannedWrite {
     pub link: LinkId,
     /// The member's position in the entity.
     pub member: usize,
-    /// The kind of write.
-    pub action: Action,
-    /// The record, except for a create.
-    pub id: Option<String>,
-    /// The record that a merge lets it absorb.
-    pub loser: Option<String>,
-    /// Its version as last seen.
+    /// The change, with the records that it is about.
+    pub effect: Effect,
+    /// The record's version as last seen.
     pub if_version: Option<String>,
     /// Its own stamp as last seen, ms.
     pub if_modified_ms: Option<i64>,
@@ -74,6 +71,14 @@ pub struct PlannedWrite {
     pub raw: Vec<(String, Cell)>,
     /// Columns of a new record that come from records that it refers to.
     pub copies: Vec<(String, Cell)>,
+}
+
+impl PlannedWrite {
+    /// The record that it changes in `member`, its own; a create has none yet.
+    pub(crate) fn record(&self, member: &MemberSpec) -> Option<RecordKey> {
+        let id = self.effect.id()?.to_owned();
+        Some(RecordKey { system: member.system.clone(), object: member.object.clone(), id })
+    }
 }
 
 /// A remark of the planner, for the journal and the printed plan.

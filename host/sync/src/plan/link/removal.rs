@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::along::RemovalStep;
 use super::{LinkPlanner, PlannedWrite, is_filled};
 use crate::apply::refused_columns::{Undelivered, undelivered};
+use crate::model::effect::Effect;
 use crate::model::reason::Reason;
-use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{FieldKind, FieldSpec, OnDelete, Winner};
 use crate::model::state::{
@@ -233,9 +233,7 @@ impl LinkPlanner<'_> {
             self.plan.drafts.push(PlannedWrite {
                 link: self.plan.link.id,
                 member: active.member,
-                action: Action::Archive,
-                id: Some(record.key.id.clone()),
-                loser: None,
+                effect: Effect::Archive { id: record.key.id.clone() },
                 if_version: record.version.clone(),
                 if_modified_ms: record.modified_ms,
                 groups: Vec::new(),

@@ -1,8 +1,8 @@
 //! Plans updates: only fields that are due, only in members that the mapping writes.
 
 use super::{LinkPlanner, PlannedWrite, UnreadField};
+use crate::model::effect::Effect;
 use crate::model::reason::Reason;
-use crate::model::record::Action;
 use crate::model::spec::{FieldIndex, MappingGroup};
 use crate::model::state::FieldWrite;
 use crate::model::value::Cell;
@@ -66,9 +66,7 @@ impl LinkPlanner<'_> {
         Some(PlannedWrite {
             link: self.plan.link.id,
             member: active.member,
-            action: Action::Update,
-            id: Some(record.key.id.clone()),
-            loser: None,
+            effect: Effect::Update { id: record.key.id.clone() },
             if_version: record.version.clone(),
             if_modified_ms: record.modified_ms,
             groups,
