@@ -72,6 +72,9 @@ pub struct SystemFailure {
     pub doing: String,
     /// The error.
     pub error: String,
+    /// The next step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 impl From<&CycleReport> for CycleSummary {
@@ -80,6 +83,7 @@ impl From<&CycleReport> for CycleSummary {
             system: system.clone(),
             doing: doing.clone(),
             error: error.to_string(),
+            hint: error.hint(),
         });
         let done = |action| count_done(report, action);
         Self {

@@ -196,7 +196,10 @@ impl RequestError {
             Self::ServeStopped | Self::ServeBusy => "run the command again",
             Self::OtherAnswer => "run the same version of renkei as `renkei serve`",
             Self::Remote { report, .. } => return report.hint.clone(),
-            _ => return None,
+            Self::ReviewDecision(error) => return error.hint(),
+            Self::Plugins(error) => return error.hint(),
+            Self::Store(error) => error.hint()?,
+            Self::NoConflict | Self::File { .. } | Self::LongAnswer(_) => return None,
         };
         Some(hint.to_owned())
     }

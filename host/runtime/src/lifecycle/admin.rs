@@ -153,16 +153,13 @@ pub struct GrantsWaiting {
 #[non_exhaustive]
 pub enum AdminError {
     /// No such file or plugin.
-    #[error("there is no plugin or plugin file `{0}`; see `renkei plugin list`")]
+    #[error("there is no plugin or plugin file `{0}`")]
     Unknown(String),
     /// There is nothing to go back to.
-    #[error(
-        "`{0}` has no earlier version to go back to that was not rolled back itself; to use another \
-         one, or to drop one that waits, put its file into the plugin folder"
-    )]
+    #[error("`{0}` has no earlier version to go back to that was not rolled back itself")]
     NoEarlier(String),
     /// The file is another one than was looked at.
-    #[error("`{name}` has changed: its SHA-256 is {is}; see `renkei plugin list` again")]
+    #[error("`{name}` has changed: its SHA-256 is {is}")]
     Changed {
         /// The name as typed, without the digest.
         name: String,
@@ -171,18 +168,14 @@ pub enum AdminError {
     },
     /// The text after `@` is no beginning of a digest that could name one file only.
     #[error(
-        "`@{0}` is no SHA-256: at least {DIGITS_MIN} of its 64 hexadecimal digits are needed; see \
-         `renkei plugin list --json`"
+        "`@{0}` is no SHA-256: at least {DIGITS_MIN} of its 64 hexadecimal digits are needed"
     )]
     NoDigest(String),
     /// Its files are known, and none serves.
-    #[error(
-        "nothing of `{0}` serves, so there is nothing to go back from; `renkei plugin list` says \
-         why, and a good version in the plugin folder ends it"
-    )]
+    #[error("nothing of `{0}` serves, so there is nothing to go back from")]
     NothingServes(String),
     /// The plugin does not ask for that.
-    #[error("`{id}` does not ask for `{word}`; `renkei plugin grants {id}` lists what it asks for")]
+    #[error("`{id}` does not ask for `{word}`")]
     NotAsked {
         /// The plugin's id.
         id: String,
@@ -196,6 +189,31 @@ pub enum AdminError {
     #[error(transparent)]
     PluginState(#[from] PluginStateError),
     /// The program ends.
-    #[error("the plugins are being closed; run the command again")]
+    #[error("the plugins are being closed")]
     Closed,
+}
+
+impl AdminError {
+    /// The next step.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Unknown(_) => "`renkei plugin list` lists plugins and plugin files",
+            Self::NoEarlier(_) => {
+                "to use another version, or to drop one that waits, put its file into the plugin \
+                 folder"
+            }
+            Self::Changed { .. } => "see `renkei plugin list` again",
+            Self::NoDigest(_) => "`renkei plugin list --json` shows the digests",
+            Self::NothingServes(_) => {
+                "`renkei plugin list` says why, and a good version in the plugin folder ends it"
+            }
+            Self::NotAsked { id, .. } => {
+                return Some(format!("`renkei plugin grants {id}` lists what it asks for"));
+            }
+            Self::Refused(_) => return None,
+            Self::PluginState(error) => error.hint()?,
+            Self::Closed => "run the command again",
+        };
+        Some(hint.to_owned())
+    }
 }

@@ -60,14 +60,15 @@ pub(crate) struct PluginLoader {
     pub(crate) tries: Semaphore,
 }
 
-/// The reason why a file does not become a generation. Words of the file are escaped.
+/// The reason why a file does not become a generation, with the next step in brackets, as lists and
+/// logs have it. Words of the file are escaped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
-    #[error("{name}: {}", .refused.reason)]
+    #[error("{name}: {}", advised(&.refused.reason, .refused.hint.as_deref()))]
     Package { name: String, refused: CompileRefusal },
-    #[error("{name}: manifest: {}", words(&.source.to_string()))]
+    #[error("{name}: manifest: {}", words(&advised(.source, .source.hint().as_deref())))]
     Manifest { name: String, source: ManifestError },
-    #[error("{name}: {source}")]
+    #[error("{name}: {}", advised(.source, .source.hint()))]
     Engine { name: String, source: EngineError },
     #[error("{name}: {}", words(.reason))]
     Link { name: String, reason: String },
@@ -81,6 +82,12 @@ pub(crate) enum LoadError {
     /// Its bytes changed or went while they waited for their turn.
     #[error("{name}: it changed while it was read")]
     Moved { name: String },
+}
+
+/// A reason and, in brackets, the next step.
+fn advised(reason: impl std::fmt::Display, hint: Option<&str>) -> String {
+    let hint = hint.map(|hint| format!(" ({hint})"));
+    format!("{reason}{}", hint.unwrap_or_default())
 }
 
 impl LoadError {

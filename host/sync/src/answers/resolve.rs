@@ -137,7 +137,7 @@ fn answers(matter: &ReviewSubject, choice: &ReviewChoice) -> (bool, &'static str
         }
         ReviewSubject::Surplus { mergeable: false, .. } | ReviewSubject::Taken { .. } => (
             matches!(choice, ReviewChoice::Leave),
-            "leave; what is to be merged is merged there by hand",
+            "leave (what is to be merged is merged there by hand)",
         ),
         ReviewSubject::Stopped { .. } => {
             (false, "none: it is over when the system has again what is missing")
