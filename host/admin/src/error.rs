@@ -213,7 +213,7 @@ impl RequestError {
 /// The kind of a refused request about plugins.
 pub fn kind_of_plugins(error: &AdminError) -> FailureKind {
     match error {
-        AdminError::Refused(_) => FailureKind::Plugin,
+        AdminError::Refused { .. } => FailureKind::Plugin,
         AdminError::PluginState(_) | AdminError::Closed => FailureKind::Database,
         _ => FailureKind::Usage,
     }

@@ -290,7 +290,10 @@ impl PluginUnderTest {
 
 /// The reason why the plugin does not serve in a runtime.
 fn fault(runtime: &Runtime) -> Option<String> {
-    runtime.list().iter().find_map(|file| file.fault.clone())
+    runtime.list().iter().find_map(|file| {
+        let hint = file.hint.as_ref().map(|hint| format!(" ({hint})"));
+        Some(format!("{}{}", file.fault.as_ref()?, hint.unwrap_or_default()))
+    })
 }
 
 /// Parses `--config` by the schema of the connector, or of all functions with such a parameter.

@@ -214,9 +214,7 @@ fn describe_failures(pending: &PendingWork, hint: &str) -> String {
 pub(crate) fn require_success(host: &Host, report: &CycleReport) -> Result<(), CommandError> {
     match report.failures.first() {
         None => Ok(()),
-        Some((system, _, error)) => {
-            Err(host::of_plugin(host, system, error.clone()))
-        }
+        Some((system, _, error)) => Err(host::of_plugin(host, system, error.clone())),
     }
 }
 

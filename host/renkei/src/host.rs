@@ -304,7 +304,8 @@ fn aside(file: &PluginFile) -> Option<(String, String)> {
         (None, Some(fault), _) => {
             // Most faults begin with the file's name.
             let name = format!("{}: ", file.file);
-            format!("was refused: {}", fault.strip_prefix(&name).unwrap_or(fault))
+            let hint = file.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("was refused: {}{hint}", fault.strip_prefix(&name).unwrap_or(fault))
         }
         (None, None, Some(waiting)) => format!("waits: {}", waiting.reason),
         _ => return None,

@@ -110,9 +110,7 @@ impl OpenError {
             Self::Newer { .. } => "update Renkei",
             Self::Older { .. } => "run `renkei sync` once to bring it up to date",
             Self::Foreign { .. } => "choose another directory",
-            Self::Empty { .. } => {
-                "put a backup of it in its place, or move it away to start anew"
-            }
+            Self::Empty { .. } => "put a backup of it in its place, or move it away to start anew",
             Self::Vanished { .. } => {
                 "put both back from a backup, or move the log away to start anew"
             }

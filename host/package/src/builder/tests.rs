@@ -97,7 +97,7 @@ fn script_that_cannot_be_built_is_refused() {
             fs::write(dir.path().join(name), text).unwrap();
         }
         let error = build(dir.path(), &BuildOptions::default(), &mut |_| {}).unwrap_err();
-        let error = error.to_string().replace(&*dir.path().to_string_lossy(), "DIR");
+        let error = shown(&error).replace(&*dir.path().to_string_lossy(), "DIR");
         assert!(error.starts_with(expected), "{error}");
         assert!(!dir.path().join("build").exists(), "nothing is installed before");
     };
@@ -106,7 +106,7 @@ fn script_that_cannot_be_built_is_refused() {
     check(&[("package.json", "{"), plugin], "DIR: package.json: ");
     check(&[("package.json", "{}"), plugin], "DIR/plugin.toml: ");
     let package = ("package.json", r#"{"version": "1.2.3", "main": "plugin.js"}"#);
-    check(&[package, plugin], "DIR: no package-lock.json in it; run `npm install`");
+    check(&[package, plugin], "DIR: no package-lock.json in it (hint: run `npm install`");
     let versioned = format!("version = \"1.2.3\"\n{}", *PLUGIN);
     check(&[("requirements.txt", ""), ("plugin.toml", &versioned)], "DIR: no src/plugin.py in it");
 }

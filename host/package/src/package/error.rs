@@ -73,7 +73,7 @@ pub enum PackageError {
         reason: String,
     },
     /// A cap is passed.
-    #[error("{name}: {what}: {found} is more than {max}")]
+    #[error("{name}: {what} {found}, at most {max}")]
     TooLarge {
         /// The file.
         name: String,

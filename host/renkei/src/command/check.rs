@@ -44,9 +44,7 @@ pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), CommandErr
     }
     match preflight.failures.into_iter().next() {
         None => Ok(()),
-        Some((system, error)) => {
-            Err(of_plugin(&host, &system, error).reported())
-        }
+        Some((system, error)) => Err(of_plugin(&host, &system, error).reported()),
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::plugin_state::PluginStateError;
 use crate::lifecycle::view::{KnownVersion, PluginFile, WaitingVersion};
+use crate::sandbox::loader::LoadFailure;
 
 /// So many digits of a digest name one file: nobody makes another one that begins with them by
 /// chance.
@@ -74,6 +75,9 @@ pub struct PluginReport {
     pub state: String,
     /// The reason why the file as it is now is not taken.
     pub fault: Option<String>,
+    /// The next step where it is not taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// Two-way functions that run one-way, with the reason.
     pub one_way: std::collections::BTreeMap<String, String>,
     /// The file as it is now waits.
@@ -108,6 +112,7 @@ impl From<&PluginFile> for PluginReport {
             kind: file.manifest.as_ref().map(|manifest| manifest.kind.name().to_owned()),
             state: state.to_owned(),
             fault: file.fault.clone(),
+            hint: file.hint.clone(),
             one_way: file.one_way.clone(),
             waiting: file.waiting.clone(),
             hold: file.hold,
@@ -167,9 +172,7 @@ pub enum AdminError {
         is: String,
     },
     /// The text after `@` is no beginning of a digest that could name one file only.
-    #[error(
-        "`@{0}` is no SHA-256: at least {DIGITS_MIN} of its 64 hexadecimal digits are needed"
-    )]
+    #[error("`@{0}` is no SHA-256: at least {DIGITS_MIN} of its 64 hexadecimal digits are needed")]
     NoDigest(String),
     /// Its files are known, and none serves.
     #[error("nothing of `{0}` serves, so there is nothing to go back from")]
@@ -183,14 +186,25 @@ pub enum AdminError {
         word: String,
     },
     /// The file as it is now is no plugin, or its earlier version cannot be loaded any more.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{reason}")]
+    Refused {
+        /// The reason.
+        reason: String,
+        /// The next step.
+        hint: Option<String>,
+    },
     /// It cannot be remembered.
     #[error(transparent)]
     PluginState(#[from] PluginStateError),
     /// The program ends.
     #[error("the plugins are being closed")]
     Closed,
+}
+
+impl From<LoadFailure> for AdminError {
+    fn from(refused: LoadFailure) -> Self {
+        Self::Refused { reason: refused.error.to_string(), hint: refused.error.hint() }
+    }
 }
 
 impl AdminError {
@@ -210,7 +224,7 @@ impl AdminError {
             Self::NotAsked { id, .. } => {
                 return Some(format!("`renkei plugin grants {id}` lists what it asks for"));
             }
-            Self::Refused(_) => return None,
+            Self::Refused { hint, .. } => return hint.clone(),
             Self::PluginState(error) => error.hint()?,
             Self::Closed => "run the command again",
         };

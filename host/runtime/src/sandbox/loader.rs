@@ -60,15 +60,14 @@ pub(crate) struct PluginLoader {
     pub(crate) tries: Semaphore,
 }
 
-/// The reason why a file does not become a generation, with the next step in brackets, as lists and
-/// logs have it. Words of the file are escaped.
+/// The reason why a file does not become a generation. Words of the file are escaped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
-    #[error("{name}: {}", advised(&.refused.reason, .refused.hint.as_deref()))]
+    #[error("{name}: {}", .refused.reason)]
     Package { name: String, refused: CompileRefusal },
-    #[error("{name}: manifest: {}", words(&advised(.source, .source.hint().as_deref())))]
+    #[error("{name}: manifest: {}", words(&.source.to_string()))]
     Manifest { name: String, source: ManifestError },
-    #[error("{name}: {}", advised(.source, .source.hint()))]
+    #[error("{name}: {source}")]
     Engine { name: String, source: EngineError },
     #[error("{name}: {}", words(.reason))]
     Link { name: String, reason: String },
@@ -78,19 +77,26 @@ pub(crate) enum LoadError {
     NoPlace { name: String, source: LimitReached },
     /// Found out before, perhaps by another process.
     #[error("{name}: {reason}")]
-    Known { name: String, cause: CountedCause, reason: String },
+    Known { name: String, cause: CountedCause, reason: String, hint: Option<String> },
     /// Its bytes changed or went while they waited for their turn.
     #[error("{name}: it changed while it was read")]
     Moved { name: String },
 }
 
-/// A reason and, in brackets, the next step.
-fn advised(reason: impl std::fmt::Display, hint: Option<&str>) -> String {
-    let hint = hint.map(|hint| format!(" ({hint})"));
-    format!("{reason}{}", hint.unwrap_or_default())
-}
-
 impl LoadError {
+    /// The next step.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Package { refused, .. } => refused.hint.clone(),
+            Self::Manifest { source, .. } => source.hint().map(|hint| words(&hint)),
+            Self::Engine { source, .. } => source.hint().map(str::to_owned),
+            Self::Known { hint, .. } => hint.clone(),
+            Self::Link { .. } | Self::Start { .. } | Self::NoPlace { .. } | Self::Moved { .. } => {
+                None
+            }
+        }
+    }
+
     /// True where the same bytes may fare better another time.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
@@ -168,8 +174,8 @@ impl PluginLoader {
         let limits = self.limits_digest();
         if let Some(known) = self.cache.refusal(digest, &limits) {
             let cause = CountedCause::by_name(&known.cause).unwrap_or(CountedCause::Refused);
-            let (name, reason) = (name.to_owned(), known.reason);
-            return Err(not_taken(known.plugin, LoadError::Known { name, cause, reason }));
+            let (name, reason, hint) = (name.to_owned(), known.reason, known.hint);
+            return Err(not_taken(known.plugin, LoadError::Known { name, cause, reason, hint }));
         }
         let loaded = self.make(name, digest, priority, bytes, &mut plugin).await;
         loaded.map_err(|error| {
@@ -178,7 +184,9 @@ impl PluginLoader {
                 let reason = text.strip_prefix(name).and_then(|text| text.strip_prefix(": "));
                 let reason = reason.unwrap_or(&text).to_owned();
                 let (plugin, cause) = (plugin.clone(), error.cause().name().to_owned());
-                self.cache.refuse(digest, &CachedRefusal { plugin, cause, reason, limits });
+                let hint = error.hint();
+                let refusal = CachedRefusal { plugin, cause, reason, hint, limits };
+                self.cache.refuse(digest, &refusal);
             }
             not_taken(plugin, error)
         })

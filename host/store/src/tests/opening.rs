@@ -11,6 +11,12 @@ use rusqlite::Connection;
 use super::*;
 use crate::OpenError;
 
+/// The error of an empty file with its hint.
+const EMPTY: (&str, &str) = (
+    "renkei.db: empty, its content is lost",
+    "put a backup of it in its place, or move it away to start anew",
+);
+
 fn check(result: Result<SqliteStore, OpenError>, (message, hint): (&str, &str)) {
     let error = result.unwrap_err();
     let text = error.to_string();
@@ -42,9 +48,13 @@ fn a_socket_in_the_place_of_a_file_is_an_error() {
         let socket = dir.path().join(name);
         let _listens = UnixListener::bind(&socket).unwrap();
         let expected = &format!("{name}: not a regular file");
-        check(SqliteStore::open(dir.path(), layouts()), expected);
+        let check = |opened: Result<SqliteStore, OpenError>| {
+            let error = opened.unwrap_err().to_string();
+            assert!(error.ends_with(expected), "{error}");
+        };
+        check(SqliteStore::open(dir.path(), layouts()));
         if name != "renkei.lock" {
-            check(SqliteStore::read_only(dir.path(), layouts()), expected);
+            check(SqliteStore::read_only(dir.path(), layouts()));
             let restored = SqliteStore::restore(dir.path(), &socket, None, 0).unwrap_err();
             assert!(restored.to_string().ends_with(expected), "{restored}");
         }

@@ -30,7 +30,7 @@ pub(super) fn describe_state(plugin: &PluginReport) -> String {
 
 /// The details that a person should know, most urgent first.
 pub(super) fn describe_details(plugin: &PluginReport) -> String {
-    let mut details: Vec<String> = plugin.fault.iter().cloned().collect();
+    let mut details: Vec<String> = plugin.fault.iter().chain(&plugin.hint).cloned().collect();
     if let Some(until_ms) = plugin.quarantined_until_ms {
         let (until, id) = (moment(until_ms), plugin.id.as_deref().unwrap_or_default());
         details.push(format!(
@@ -113,6 +113,7 @@ mod tests {
             kind: Some("transform".to_owned()),
             state: state.to_owned(),
             fault: None,
+            hint: None,
             one_way: [].into(),
             waiting: None,
             hold: false,
