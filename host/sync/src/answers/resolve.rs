@@ -132,7 +132,7 @@ fn answers(matter: &ReviewSubject, choice: &ReviewChoice) -> (bool, &'static str
             let named = records.is_empty() && matches!(choice, ReviewChoice::LinkWith(_));
             (
                 named || *choice == ReviewChoice::Leave || is_one_of(records, choice),
-                "link with the record that it is, separate to send it again, or leave to give it up",
+                "link with the record that it is, separate to send it again, or leave to make none",
             )
         }
         ReviewSubject::Surplus { mergeable: false, .. } | ReviewSubject::Taken { .. } => (

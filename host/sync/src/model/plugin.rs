@@ -115,7 +115,7 @@ pub enum PluginError {
         message: String,
     },
     /// The credentials are good but lack a right.
-    #[error("{plugin}: a right is missing ({}): {}", .problem.code, .problem.message)]
+    #[error("{plugin}: missing permission ({}): {}", .problem.code, .problem.message)]
     Forbidden {
         /// The plugin.
         plugin: Generation,

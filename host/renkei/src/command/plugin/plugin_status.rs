@@ -125,7 +125,7 @@ mod tests {
 
     fn waiting() -> Option<WaitingVersion> {
         let (version, digest) = ("0.3.0".to_owned(), String::new());
-        let (why, reason) = ("held".to_owned(), "it is held".to_owned());
+        let (why, reason) = ("held".to_owned(), "on hold".to_owned());
         Some(WaitingVersion { version, digest, why, reason })
     }
 
@@ -147,7 +147,7 @@ mod tests {
             PluginReport { waiting: waiting(), hold: true, ..serving("waiting") },
             (
                 "serving; 0.3.0 waits, hold",
-                "it is held",
+                "on hold",
                 Some("plugin names 0.2.0 serves on while 0.3.0 waits (held)"),
             ),
         );
@@ -168,7 +168,7 @@ mod tests {
             PluginReport { waiting: waiting(), ..nothing("waiting") },
             (
                 "waiting",
-                "0.3.0 waits: it is held",
+                "0.3.0 waits: on hold",
                 Some("nothing of plugin file names.wasm serves, 0.3.0 waits (held)"),
             ),
         );
@@ -218,7 +218,7 @@ mod tests {
             (
                 "quarantined; 0.3.0 waits",
                 "the plugin failed repeatedly and is in quarantine until 1970-01-01T00:00:01Z; \
-                 `renkei plugin reload names` ends the quarantine; it is held",
+                 `renkei plugin reload names` ends the quarantine; on hold",
                 Some(
                     "plugin names 0.2.0 is in quarantine until 1970-01-01T00:00:01Z \
                      and serves on while 0.3.0 waits (held)",
