@@ -99,6 +99,7 @@ fn check_failure(name: &str, output: &std::process::Output, code: i32) {
     let error = said["error"].as_str().unwrap();
     assert!(!error.is_empty() && !error.starts_with("error"), "{name}: {error}");
     assert!(!error.starts_with("it "), "{name}: {error}");
+    assert!(!error.contains("; "), "{name}: a hint is a part of its own: {error}");
     assert_eq!(text(&output.stderr), "", "{name}");
 }
 

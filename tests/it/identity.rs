@@ -151,7 +151,7 @@ fn other_account_is_refused_until_the_move_is_declared() {
 
     let checked = run(&["check", "--json", "--dir", site.path()]);
     let checked: Value = serde_json::from_slice(&checked.stdout).unwrap();
-    let said = checked["findings"][0]["message"].as_str().unwrap();
+    let said = checked["findings"][0]["hint"].as_str().unwrap();
     let id = said.split("--to ").nth(1).unwrap().trim_end_matches('`').to_owned();
     let moved = run_json(&["account", "move", "salesforce", "--to", &id, "--dir", site.path()]);
     assert_eq!(moved["before"], json!(known));

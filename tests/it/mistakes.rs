@@ -130,7 +130,7 @@ fn directory_of_an_ended_demo_is_explained() {
     let demos = format!("# The demo's systems: simulators on loopback.\n{root}");
     site.write("renkei.toml", &demos);
     for command in ["check", "plan", "sync"] {
-        check(&site, command, 3, &["is it running", said, "renkei demo --dir"]);
+        check(&site, command, 3, &["its `base_url` is right", said, "renkei demo --dir"]);
     }
     check(&site, "check", 3, &["Nothing answered"]);
 }

@@ -67,6 +67,9 @@ pub struct SystemFailure {
     pub doing: String,
     /// The error.
     pub error: String,
+    /// The next step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 impl From<&CycleReport> for CycleSummary {
@@ -75,6 +78,7 @@ impl From<&CycleReport> for CycleSummary {
             system: system.clone(),
             doing: doing.clone(),
             error: error.to_string(),
+            hint: error.hint(),
         });
         Self {
             read: report.read.values().sum(),

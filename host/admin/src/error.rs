@@ -196,7 +196,10 @@ impl RequestError {
             Self::ServeStopped | Self::ServeBusy => "run the command again",
             Self::OtherAnswer => "run the same version of renkei as `renkei serve`",
             Self::Remote { report, .. } => return report.hint.clone(),
-            _ => return None,
+            Self::ReviewDecision(error) => return error.hint(),
+            Self::Plugins(error) => return error.hint(),
+            Self::Store(error) => error.hint()?,
+            Self::NoConflict | Self::File { .. } | Self::LongAnswer(_) => return None,
         };
         Some(hint.to_owned())
     }
@@ -210,7 +213,7 @@ impl RequestError {
 /// The kind of a refused request about plugins.
 pub fn kind_of_plugins(error: &AdminError) -> FailureKind {
     match error {
-        AdminError::Refused(_) => FailureKind::Plugin,
+        AdminError::Refused { .. } => FailureKind::Plugin,
         AdminError::PluginState(_) | AdminError::Closed => FailureKind::Database,
         _ => FailureKind::Usage,
     }

@@ -112,7 +112,7 @@ fn list_answers(review: &Review) -> Vec<AnswerOption> {
                 list.push(meant("with SYSTEM.OBJECT/ID", "this record is what it made"));
             }
             list.push(meant("separate", "send the create again"));
-            list.push(meant("leave", "give the create up"));
+            list.push(meant("leave", "make no record"));
             list
         }
         ReviewSubject::Surplus { mergeable: true, .. } => {
@@ -195,7 +195,7 @@ fn describe_review(review: &Review) -> String {
             format!("{gone} is gone; archive the others or leave them?")
         }
         ReviewSubject::Missing { record } => format!(
-            "{record} is neither listed nor answered, but not reported as deleted: approve to treat it as deleted, or leave?"
+            "{record} is missing (neither listed nor answered, but not reported as deleted): approve to treat it as deleted, or leave?"
         ),
         ReviewSubject::Successor { gone, records } => {
             let records: Vec<String> = records.iter().map(ToString::to_string).collect();
@@ -224,7 +224,7 @@ fn describe_review(review: &Review) -> String {
             let found =
                 if records.is_empty() { "no record".to_owned() } else { records.join(", ") };
             format!(
-                "a create got no answer and {found} may be what it made; `with` that record, `separate` to send it again, `leave` to give it up"
+                "a create got no answer and {found} may be what it made; `with` that record, `separate` to send it again, `leave` to make no record"
             )
         }
     }

@@ -79,6 +79,16 @@ pub enum KitError {
     Io(#[from] std::io::Error),
 }
 
+impl KitError {
+    /// The next step.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Runtime(error) => error.hint(),
+            Self::Config { .. } | Self::Io(_) => None,
+        }
+    }
+}
+
 /// Tests the plugin file with these bytes; `step` gets the name of the current step.
 ///
 /// # Errors
@@ -143,7 +153,8 @@ async fn read(
                 PackagePart::World => &rules::WORLD,
                 PackagePart::File | PackagePart::Size => &rules::FILE,
             };
-            report.add(rule, "", Err(NotPassed::failed(error.to_string())));
+            let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            report.add(rule, "", Err(NotPassed::failed(format!("{error}{hint}"))));
             None
         }
     }
@@ -279,7 +290,10 @@ impl PluginUnderTest {
 
 /// The reason why the plugin does not serve in a runtime.
 fn fault(runtime: &Runtime) -> Option<String> {
-    runtime.list().iter().find_map(|file| file.fault.clone())
+    runtime.list().iter().find_map(|file| {
+        let hint = file.hint.as_ref().map(|hint| format!(" ({hint})"));
+        Some(format!("{}{}", file.fault.as_ref()?, hint.unwrap_or_default()))
+    })
 }
 
 /// Parses `--config` by the schema of the connector, or of all functions with such a parameter.

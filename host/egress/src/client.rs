@@ -64,11 +64,11 @@ pub(crate) struct ServerAnswer {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExchangeError {
     /// No connection was made, so nothing was sent.
-    #[error("{0}; is it running, and is `base_url` right?")]
+    #[error("{0}")]
     NotSent(String),
     /// Nobody answered for long, so nothing was sent.
     #[error(
-        "nothing at {origin} has answered for {} s; it is asked again in {} s",
+        "nothing at {origin} has answered for {} s, and it is asked again in {} s",
         .since.as_secs(),
         .rest.as_secs().saturating_add(1)
     )]
@@ -137,12 +137,17 @@ impl HttpClient {
     /// The times that a request that cannot connect is tried. Once while the system is unreachable:
     /// of twenty requests to a machine that is down one waits, not each.
     pub(crate) fn connects(&self) -> u32 {
-        if self.unreachable.load(Ordering::Relaxed) { 1 } else { self.connects }
+        if self.is_unreachable() { 1 } else { self.connects }
     }
 
     /// No connection was made, as often as it was tried. Until the next answer that holds for all.
     pub(crate) fn give_up(&self) {
         self.unreachable.store(true, Ordering::Relaxed);
+    }
+
+    /// True while no connection could be made, as often as it was tried.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.unreachable.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn exchange(

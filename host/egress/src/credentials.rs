@@ -218,7 +218,8 @@ impl SlotCredentials {
             let seconds = ms.div_euclid(1_000).saturating_add(1);
             return Err(state.fault.clone().unwrap_or_else(|| {
                 unauthorized(&format!(
-                    "new tokens are refused again and again; the next one is asked for in {seconds} s"
+                    "new tokens are refused again and again, and the next one is requested in \
+                     {seconds} s"
                 ))
             }));
         }

@@ -80,7 +80,8 @@ fn check_path(path: &str) -> Result<(), EgressRefusal> {
         return Err(EgressRefusal::Path("the path is too long"));
     }
     if !path.starts_with('/') || path.starts_with("//") {
-        return Err(EgressRefusal::Path("a path begins with one `/`; absolute URLs are not taken"));
+        let what = "a path begins with one `/`, and absolute URLs are not taken";
+        return Err(EgressRefusal::Path(what));
     }
     if !path.bytes().all(|byte| byte.is_ascii_graphic()) || path.contains(['#', '\\']) {
         return Err(EgressRefusal::Path("the path has characters that must be percent-encoded"));

@@ -36,7 +36,7 @@ impl ConfiguredSlot {
         let primary = connection.slot == PRIMARY_SLOT;
         let configured = system.config().base_url.as_deref().filter(|_| primary);
         let base = configured.or(connection.base_url.as_deref()).ok_or_else(|| {
-            format!("the slot `{}` has no base URL; give `base_url`", connection.slot)
+            format!("the slot `{}` has no base URL, and `base_url` is not set", connection.slot)
         })?;
         let base: Url = base.parse().map_err(|_| format!("`{base}` is not a URL"))?;
         let allowlist = Arc::new(Allowlist::new(connection, configured.map(|_| &base)));

@@ -81,6 +81,11 @@ impl SystemEgress {
         self.counters.read()
     }
 
+    /// True while no connection to the system could be made, as often as it was tried.
+    pub fn is_unreachable(&self) -> bool {
+        self.client.is_unreachable()
+    }
+
     /// Lifts every pause that the system asked for: an admin wants it asked again.
     pub async fn lift_pauses(&self) {
         // Why it fails is in the log, and the next call meets it too.

@@ -216,8 +216,8 @@ impl TokenEndpoint {
             None => "no token and no error code".to_owned(),
         };
         format!(
-            "the token endpoint at {origin} answered HTTP {status} with {what}; is `base_url` that \
-             of the API, and is this the right environment?"
+            "the token endpoint at {origin} answered HTTP {status} with {what}, as where \
+             `base_url` is not that of the API, or that of another environment"
         )
     }
 
@@ -246,8 +246,8 @@ fn refused_with(status: u16, code: Option<&str>, told: &str) -> TokenError {
     let said = format!("the token endpoint answered HTTP {status} ({told})");
     match code {
         Some(code) if ABOUT_THE_WAY.contains(&code) => TokenError::Unfit(format!(
-            "{said}: the credentials are not what it refuses, but the way in which tokens are \
-             asked for; look at `auth` of this system and at what its app may do there"
+            "{said}: it refuses not the credentials but the way of requesting tokens, which `auth` \
+             of this system and the permissions of its app decide"
         )),
         _ => TokenError::Refused(said),
     }

@@ -60,9 +60,9 @@ pub fn build(
         return build_crate(dir, options, report);
     }
     let script = script::ScriptPlugin::find(dir).ok_or_else(|| {
-        let reason = "no Cargo.toml, package.json or requirements.txt in it; give the directory of \
-                      a plugin, or use `renkei plugin pack` for a component of another language";
-        crate_error(dir, reason)
+        let hint = "give the directory of a plugin, or use `renkei plugin pack` for a component of \
+                    another language";
+        crate_error(dir, "no Cargo.toml, package.json or requirements.txt in it").with_hint(hint)
     })?;
     let manifest = script.manifest()?;
     let component = script.componentize(&manifest, report)?;

@@ -37,13 +37,13 @@ pub enum SourceLanguage {
 #[non_exhaustive]
 pub enum NewError {
     /// The name is no plugin id.
-    #[error("`{0}` cannot be a plugin's name; expected {ID_FORM}")]
+    #[error("`{0}` cannot be a plugin's name")]
     Name(String),
     /// There is something already.
-    #[error("{} exists; choose another name or directory", .0.display())]
+    #[error("{} exists", .0.display())]
     Exists(PathBuf),
     /// The crate could not be compiled without the SDK.
-    #[error("no SDK in {}; give the path of plugins/sdk of a checkout of Renkei", .0.display())]
+    #[error("no SDK in {}", .0.display())]
     NoSdk(PathBuf),
     /// A file or directory cannot be written.
     #[error("{}: {source}", .path.display())]
@@ -53,6 +53,20 @@ pub enum NewError {
         /// The system's error.
         source: std::io::Error,
     },
+}
+
+impl NewError {
+    /// The next step.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Name(_) => Some(format!("a name has {ID_FORM}")),
+            Self::Exists(_) => Some("choose another name or directory".to_owned()),
+            Self::NoSdk(_) => {
+                Some("give the path of plugins/sdk of a checkout of Renkei".to_owned())
+            }
+            Self::Io { .. } => None,
+        }
+    }
 }
 
 /// The file's path in the crate and its text with placeholders.
@@ -109,7 +123,7 @@ impl FromStr for PluginTemplate {
         match word {
             "connector" => Ok(Self::Connector),
             "transform" => Ok(Self::Transform),
-            _ => Err(format!("`{word}` is no kind of plugin; expected connector or transform")),
+            _ => Err(format!("`{word}` is neither connector nor transform")),
         }
     }
 }
@@ -284,18 +298,19 @@ mod tests {
     #[test]
     fn refused_new_plugin_leaves_nothing_behind() {
         let parent = tempfile::tempdir().unwrap();
-        let check = |name: &str, sdk: &Path, expected: &str| {
+        let check = |name: &str, sdk: &Path, expected: &str, hint: &str| {
             let (kind, language) = (PluginTemplate::Transform, SourceLanguage::Rust);
             let error = new_plugin(kind, language, name, parent.path(), sdk).unwrap_err();
             let message = error.to_string().replace(&*parent.path().to_string_lossy(), "DIR");
-            assert_eq!(message, expected);
+            assert_eq!((message.as_str(), error.hint().as_deref()), (expected, Some(hint)));
         };
-        let form = format!("`My CRM` cannot be a plugin's name; expected {ID_FORM}");
-        check("My CRM", &sdk_dir(), &form);
-        let no_sdk = "no SDK in DIR; give the path of plugins/sdk of a checkout of Renkei";
-        check("upper", parent.path(), no_sdk);
+        let form = format!("a name has {ID_FORM}");
+        check("My CRM", &sdk_dir(), "`My CRM` cannot be a plugin's name", &form);
+        let no_sdk = "give the path of plugins/sdk of a checkout of Renkei";
+        check("upper", parent.path(), "no SDK in DIR", no_sdk);
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
         fs::create_dir(parent.path().join("upper")).unwrap();
-        check("upper", &sdk_dir(), "DIR/upper exists; choose another name or directory");
+        let another = "choose another name or directory";
+        check("upper", &sdk_dir(), "DIR/upper exists", another);
     }
 }

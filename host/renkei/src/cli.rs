@@ -23,7 +23,7 @@ pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage, TestArgs};
 
 use crate::clock::SystemClock;
 
-/// Keeps CRMs in step.
+/// Keep CRMs in step.
 #[derive(Debug, Parser)]
 #[command(name = "renkei", version, max_term_width = 110, after_help = MORE)]
 pub(crate) struct Cli {
@@ -143,11 +143,11 @@ With --json one line per event, each with `event`: `serving` at the start, `cycl
 `plugin-one-way`, `plugin-waits`, `plugin-rolled-back`, `plugin-quarantined`, `plugin-approved`,
 `plugin-hold`, `plugin-grants`.
 
-Log lines go to standard error. Those about plugins (target `renkei::audit`: loaded, refused, held,
-who asked) are there whatever --log says; `--log warn,renkei::audit=off` leaves them out.")]
+Log lines go to standard error. Those about plugins (target `renkei::audit`: loaded, refused, on
+hold, who asked) are there whatever --log says; `--log warn,renkei::audit=off` leaves them out.")]
     Serve(ServeArgs),
 
-    /// Show links, open reviews, pending work and plugins that hold it up.
+    /// Show links, open reviews, pending work, and plugins that delay it.
     ///
     /// Each review is listed with the answers that it takes. Plugins are those of a running
     /// `renkei serve`.
@@ -188,7 +188,7 @@ The copy is one consistent state, checked, and readable for its owner only. Plug
 configuration are not in it: they are files of their own.")]
     Backup(FileArgs),
 
-    /// Replace the database by a backup.
+    /// Replace the database with a backup.
     ///
     /// The replaced database is kept beside it. The next cycles read everything again before they
     /// write.
@@ -198,7 +198,7 @@ configuration are not in it: they are files of their own.")]
 
 Refused while `renkei serve` or another command works on the database. Records that were made since
 the backup are found again by their stamps; where both systems were edited, or one was deleted and
-another edited, a person is asked.")]
+another edited, someone must decide.")]
     Restore(FileArgs),
 
     /// Show or move the accounts that the database belongs to.
@@ -299,7 +299,7 @@ pub(crate) struct WhyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DecideArgs {
-    /// Review's id as `renkei status` shows it, or its beginning.
+    /// ID of the review as `renkei status` shows it, or its first digits.
     pub(crate) review: String,
     #[command(subcommand)]
     pub(crate) answer: AnswerCommand,
@@ -313,7 +313,7 @@ pub(crate) enum AnswerCommand {
     #[command(after_help = "Examples:
   renkei decide 3f2a take salesforce --dir sync")]
     Take {
-        /// System's name in the configuration.
+        /// Name of the system in the configuration.
         system: String,
     },
     /// Take this value, in a conflict.
@@ -344,14 +344,14 @@ pub(crate) enum AnswerCommand {
     #[command(after_help = "Examples:
   renkei decide 77b0 separate --dir sync")]
     Separate,
-    /// Do what the review proposes.
+    /// Approve what the review proposes.
     ///
     /// Archives the others, merges the records there too, treats a missing record as deleted, goes
     /// on with the deletions or creations, or writes the first sync.
     #[command(after_help = "Examples:
   renkei decide 9c41 approve --dir sync")]
     Approve,
-    /// Leave things as they are, or give an unanswered create up.
+    /// Leave things as they are, and send no unanswered create again.
     #[command(after_help = "Examples:
   renkei decide 9c41 leave --dir sync")]
     Leave,

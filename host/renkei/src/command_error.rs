@@ -1,14 +1,19 @@
 //! The failure of a command: an exit code that scripts can branch on, and three parts for people:
 //! what happened, where, and hints for the next step.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
 use renkei_admin::error::kind_of_plugins;
 use renkei_admin::{ErrorReport, FailureKind, RequestError, text};
-use renkei_runtime::{AdminError, RuntimeError};
+use renkei_conformance::KitError;
+use renkei_package::{BuildError, ManifestError, NewError, PackageError};
+use renkei_runtime::{AdminError, PackageReadError, RuntimeError};
 use renkei_store::OpenError;
+use renkei_sync::model::plugin::PluginError;
+use renkei_sync::store::port::StoreError;
 
 use crate::config::{ConfigError, SecretError};
 
@@ -53,15 +58,11 @@ impl CommandError {
     }
 
     fn new(kind: FailureKind, error: anyhow::Error) -> Self {
-        let is_full = |cause: &(dyn std::error::Error + 'static)| {
-            let cause = cause.downcast_ref::<io::Error>();
-            cause.is_some_and(|cause| cause.kind() == io::ErrorKind::StorageFull)
-        };
         let mut hints = Vec::new();
-        if error.chain().any(is_full) {
-            hints.push(
-                "free some space and run the command again; nothing is half-written".to_owned(),
-            );
+        for hint in error.chain().filter_map(hint_of) {
+            if !hints.contains(&hint) {
+                hints.push(hint);
+            }
         }
         Self { kind, error, place: None, hints, reported: false }
     }
@@ -144,23 +145,17 @@ impl fmt::Display for CommandError {
 }
 
 impl<E: Into<anyhow::Error>> From<E> for CommandError {
-    /// Errors of ours have a kind, a place and a hint; of others nothing is known.
+    /// Errors of ours have a kind and a place; of others nothing is known.
     fn from(error: E) -> Self {
         let error = match error.into().downcast::<ConfigError>() {
             Ok(mistake) => return from_config(&mistake),
             Err(error) => error,
         };
-        let (kind, place, hint) = if let Some(error) = error.downcast_ref::<RequestError>() {
-            (error.kind(), error.place(), error.hint())
-        } else if let Some(error) = error.downcast_ref::<SecretError>() {
-            (FailureKind::Usage, None, Some(error.hint()))
-        } else {
-            (kind_of(&error), None, None)
+        let (kind, place) = match error.downcast_ref::<RequestError>() {
+            Some(error) => (error.kind(), error.place()),
+            None => (kind_of(&error), None),
         };
-        let mut failure = Self::new(kind, error);
-        failure.place = place;
-        failure.hints.extend(hint);
-        failure
+        Self { place, ..Self::new(kind, error) }
     }
 }
 
@@ -172,7 +167,40 @@ fn from_config(mistake: &ConfigError) -> CommandError {
     }
 }
 
+/// The next step that an error of ours has. An error speaks for the errors below it that it shows
+/// as its own.
+fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
+    fn one<E: Error + 'static, H: Into<String>>(
+        error: &(dyn Error + 'static),
+        hint: impl FnOnce(&E) -> Option<H>,
+    ) -> Option<String> {
+        error.downcast_ref().and_then(hint).map(Into::into)
+    }
+    one(error, RequestError::hint)
+        .or_else(|| one(error, AdminError::hint))
+        .or_else(|| one(error, RuntimeError::hint))
+        .or_else(|| one(error, KitError::hint))
+        .or_else(|| one(error, PackageReadError::hint))
+        .or_else(|| one(error, PluginError::hint))
+        .or_else(|| one(error, StoreError::hint))
+        .or_else(|| one(error, OpenError::hint))
+        .or_else(|| one(error, BuildError::hint))
+        .or_else(|| one(error, PackageError::hint))
+        .or_else(|| one(error, ManifestError::hint))
+        .or_else(|| one(error, NewError::hint))
+        .or_else(|| one(error, |error: &SecretError| Some(error.hint())))
+        .or_else(|| one(error, of_full_disk))
+}
+
+fn of_full_disk(error: &io::Error) -> Option<&'static str> {
+    let is_full = error.kind() == io::ErrorKind::StorageFull;
+    is_full.then_some("free some space and run the command again: nothing is half-written")
+}
+
 fn kind_of(error: &anyhow::Error) -> FailureKind {
+    if error.is::<SecretError>() || error.is::<NewError>() || error.is::<KitError>() {
+        return FailureKind::Usage;
+    }
     if let Some(error) = error.downcast_ref::<AdminError>() {
         return kind_of_plugins(error);
     }

@@ -118,8 +118,9 @@ fn log_cycle(report: &CycleReport, pending: &PendingWork, took_ms: i64) {
         let doing: BTreeSet<&str> = failures.iter().map(|(doing, _)| *doing).collect();
         let waiting = doing.len();
         let doing = doing.into_iter().collect::<Vec<_>>().join(", ");
+        let hint = error.hint();
         let error = text::message(&error.to_string());
-        tracing::error!(system, doing, waiting, error, "system failed");
+        tracing::error!(system, doing, waiting, error, hint, "system failed");
     }
     for (system, ahead_ms) in &report.clocks {
         let ahead_s = ahead_ms / 1000;
@@ -219,9 +220,7 @@ fn describe_failures(pending: &PendingWork, hint: &str) -> String {
 pub(crate) fn require_success(host: &Host, report: &CycleReport) -> Result<(), CommandError> {
     match report.failures.first() {
         None => Ok(()),
-        Some((system, _, error)) => {
-            Err(host::of_plugin(system, error.clone(), host.unanswered.as_deref()))
-        }
+        Some((system, _, error)) => Err(host::of_plugin(host, system, error.clone())),
     }
 }
 

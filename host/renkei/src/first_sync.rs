@@ -11,7 +11,7 @@ pub(crate) fn describe(waits: &FirstSyncReport, dir: &Path) -> String {
     let dir = dir.display();
     let mut text = String::new();
     if let Some(review) = &waits.question {
-        let left = if waits.left { "; somebody has answered to leave it" } else { "" };
+        let left = if waits.left { "; someone has answered to leave it" } else { "" };
         text.push_str(&format!("\nfirst sync: nothing of this is written yet{left}"));
         for plan in &waits.entities {
             text.push_str(&format!("\n  {plan}"));

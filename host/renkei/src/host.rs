@@ -128,7 +128,7 @@ impl Host {
             place: system.clone(),
             member: "the database".to_owned(),
             message: error.to_string(),
-            hint: None,
+            hint: error.hint(),
             stops: FindingScope::Everything,
         };
         answers.findings.splice(0..0, others.iter().map(other));
@@ -304,7 +304,8 @@ fn aside(file: &PluginFile) -> Option<(String, String)> {
         (None, Some(fault), _) => {
             // Most faults begin with the file's name.
             let name = format!("{}: ", file.file);
-            format!("was refused: {}", fault.strip_prefix(&name).unwrap_or(fault))
+            let hint = file.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("was refused: {}{hint}", fault.strip_prefix(&name).unwrap_or(fault))
         }
         (None, None, Some(waiting)) => format!("waits: {}", waiting.reason),
         _ => return None,
@@ -312,19 +313,17 @@ fn aside(file: &PluginFile) -> Option<(String, String)> {
     Some((file.file.clone(), why))
 }
 
-/// A failure of one system, named, with what else to try where nobody answers: a host's
-/// `unanswered`.
-pub(crate) fn of_plugin(
-    system: &str,
-    error: PluginError,
-    unanswered: Option<&str>,
-) -> CommandError {
+/// A failure of one system, named, with what else to try where nobody answers.
+pub(crate) fn of_plugin(host: &Host, system: &str, error: PluginError) -> CommandError {
     let broken = matches!(error, PluginError::Broken { .. });
-    let next = unanswered.filter(|_| matches!(error, PluginError::Host { .. }));
+    let silent = matches!(error, PluginError::Host { .. });
     let error = anyhow::Error::new(error).context(format!("system {system}"));
-    let error = if broken { CommandError::plugin(error) } else { CommandError::system(error) };
-    match next {
-        Some(next) => error.hint(next),
-        None => error,
+    let mut error = if broken { CommandError::plugin(error) } else { CommandError::system(error) };
+    if let (Some(next), true) = (&host.unanswered, silent) {
+        error = error.hint(next);
     }
+    if silent && host.runtime.is_unreachable(system) {
+        error = error.hint(format!("check that {system} runs and that its `base_url` is right"));
+    }
+    error
 }

@@ -172,6 +172,17 @@ pub enum RuntimeError {
     Http(#[from] reqwest::Error),
 }
 
+impl RuntimeError {
+    /// The next step.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Engine(error) => error.hint(),
+            Self::PluginState(error) => error.hint(),
+            Self::Imports(_) | Self::Cache(_) | Self::Quotas(_) | Self::Http(_) => None,
+        }
+    }
+}
+
 /// Plugins that serve. Dropping it ends the reload task; jobs that are open go on.
 pub struct Runtime {
     pub(crate) shared: Arc<SharedEngine>,
@@ -344,6 +355,11 @@ impl Runtime {
     /// The traffic of a system, if there is such a one.
     pub fn traffic(&self, system: &str) -> Option<Traffic> {
         self.systems.get(system).map(|system| system.traffic())
+    }
+
+    /// True while no connection to the system could be made, as often as it was tried.
+    pub fn is_unreachable(&self, system: &str) -> bool {
+        self.systems.get(system).is_some_and(|system| system.is_unreachable())
     }
 }
 

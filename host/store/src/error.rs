@@ -10,8 +10,7 @@ use rusqlite::ErrorCode;
 #[non_exhaustive]
 pub enum OpenError {
     /// Another process has the lock.
-    #[error("the store in {} is in use by {holder}; \
-             stop it or choose another directory", .dir.display())]
+    #[error("the store in {} is in use by {holder}", .dir.display())]
     InUse {
         /// The store's directory.
         dir: PathBuf,
@@ -19,13 +18,13 @@ pub enum OpenError {
         holder: String,
     },
     /// There is nothing to read.
-    #[error("no store in {}; run `renkei sync` first", .dir.display())]
+    #[error("no store in {}", .dir.display())]
     Missing {
         /// The store's directory.
         dir: PathBuf,
     },
     /// Written by a newer Renkei.
-    #[error("{}: of layout {found}, this Renkei knows {known}; update Renkei", .path.display())]
+    #[error("{}: of layout {found}, this Renkei knows {known}", .path.display())]
     Newer {
         /// The database.
         path: PathBuf,
@@ -35,34 +34,31 @@ pub enum OpenError {
         known: usize,
     },
     /// Written by an older Renkei, and opened for reading only.
-    #[error("{}: of an older layout; \
-             run `renkei sync` once to bring it up to date", .path.display())]
+    #[error("{}: of an older layout", .path.display())]
     Older {
         /// The database.
         path: PathBuf,
     },
     /// A database of another program.
-    #[error("{}: not a store of Renkei; choose another directory", .path.display())]
+    #[error("{}: not a store of Renkei", .path.display())]
     Foreign {
         /// The database.
         path: PathBuf,
     },
     /// A database without content: a full disk or a copy that was cut off has emptied it.
-    #[error("{}: empty, its content is lost; \
-             put a backup of it in its place, or move it away to start anew", .path.display())]
+    #[error("{}: empty, its content is lost", .path.display())]
     Empty {
         /// The database.
         path: PathBuf,
     },
     /// The log is there without its database.
-    #[error("{}: gone, but its log renkei.db-wal is there; put both back from a backup, \
-             or move the log away to start anew", .path.display())]
+    #[error("{}: gone, but its log renkei.db-wal is there", .path.display())]
     Vanished {
         /// The database.
         path: PathBuf,
     },
     /// The file is damaged.
-    #[error("{}: damaged ({reason}); put a backup of it in its place", .path.display())]
+    #[error("{}: damaged ({reason})", .path.display())]
     Corrupt {
         /// The database.
         path: PathBuf,
@@ -70,20 +66,19 @@ pub enum OpenError {
         reason: String,
     },
     /// A file or a directory is at the path of the backup.
-    #[error("{}: there already; give the backup another name", .path.display())]
+    #[error("{}: there already", .path.display())]
     Exists {
         /// The path.
         path: PathBuf,
     },
     /// A backup of another database than the one that the configuration used.
-    #[error("{}: a backup of another database; to go on with it all the same, \
-             remove store.id beside renkei.toml and run again", .path.display())]
+    #[error("{}: a backup of another database", .path.display())]
     OtherIdentity {
         /// The backup.
         path: PathBuf,
     },
     /// The disk has no room to create or migrate the store.
-    #[error("{}: the disk is full; free some room and run again", .path.display())]
+    #[error("{}: the disk is full", .path.display())]
     Full {
         /// The database.
         path: PathBuf,
@@ -106,14 +101,36 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// The next step.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::InUse { .. } => "stop it or choose another directory",
+            Self::Missing { .. } => "run `renkei sync` first",
+            Self::Newer { .. } => "update Renkei",
+            Self::Older { .. } => "run `renkei sync` once to bring it up to date",
+            Self::Foreign { .. } => "choose another directory",
+            Self::Empty { .. } => "put a backup of it in its place, or move it away to start anew",
+            Self::Vanished { .. } => {
+                "put both back from a backup, or move the log away to start anew"
+            }
+            Self::Corrupt { .. } => "put a backup of it in its place",
+            Self::Exists { .. } => "give the backup another name",
+            Self::OtherIdentity { .. } => {
+                "to go on with it all the same, remove store.id beside renkei.toml and run again"
+            }
+            Self::Full { .. } => "free some room and run again",
+            Self::Io { .. } | Self::Sqlite { .. } => return None,
+        })
+    }
+}
+
 /// The port's error for an error of SQLite in the file at `path`.
 pub(crate) fn store_error(path: &Path, error: &rusqlite::Error) -> StoreError {
     let path = path.display();
     match kind(error) {
-        Kind::Full => StoreError::Full(format!("{path}; free some room and run again")),
-        Kind::Corrupt => {
-            StoreError::Corrupt(format!("{path}: {error}; put a backup of it in its place"))
-        }
+        Kind::Full => StoreError::Full(path.to_string()),
+        Kind::Corrupt => StoreError::Corrupt(format!("{path}: {error}")),
         Kind::Other => StoreError::Failed(format!("{path}: {error}")),
     }
 }

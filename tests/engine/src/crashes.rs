@@ -125,7 +125,7 @@ fn create_without_a_stamp_is_reviewed_when_its_answer_is_lost() {
     let told =
         block_on(why(&bench.store, &bench.spec, &WhySubject::Link(LinkId(1)), None)).unwrap();
     let told = told.unwrap().to_string();
-    assert!(told.contains("may or may not be there; a person must say"), "{told}");
+    assert!(told.contains("may or may not be there; someone must decide"), "{told}");
     // A record that nobody knows is no answer.
     answer(&bench, &review, ReviewChoice::LinkWith(key(&b(), "no-such-record")));
     wait(&bench);

@@ -93,6 +93,7 @@ impl PluginControl for ManyPlugins {
             kind: None,
             state: "refused".to_owned(),
             fault: Some("a reason of some length ".repeat(8)),
+            hint: None,
             one_way: Default::default(),
             waiting: None,
             hold: false,

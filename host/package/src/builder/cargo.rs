@@ -106,8 +106,8 @@ impl CargoCrate {
         if self.targets.iter().any(CargoTarget::is_cdylib) {
             return Ok(self);
         }
-        let reason = "not a plugin crate; add `crate-type = [\"cdylib\", \"rlib\"]` under `[lib]`";
-        Err(crate_error(&self.dir, reason))
+        let hint = "add `crate-type = [\"cdylib\", \"rlib\"]` under `[lib]` in Cargo.toml";
+        Err(crate_error(&self.dir, "not a plugin crate").with_hint(hint))
     }
 }
 

@@ -53,19 +53,23 @@ pub(super) fn componentize(
     module: &[u8],
     manifest: &Manifest,
 ) -> Result<Vec<u8>, BuildError> {
-    let failed = |reason: String| BuildError::Component { package: crate_name.to_owned(), reason };
+    let failed = |reason: String, hint: Option<String>| {
+        let package = crate_name.to_owned();
+        BuildError::Component { package, reason, hint }
+    };
     if !has_component_type(module) {
         let macro_name = match manifest.kind.name() {
             "connector" => "renkei_sdk::export_connector!",
             _ => "renkei_sdk::export_transform!",
         };
-        return Err(failed(format!("exports no plugin; call `{macro_name}` in its lib.rs")));
+        let hint = format!("call `{macro_name}` in its lib.rs");
+        return Err(failed("exports no plugin".to_owned(), Some(hint)));
     }
     ComponentEncoder::default()
         .validate(true)
         .module(module)
         .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| failed(format!("{error:#}")))
+        .map_err(|error| failed(format!("{error:#}"), None))
 }
 
 /// True for a module in which wit-bindgen left its description of the world.

@@ -11,7 +11,7 @@ use crate::package::PackageError;
 #[non_exhaustive]
 pub enum BuildError {
     /// A tool is not installed.
-    #[error("{tool} cannot be started: {source}; {}", install(.tool))]
+    #[error("{tool} cannot be started: {source}")]
     Tool {
         /// `cargo`, `rustc`, `npm`, `node` or `python3`.
         tool: &'static str,
@@ -25,6 +25,8 @@ pub enum BuildError {
         path: PathBuf,
         /// The words of a tool, or the file that is missing.
         reason: String,
+        /// The next step.
+        hint: Option<&'static str>,
     },
     /// `plugin.toml` is refused.
     #[error("{}: {source}", .path.display())]
@@ -35,9 +37,7 @@ pub enum BuildError {
         source: ManifestError,
     },
     /// The compile target is missing and could not be added.
-    #[error(
-        "the compile target {TARGET} is missing and could not be added; run `{command}` ({reason})"
-    )]
+    #[error("the compile target {TARGET} is missing and could not be added ({reason})")]
     Target {
         /// The command to run by hand.
         command: String,
@@ -59,6 +59,8 @@ pub enum BuildError {
         package: String,
         /// The fault of it.
         reason: String,
+        /// The next step.
+        hint: Option<String>,
     },
     /// The file that was made does not fit its world.
     #[error(transparent)]
@@ -73,6 +75,29 @@ pub enum BuildError {
     },
 }
 
+impl BuildError {
+    /// The next step.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Tool { tool, .. } => Some(install(tool).to_owned()),
+            Self::Crate { hint, .. } => hint.map(str::to_owned),
+            Self::Manifest { source, .. } => source.hint(),
+            Self::Target { command, .. } => Some(format!("run `{command}`")),
+            Self::Component { hint, .. } => hint.clone(),
+            Self::Package(error) => error.hint(),
+            Self::Compile { .. } | Self::Io { .. } => None,
+        }
+    }
+
+    /// The same error with a next step, where its kind has one.
+    pub(super) fn with_hint(mut self, next: &'static str) -> Self {
+        if let Self::Crate { hint, .. } = &mut self {
+            *hint = Some(next);
+        }
+        self
+    }
+}
+
 /// The source of a tool that is missing.
 fn install(tool: &str) -> &'static str {
     match tool {
@@ -84,5 +109,5 @@ fn install(tool: &str) -> &'static str {
 
 /// The error of a directory that holds no sources that can be built.
 pub(super) fn crate_error(path: &Path, reason: &str) -> BuildError {
-    BuildError::Crate { path: path.to_owned(), reason: reason.to_owned() }
+    BuildError::Crate { path: path.to_owned(), reason: reason.to_owned(), hint: None }
 }

@@ -111,8 +111,8 @@ impl ScriptPlugin {
         let name = match self.language {
             ScriptLanguage::JavaScript => {
                 if !self.dir.join("package-lock.json").is_file() {
-                    let reason = "no package-lock.json in it; run `npm install` there once";
-                    return Err(crate_error(&self.dir, reason));
+                    let error = crate_error(&self.dir, "no package-lock.json in it");
+                    return Err(error.with_hint("run `npm install` there once"));
                 }
                 self.npm_package()?.main.unwrap_or_else(|| "index.js".to_owned())
             }

@@ -25,20 +25,26 @@ fn check(lib: &str, plugin: Option<&str>, expected: &str) {
     if let Some(plugin) = plugin {
         fs::write(dir.path().join("plugin.toml"), plugin).unwrap();
     }
-    let error = build(dir.path(), &BuildOptions::default(), &mut |_| {}).unwrap_err().to_string();
+    let error = shown(&build(dir.path(), &BuildOptions::default(), &mut |_| {}).unwrap_err());
     let real = dir.path().canonicalize().unwrap();
     let error = error.replace(&*real.to_string_lossy(), "DIR");
     assert!(error.starts_with(expected), "{error}");
+}
+
+fn shown(error: &BuildError) -> String {
+    let hint = error.hint().map(|hint| format!(" (hint: {hint})"));
+    format!("{error}{}", hint.unwrap_or_default())
 }
 
 const CDYLIB: &str = "[lib]\ncrate-type = [\"cdylib\"]\n";
 
 #[test]
 fn crate_that_cannot_be_built_is_refused() {
-    check("", Some(&PLUGIN), "DIR: not a plugin crate; add `crate-type");
+    check("", Some(&PLUGIN), "DIR: not a plugin crate (hint: add `crate-type");
     check(CDYLIB, None, "DIR/plugin.toml: No such file");
     let other = PLUGIN.replace("0.1", "0.9");
-    check(CDYLIB, Some(&other), "DIR/plugin.toml: built for contract 0.9; this host binds 0.1");
+    let unbound = "DIR/plugin.toml: built for contract 0.9, and this host binds 0.1";
+    check(CDYLIB, Some(&other), unbound);
     check("[lib]\nnonsense", Some(&PLUGIN), "DIR: error: ");
     let empty = tempfile::tempdir().unwrap();
     let error = build(empty.path(), &BuildOptions::default(), &mut |_| {}).unwrap_err().to_string();
@@ -49,8 +55,9 @@ fn crate_that_cannot_be_built_is_refused() {
 fn module_without_a_world_is_refused() {
     let manifest = Manifest::from_toml(&PLUGIN, Some("1.2.3")).unwrap();
     let error = component::componentize("upper", b"\0asm\x01\0\0\0", &manifest).unwrap_err();
-    let expected = "upper: exports no plugin; call `renkei_sdk::export_transform!` in its lib.rs";
-    assert_eq!(error.to_string(), expected);
+    let hint = "call `renkei_sdk::export_transform!` in its lib.rs";
+    let expected = format!("upper: exports no plugin (hint: {hint})");
+    assert_eq!(shown(&error), expected);
 }
 
 #[test]
@@ -90,7 +97,7 @@ fn script_that_cannot_be_built_is_refused() {
             fs::write(dir.path().join(name), text).unwrap();
         }
         let error = build(dir.path(), &BuildOptions::default(), &mut |_| {}).unwrap_err();
-        let error = error.to_string().replace(&*dir.path().to_string_lossy(), "DIR");
+        let error = shown(&error).replace(&*dir.path().to_string_lossy(), "DIR");
         assert!(error.starts_with(expected), "{error}");
         assert!(!dir.path().join("build").exists(), "nothing is installed before");
     };
@@ -99,7 +106,7 @@ fn script_that_cannot_be_built_is_refused() {
     check(&[("package.json", "{"), plugin], "DIR: package.json: ");
     check(&[("package.json", "{}"), plugin], "DIR/plugin.toml: ");
     let package = ("package.json", r#"{"version": "1.2.3", "main": "plugin.js"}"#);
-    check(&[package, plugin], "DIR: no package-lock.json in it; run `npm install`");
+    check(&[package, plugin], "DIR: no package-lock.json in it (hint: run `npm install`");
     let versioned = format!("version = \"1.2.3\"\n{}", *PLUGIN);
     check(&[("requirements.txt", ""), ("plugin.toml", &versioned)], "DIR: no src/plugin.py in it");
 }

@@ -1,4 +1,5 @@
-//! The reasons to refuse a manifest: the key, the value that stands there, what is expected.
+//! The reasons to refuse a manifest: the key and the value that stands there; what the key takes is
+//! the hint.
 
 use super::CONTRACT;
 
@@ -11,7 +12,7 @@ pub enum ManifestError {
     #[error("{0}")]
     Syntax(String),
     /// A value that the key does not take.
-    #[error("`{key}` is {found}; expected {expected}")]
+    #[error("`{key}` is {found}")]
     Value {
         /// Such as `connection[0].base_url`.
         key: String,
@@ -21,12 +22,22 @@ pub enum ManifestError {
         expected: String,
     },
     /// Written for a contract that this host does not bind.
-    #[error(
-        "built for contract {found}; this host binds {CONTRACT}: \
-         rebuild it with SDK {CONTRACT} or update Renkei"
-    )]
+    #[error("built for contract {found}, and this host binds {CONTRACT}")]
     Contract {
         /// The contract that the manifest names.
         found: String,
     },
+}
+
+impl ManifestError {
+    /// The next step.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Syntax(_) => None,
+            Self::Value { key, expected, .. } => Some(format!("`{key}` takes {expected}")),
+            Self::Contract { .. } => {
+                Some(format!("rebuild it with SDK {CONTRACT} or update Renkei"))
+            }
+        }
+    }
 }

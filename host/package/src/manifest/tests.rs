@@ -23,11 +23,16 @@ fn connector(manifest: &Manifest) -> &ConnectorManifest {
     }
 }
 
-/// Replaces `from` by `to` in a good manifest and compares the error.
+/// Replaces `from` by `to` in a good manifest and compares the error with its hint.
 fn check(good: &str, from: &str, to: &str, expected: &str) {
     assert!(good.contains(from), "{from}");
     let error = Manifest::from_toml(&good.replacen(from, to, 1), Some("0.1.0")).unwrap_err();
-    assert_eq!(error.to_string(), expected);
+    assert_eq!(shown(&error), expected);
+}
+
+fn shown(error: &ManifestError) -> String {
+    let hint = error.hint().map(|hint| format!(" (hint: {hint})"));
+    format!("{error}{}", hint.unwrap_or_default())
 }
 
 #[test]
@@ -75,13 +80,13 @@ fn connector_may_ask_for_fewer_methods_and_paths() {
     assert_eq!(connection.paths, ["/crm/", "/oauth"]);
     let refused = |from: &str, to: &str, expected: &str| {
         let error = Manifest::from_toml(&text.replacen(from, to, 1), Some("0.3.0")).unwrap_err();
-        assert!(error.to_string().contains(expected), "{to}: {error}");
+        assert!(shown(&error).contains(expected), "{to}: {error}");
     };
     refused("[\"GET\", \"POST\"]", "[]", "`connection[0].methods` is missing or empty");
     refused("\"GET\"", "\"get\"", "unknown variant `get`");
     refused("[\"/crm/\", \"/oauth\"]", "[]", "`connection[0].paths` is missing or empty");
     for path in ["crm", "", "//crm", "/a/../b", "/a?b", "/a%2Fb", "/a b", "https://x/"] {
-        refused("/crm/", path, "expected the beginning of a path");
+        refused("/crm/", path, "takes the beginning of a path");
     }
 }
 
@@ -91,7 +96,8 @@ fn other_contract_is_refused_before_unknown_keys() {
         &TRANSFORM,
         "contract = \"0.1\"",
         "contract = \"0.2\"\nunheard_of = 1",
-        "built for contract 0.2; this host binds 0.1: rebuild it with SDK 0.1 or update Renkei",
+        "built for contract 0.2, and this host binds 0.1 \
+         (hint: rebuild it with SDK 0.1 or update Renkei)",
     );
 }
 
@@ -101,7 +107,7 @@ fn long_version_and_misleading_title_are_refused() {
     let version = |bytes: usize| format!("1.2.3-{}", "a".repeat(bytes - 6));
     let refused = |from: &str, to: &str, expected: &str| {
         let error = Manifest::from_toml(&TRANSFORM.replacen(from, to, 1), None).unwrap_err();
-        let error = error.to_string();
+        let error = shown(&error);
         assert!(error.contains(expected) && error.len() < 300, "{error}");
     };
     refused("1.0.0", &version(65), "of at most 64 bytes");
@@ -124,63 +130,68 @@ fn only_a_connector_may_name_a_simulator() {
     let manifest = Manifest::from_toml(&named, Some("0.3.0")).unwrap();
     assert_eq!(connector(&manifest).simulator.as_deref(), Some("acme-sim"));
     let id = "2 to 41 of a-z, 0-9 and `-`, the first one a letter";
-    let wrong = format!("`simulator` is \"http://x\"; expected {id}");
+    let wrong = format!("`simulator` is \"http://x\" (hint: `simulator` takes {id})");
     check(&CONNECTOR, "kind =", "simulator = \"http://x\"\nkind =", &wrong);
     check(
         &TRANSFORM,
         "kind =",
         "simulator = \"names\"\nkind =",
-        "`simulator` is given; expected nothing: only a connector has it",
+        "`simulator` is given (hint: `simulator` takes nothing: only a connector has it)",
     );
 }
 
 #[test]
 fn wrong_value_is_refused_with_its_key() {
     let id = "2 to 41 of a-z, 0-9 and `-`, the first one a letter";
-    check(&CONNECTOR, "\"acme\"", "\"Hub\"", &format!("`id` is \"Hub\"; expected {id}"));
+    let expected = format!("`id` is \"Hub\" (hint: `id` takes {id})");
+    check(&CONNECTOR, "\"acme\"", "\"Hub\"", &expected);
     check(
         &TRANSFORM,
         "1.0.0",
         "1.2",
-        "`version` is \"1.2\"; expected a semantic version such as `1.2.0`",
+        "`version` is \"1.2\" (hint: `version` takes a semantic version such as `1.2.0`)",
     );
     check(
         &CONNECTOR,
         "allow = [\"https://api.example.com\"",
         "allow = [\"https://example.com\"",
-        "`connection[0].base_url` is \"https://api.example.com\"; expected a URL \
-         that the connection's `allow` covers",
+        "`connection[0].base_url` is \"https://api.example.com\" (hint: `connection[0].base_url` \
+         takes a URL that the connection's `allow` covers)",
     );
     check(
         &CONNECTOR,
         "token_path = \"/token\"",
         "",
-        "`connection[0].token_path` is missing; expected the path of the token endpoint",
+        "`connection[0].token_path` is missing (hint: `connection[0].token_path` takes the path of \
+         the token endpoint)",
     );
     check(
         &CONNECTOR,
         "default = 1",
         "default = \"x\"",
-        "`setting[0].default` is Text(\"x\"); expected a value of kind integer",
+        "`setting[0].default` is Text(\"x\") \
+         (hint: `setting[0].default` takes a value of kind integer)",
     );
-    check(&CONNECTOR, "calls = 100", "calls = 0", "`quota[0].calls` is 0; expected at least 1");
+    let expected = "`quota[0].calls` is 0 (hint: `quota[0].calls` takes at least 1)";
+    check(&CONNECTOR, "calls = 100", "calls = 0", expected);
     check(
         &CONNECTOR,
         "[401]",
         "[200]",
-        "`connection[0].refused_status` is 200; expected HTTP statuses from 400 to 599",
+        "`connection[0].refused_status` is 200 (hint: `connection[0].refused_status` takes HTTP \
+         statuses from 400 to 599)",
     );
     check(
         &TRANSFORM,
         "[[function]]",
         "[retry]\n[[function]]",
-        "`retry` is given; expected nothing: only a connector has it",
+        "`retry` is given (hint: `retry` takes nothing: only a connector has it)",
     );
     check(
         &TRANSFORM,
         "output = [\"a\", \"b\"]",
         "output = []",
-        "`function[0].output` is missing or empty; expected at least one",
+        "`function[0].output` is missing or empty (hint: `function[0].output` takes at least one)",
     );
 }
 
@@ -198,26 +209,28 @@ fn name_that_looks_like_another_is_refused() {
     ] {
         let shown = name.replace(|c: char| !c.is_ascii(), escape);
         let expected = format!(
-            "`object[0].name` is \"{shown}\"; \
-             expected a name without invisible characters such as `{escape}`"
+            "`object[0].name` is \"{shown}\" (hint: `object[0].name` takes \
+             a name without invisible characters such as `{escape}`)"
         );
         check(&CONNECTOR, "\"things\"", &format!("\"{name}\""), &expected);
     }
-    let comma = "`object[0].name` is \"a, read:b\"; expected a name without `,`";
+    let comma =
+        "`object[0].name` is \"a, read:b\" (hint: `object[0].name` takes a name without `,`)";
     check(&CONNECTOR, "\"things\"", "\"a, read:b\"", comma);
-    let line = "`object[0].name` is \"a\\nb\"; expected 1 to 100 bytes without control characters";
+    let line = "`object[0].name` is \"a\\nb\" (hint: `object[0].name` takes 1 to 100 bytes without \
+                control characters)";
     check(&CONNECTOR, "\"things\"", "\"a\\nb\"", line);
-    let space = "expected a name without a space before or after it";
+    let space = "`object[0].name` takes a name without a space before or after it";
     for name in ["contacts ", " contacts", "contacts\u{3000}"] {
-        let expected = format!("`object[0].name` is {name:?}; {space}");
+        let expected = format!("`object[0].name` is {name:?} (hint: {space})");
         check(&CONNECTOR, "\"things\"", &format!("\"{name}\""), &expected);
     }
     check(
         &TRANSFORM,
         "[\"a\"",
         "[\"full\u{200b}name\"",
-        "`function[0].input[0]` is \"full\\u{200b}name\"; \
-         expected a name without invisible characters such as `\\u{200b}`",
+        "`function[0].input[0]` is \"full\\u{200b}name\" (hint: `function[0].input[0]` takes \
+         a name without invisible characters such as `\\u{200b}`)",
     );
 }
 
@@ -258,11 +271,13 @@ fn base_url_and_token_path_have_one_spelling() {
         &CONNECTOR,
         "\"/token\"",
         "\"/tok\u{200b}en\"",
-        "`connection[0].token_path` is \"/tok\\u{200b}en\"; expected a path such as `/token`",
+        "`connection[0].token_path` is \"/tok\\u{200b}en\" \
+         (hint: `connection[0].token_path` takes a path such as `/token`)",
     );
     let field = "\"in\u{200b}stance_url\"";
-    let expected = "`connection[0].base_url_field` is \"in\\u{200b}stance_url\"; \
-                    expected a name without invisible characters such as `\\u{200b}`";
+    let expected = "`connection[0].base_url_field` is \"in\\u{200b}stance_url\" (hint: \
+                    `connection[0].base_url_field` takes a name without invisible characters such \
+                    as `\\u{200b}`)";
     check(&CONNECTOR, "\"instance_url\"", field, expected);
 }
 

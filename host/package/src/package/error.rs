@@ -1,4 +1,5 @@
-//! The reasons why a file is no plugin for this host. Every message begins with the file's name.
+//! The reasons why a file is no plugin for this host. Every message begins with the file's name;
+//! the next step is a hint of its own.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,28 +38,25 @@ pub enum PackageError {
         name: String,
     },
     /// Neither a component nor anything near it.
-    #[error("{name}: not a WebAssembly file; build it with `renkei plugin build`")]
+    #[error("{name}: not a WebAssembly file")]
     NotWasm {
         /// The file.
         name: String,
     },
     /// A core module, as rustc writes it.
-    #[error("{name}: a core module, not a component; build it with `renkei plugin build`")]
+    #[error("{name}: a core module, not a component")]
     CoreModule {
         /// The file.
         name: String,
     },
     /// Native code.
-    #[error(
-        "{name}: precompiled native code, which is never loaded; \
-         give the .wasm that it was made from"
-    )]
+    #[error("{name}: precompiled native code, which is never loaded")]
     Precompiled {
         /// The file.
         name: String,
     },
     /// The file ends in the middle of a section.
-    #[error("{name}: cut off after {bytes} bytes; copy the whole file again")]
+    #[error("{name}: cut off after {bytes} bytes")]
     Truncated {
         /// The file.
         name: String,
@@ -75,7 +73,7 @@ pub enum PackageError {
         reason: String,
     },
     /// A cap is passed.
-    #[error("{name}: {what} {found}; the most is {max}")]
+    #[error("{name}: {what} {found}, at most {max}")]
     TooLarge {
         /// The file.
         name: String,
@@ -87,19 +85,13 @@ pub enum PackageError {
         max: usize,
     },
     /// A component without our custom section.
-    #[error(
-        "{name}: no manifest in it (custom section `renkei:manifest`); \
-         build it with `renkei plugin build`"
-    )]
+    #[error("{name}: no manifest in it (custom section `renkei:manifest`)")]
     NoManifest {
         /// The file.
         name: String,
     },
     /// A file that `build` or `pack` made is packed again.
-    #[error(
-        "{name}: has a manifest already; `pack` takes a bare component (to change the manifest, \
-         build it again)"
-    )]
+    #[error("{name}: has a manifest already")]
     ManyManifests {
         /// The file.
         name: String,
@@ -113,7 +105,7 @@ pub enum PackageError {
         source: ManifestError,
     },
     /// It wants something that its world does not offer.
-    #[error("{name}: imports {import}, which a {kind} does not get; {hint}")]
+    #[error("{name}: imports {import}, which a {kind} does not get")]
     Import {
         /// The file.
         name: String,
@@ -135,10 +127,7 @@ pub enum PackageError {
         kind: &'static str,
     },
     /// The names are right, the types are not.
-    #[error(
-        "{name}: not of contract {}: {reason}; rebuild it with the SDK of that contract",
-        crate::CONTRACT
-    )]
+    #[error("{name}: not of contract {}: {reason}", crate::CONTRACT)]
     Types {
         /// The file.
         name: String,
@@ -146,7 +135,7 @@ pub enum PackageError {
         reason: String,
     },
     /// This build of Renkei has a broken contract in it.
-    #[error("{name}: cannot be checked: {reason}; this is a fault of Renkei")]
+    #[error("{name}: cannot be checked, which is a fault of Renkei: {reason}")]
     Contract {
         /// The file.
         name: String,
@@ -164,5 +153,25 @@ impl PackageError {
             Self::Import { .. } | Self::Export { .. } | Self::Types { .. } => PackagePart::World,
             _ => PackagePart::File,
         }
+    }
+
+    /// The next step.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NotWasm { .. } | Self::CoreModule { .. } | Self::NoManifest { .. } => {
+                "build it with `renkei plugin build`"
+            }
+            Self::Precompiled { .. } => "give the .wasm that it was made from",
+            Self::Truncated { .. } => "copy the whole file again",
+            Self::ManyManifests { .. } => {
+                "give `renkei plugin pack` a component without a manifest; to change the manifest, \
+                 build the plugin again"
+            }
+            Self::Manifest { source, .. } => return source.hint(),
+            Self::Import { hint, .. } => hint,
+            Self::Types { .. } => "rebuild it with the SDK of that contract",
+            _ => return None,
+        };
+        Some(hint.to_owned())
     }
 }

@@ -27,9 +27,11 @@ pub(super) fn transform() -> Vec<u8> {
     with_section(dummy::component(world::transform().unwrap()), SECTION, TRANSFORM.as_bytes())
 }
 
-/// Compares the message, or its beginning where `expected` ends in `...`.
+/// Compares the message with its hint, or the beginning where `expected` ends in `...`.
 fn check(bytes: Vec<u8>, expected: &str) {
-    let message = Package::read("acme.wasm", bytes).unwrap_err().to_string();
+    let error = Package::read("acme.wasm", bytes).unwrap_err();
+    let hint = error.hint().map(|hint| format!(" (hint: {hint})"));
+    let message = format!("{error}{}", hint.unwrap_or_default());
     match expected.strip_suffix("...") {
         Some(start) => assert!(message.starts_with(start), "{message}"),
         None => assert_eq!(message, expected),
@@ -52,9 +54,11 @@ fn files_of_both_kinds_are_read() {
 
 #[test]
 fn file_that_is_no_component_is_refused() {
-    check(Vec::new(), "acme.wasm: not a WebAssembly file; build it with `renkei plugin build`");
-    check(b"hello".to_vec(), "acme.wasm: not a WebAssembly file; ...");
-    check(b"\0asm\x01\0\0\0".to_vec(), "acme.wasm: a core module, not a component; ...");
+    let build = "(hint: build it with `renkei plugin build`)";
+    check(Vec::new(), &format!("acme.wasm: not a WebAssembly file {build}"));
+    check(b"hello".to_vec(), "acme.wasm: not a WebAssembly file ...");
+    let core = format!("acme.wasm: a core module, not a component {build}");
+    check(b"\0asm\x01\0\0\0".to_vec(), &core);
     check(b"\x7fELF\x02\x01\x01".to_vec(), "acme.wasm: precompiled native code, ...");
     check(b"\0asm\x0d\0\x01\0".to_vec(), "acme.wasm: no manifest in it ...");
 }
@@ -63,8 +67,8 @@ fn file_that_is_no_component_is_refused() {
 fn truncated_file_is_refused() {
     let mut bytes = connector();
     bytes.truncate(bytes.len() - 1);
-    let expected =
-        format!("acme.wasm: cut off after {} bytes; copy the whole file again", bytes.len());
+    let (length, hint) = (bytes.len(), "(hint: copy the whole file again)");
+    let expected = format!("acme.wasm: cut off after {length} bytes {hint}");
     check(bytes, &expected);
     // A cut between two sections looks like a whole component that lost its last section, the
     // manifest.
@@ -81,12 +85,12 @@ fn manifest_that_does_not_fit_its_component_is_refused() {
     let component = || dummy::component(world::transform().unwrap());
     check(component(), "acme.wasm: no manifest in it ...");
     let twice = with_section(transform(), SECTION, b"{}");
-    check(twice, "acme.wasm: has a manifest already; `pack` takes a bare component ...");
+    check(twice, "acme.wasm: has a manifest already (hint: give `renkei plugin pack` a ...");
     check(with_section(component(), SECTION, b"\xff"), "acme.wasm: manifest: ...");
     let other = TRANSFORM.replace("\"0.1\"", "\"0.2\"");
     check(
         with_section(component(), SECTION, other.as_bytes()),
-        "acme.wasm: manifest: built for contract 0.2; this host binds 0.1: ...",
+        "acme.wasm: manifest: built for contract 0.2, and this host binds 0.1 (hint: ...",
     );
     check(
         with_section(component(), SECTION, CONNECTOR.as_bytes()),
@@ -101,8 +105,9 @@ fn file_over_a_cap_is_refused() {
     check(bytes, "acme.wasm: bytes of custom sections ...");
     let manifest = vec![b' '; MANIFEST_BYTES_MAX + 1];
     let component = dummy::component(world::transform().unwrap());
-    check(with_section(component, SECTION, &manifest), "acme.wasm: manifest bytes 262145; ...");
-    check(vec![0; FILE_BYTES_MAX + 1], "acme.wasm: size in bytes 33554433; the most is 33554432");
+    let bytes = with_section(component, SECTION, &manifest);
+    check(bytes, "acme.wasm: manifest bytes 262145, at most 262144");
+    check(vec![0; FILE_BYTES_MAX + 1], "acme.wasm: size in bytes 33554433, at most 33554432");
 }
 
 #[test]
@@ -124,7 +129,7 @@ fn import_outside_the_contract_is_refused() {
              package wasi:http{at}{version} {{ interface {name} {{ f: func(); }} }}"
         );
         let expected = format!(
-            "acme.wasm: imports wasi:http/{interface}, which a connector does not get; \
+            "acme.wasm: imports wasi:http/{interface}, which a connector does not get (hint: \
              a plugin may list only the interfaces of WASI 0.2 ..."
         );
         check(with_section(dummy::component_of(&wit), SECTION, CONNECTOR.as_bytes()), &expected);
@@ -137,7 +142,7 @@ fn transform_that_imports_http_is_refused() {
     let component = dummy::component(world::connector().unwrap());
     check(
         with_section(component, SECTION, TRANSFORM.as_bytes()),
-        "acme.wasm: imports renkei:plugin/http@0.1.0, which a transform does not get; \
+        "acme.wasm: imports renkei:plugin/http@0.1.0, which a transform does not get (hint: \
          the kind in its manifest ...",
     );
 }

@@ -32,9 +32,9 @@ pub(crate) enum AccountCommand {
 Stop `renkei serve` first, and look at the plan before the next sync: records without a counterpart
 are made in the new account.")]
     Move {
-        /// System's name in the configuration.
+        /// Name of the system in the configuration.
         system: String,
-        /// New account's id, as `renkei check` shows it.
+        /// ID of the new account, as `renkei check` shows it.
         #[arg(long, value_name = "ID")]
         to: String,
         #[command(flatten)]

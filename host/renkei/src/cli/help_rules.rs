@@ -8,8 +8,8 @@ use super::*;
 const LINE_MAX: usize = 70;
 
 /// The verbs with which the help of a command or a flag begins. Each names an effect.
-const VERBS: [&str; 29] = [
-    "Answer", "Approve", "Compare", "Compile", "Create", "Declare", "Do", "Empty", "End", "Exit",
+const VERBS: [&str; 28] = [
+    "Answer", "Approve", "Compare", "Compile", "Create", "Declare", "Empty", "End", "Exit",
     "Explain", "Keep", "Leave", "Let", "Lift", "Link", "List", "Print", "Put", "Replace",
     "Require", "Rescan", "Roll", "Run", "Show", "Start", "Take", "Test", "Write",
 ];

@@ -17,7 +17,7 @@ pub(crate) enum PluginCommand {
 The language is that of the file beside plugin.toml: Cargo.toml (Rust), package.json (JavaScript),
 requirements.txt (Python). For the latter two the tools are installed below the directory first.")]
     Build {
-        /// Plugin's directory, which holds plugin.toml.
+        /// Directory of the plugin, which holds plugin.toml.
         path: PathBuf,
         /// Directory for the .wasm file.
         #[arg(long, default_value = ".", value_name = "DIR")]
@@ -42,7 +42,7 @@ requirements.txt (Python). For the latter two the tools are installed below the 
   renkei plugin new my-crm --language python
   renkei plugin new tidy-phones --kind transform --into ../plugins")]
     New {
-        /// Plugin's id: lower-case letters, digits and hyphens.
+        /// ID of the plugin: lower-case letters, digits and hyphens.
         name: String,
         /// Kind of plugin.
         #[arg(long, value_enum, default_value_t = PluginKind::Connector, value_name = "KIND")]
@@ -50,7 +50,7 @@ requirements.txt (Python). For the latter two the tools are installed below the 
         /// Language to write it in.
         #[arg(long, value_enum, default_value_t = PluginLanguage::Rust, value_name = "LANGUAGE")]
         language: PluginLanguage,
-        /// Directory in which the plugin's directory is made.
+        /// Directory in which to make that of the plugin.
         #[arg(long, default_value = ".", value_name = "DIR")]
         into: PathBuf,
     },
@@ -92,7 +92,7 @@ connector cannot be tried without its system: only its permissions are compared.
     Preview {
         /// Plugin file.
         file: PathBuf,
-        /// Id of the plugin that serves, where it is another one.
+        /// ID of the plugin that serves, if it is another one.
         #[arg(long, value_name = "ID")]
         id: Option<String>,
         /// Show values of records instead of describing them.
@@ -111,7 +111,7 @@ connector cannot be tried without its system: only its permissions are compared.
   renkei plugin reload hubspot --dir sync
   renkei plugin reload hubspot@3f2a9c1b0d4e --dir sync")]
     Reload {
-        /// File's name in the plugin folder, or plugin's id.
+        /// File in the plugin folder, or ID of the plugin.
         plugin: Option<String>,
         #[command(flatten)]
         dir: DirArgs,
@@ -123,7 +123,7 @@ connector cannot be tried without its system: only its permissions are compared.
     #[command(after_help = "Examples:
   renkei plugin rollback names --dir sync")]
     Rollback {
-        /// Plugin's id.
+        /// ID of the plugin.
         id: String,
         #[command(flatten)]
         dir: DirArgs,
@@ -135,7 +135,7 @@ connector cannot be tried without its system: only its permissions are compared.
   renkei plugin hold names --dir sync
   renkei plugin hold names --off --dir sync")]
     Hold {
-        /// Plugin's id.
+        /// ID of the plugin.
         id: String,
         /// Let new versions serve at once again.
         #[arg(long)]
@@ -153,7 +153,7 @@ The first version of a plugin is granted what it asks for. A later version that 
 and the previous one serves on, until `--allow` names what is new or `renkei plugin reload ID`
 grants all of it.")]
     Grants {
-        /// Plugin's id; without, all are shown.
+        /// ID of the plugin; without, all are shown.
         id: Option<String>,
         /// Permissions to grant: words of the list, or `all`.
         #[arg(long, value_name = "WORD", value_delimiter = ',', requires = "id")]

@@ -32,6 +32,7 @@ pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), CommandErr
         "failures": preflight.failures.iter().map(|(system, error)| json!({
             "system": system,
             "error": error.to_string(),
+            "hint": error.hint(),
         })).collect::<Vec<_>>(),
         "findings": preflight.findings,
     });
@@ -43,9 +44,7 @@ pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), CommandErr
     }
     match preflight.failures.into_iter().next() {
         None => Ok(()),
-        Some((system, error)) => {
-            Err(of_plugin(&system, error, host.unanswered.as_deref()).reported())
-        }
+        Some((system, error)) => Err(of_plugin(&host, &system, error).reported()),
     }
 }
 
@@ -59,7 +58,10 @@ fn describe(preflight: &Preflight, errors: usize) -> String {
         format!("{system}: {} {}{}", account.id, account.name, facts.collect::<String>())
     });
     let findings = preflight.findings.iter().flat_map(Finding::lines);
-    let silent = preflight.failures.iter().map(|(system, error)| format!("{system}: {error}"));
+    let silent = preflight.failures.iter().flat_map(|(system, error)| {
+        let hint = error.hint().map(|hint| format!("  hint: {hint}"));
+        [format!("{system}: {error}")].into_iter().chain(hint)
+    });
     let verdict = match (errors, preflight.failures.is_empty()) {
         (0, true) => "The configuration fits.",
         (0, false) if preflight.accounts.is_empty() => {

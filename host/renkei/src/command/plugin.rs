@@ -104,8 +104,7 @@ fn new(
     output: Output,
 ) -> Result<(), CommandError> {
     let sdk = renkei_package::sdk_dir();
-    let files = renkei_package::new_plugin(kind, language, name, into, &sdk)
-        .map_err(CommandError::usage)?;
+    let files = renkei_package::new_plugin(kind, language, name, into, &sdk)?;
     let dir = into.join(name).display().to_string();
     output.result(&json!({ "dir": dir, "files": files }), || match language {
         SourceLanguage::Rust => format!(

@@ -301,13 +301,14 @@ fn facts(event: &ReloadEvent) -> Value {
             "plugin": plugin(generation),
             "replaced": replaced.as_ref().map(plugin),
         }),
-        ReloadEvent::Refused { file, plugin: id, digest, cause, reason, serving } => json!({
+        ReloadEvent::Refused { file, plugin: id, digest, cause, reason, hint, serving } => json!({
             "event": "plugin-refused",
             "file": file,
             "id": id,
             "digest": digest,
             "cause": cause.name(),
             "reason": reason,
+            "hint": hint,
             "serving": serving.as_ref().map(plugin),
         }),
         ReloadEvent::Removed { generation } => {

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     fn check(id: &str, expected: &str) {
-        let aside = [("names.wasm", "waits: it is held"), ("keys.wasm", "was refused: cut off")];
+        let aside = [("names.wasm", "waits: on hold"), ("keys.wasm", "was refused: cut off")];
         let aside = aside.map(|(file, why)| (file.to_owned(), why.to_owned())).into();
         let loaded = AvailablePlugins { aside, ..AvailablePlugins::default() };
         let message = format!("no transform `{id}` is loaded");
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn hint_asks_to_copy_a_plugin_file_only_when_it_is_absent() {
-        check("names", "`names.wasm` waits: it is held");
+        check("names", "`names.wasm` waits: on hold");
         check("keys", "`keys.wasm` was refused: cut off");
         check("dates", "copy its .wasm into plugins and see `renkei plugin list`");
     }

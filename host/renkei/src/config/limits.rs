@@ -74,7 +74,7 @@ fn changes(root: &RootSource, table: &LimitTable) -> Result<LimitChanges, Config
     for (key, value) in table {
         changes
             .set(key.get_ref(), *value.get_ref())
-            .map_err(|error| root.at(key, error.to_string()))?;
+            .map_err(|error| root.at(key, error.to_string()).hint(error.hint()))?;
     }
     Ok(changes)
 }
@@ -154,9 +154,12 @@ mod tests {
         for (text, expected) in [
             (
                 "\n[limits.connector]\nmemory_mb = 9000",
-                ":3: `memory_mb` is 9000; it takes 1 to 2048",
+                ":3: `memory_mb` is 9000 (hint: `memory_mb` takes 1 to 2048)",
             ),
-            ("[limits.connector]\nmemory = 1", ":2: `memory` is no limit that can be set; these"),
+            (
+                "[limits.connector]\nmemory = 1",
+                ":2: `memory` is no limit that can be set (hint: the limits are memory_mb, ",
+            ),
             ("[limits.transform]\nrequests = 1", ":2: a transform has no limit `requests`"),
             (
                 "[limits.compile]\nseconds = 0",

@@ -34,7 +34,13 @@ pub(super) fn resolve(
 ) -> Result<Spec, ConfigError> {
     let world = NameScope { root, files, loaded };
     let entities = files.iter().map(|file| world.entity(file)).collect::<Result<_, _>>()?;
-    Spec::new(entities).map_err(|error| root.anywhere(error.to_string()))
+    Spec::new(entities).map_err(|error| {
+        let mistake = root.anywhere(error.to_string());
+        match error.hint() {
+            Some(hint) => mistake.hint(hint),
+            None => mistake,
+        }
+    })
 }
 
 /// The things that names may refer to.

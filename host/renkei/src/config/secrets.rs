@@ -27,7 +27,7 @@ pub(crate) enum SecretError {
     Unreadable { path: String, source: std::io::Error },
     #[error("{path}: holds something else than secrets")]
     Malformed { path: String },
-    #[error("this is no name of a secret; the text is not repeated here in case it is a secret")]
+    #[error("this is no name of a secret, and the text is not repeated here in case it is one")]
     NotAName,
     #[error("secret `{name}` is missing")]
     Missing { name: String, variable: String, path: String },

@@ -62,7 +62,7 @@ pub(crate) async fn make(simulators: &Simulators) -> anyhow::Result<Vec<DemoEdit
     done.push(change(hubspot, story, &pair, "jobtitle", json!("部長代理")).await?);
     done.push(change(salesforce, story, &pair, "Title", json!("営業部長")).await?);
 
-    let story = "the same field on both sides, a person must decide";
+    let story = "the same field on both sides, someone must decide";
     let pair = contact()?;
     done.push(change(hubspot, story, &pair, "mobilephone", json!("090-1111-2222")).await?);
     done.push(change(salesforce, story, &pair, "MobilePhone", json!("090-3333-4444")).await?);

@@ -13,7 +13,7 @@ pub(crate) fn table(edits: &[DemoEdit], world: &SimulatedRecords, known: &StoreF
         let (now, why) = fate(edit, world, known);
         vec![edit.story.to_owned(), deed(edit), now, why]
     });
-    table::plain(&["story", "a person", "now there", "why"], rows)
+    table::plain(&["story", "edit", "now there", "why"], rows)
 }
 
 fn deed(edit: &DemoEdit) -> String {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::plugin_state::PluginStateError;
 use crate::lifecycle::view::{KnownVersion, PluginFile, WaitingVersion};
+use crate::sandbox::loader::LoadFailure;
 
 /// So many digits of a digest name one file: nobody makes another one that begins with them by
 /// chance.
@@ -74,6 +75,9 @@ pub struct PluginReport {
     pub state: String,
     /// The reason why the file as it is now is not taken.
     pub fault: Option<String>,
+    /// The next step where it is not taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// Two-way functions that run one-way, with the reason.
     pub one_way: std::collections::BTreeMap<String, String>,
     /// The file as it is now waits.
@@ -108,6 +112,7 @@ impl From<&PluginFile> for PluginReport {
             kind: file.manifest.as_ref().map(|manifest| manifest.kind.name().to_owned()),
             state: state.to_owned(),
             fault: file.fault.clone(),
+            hint: file.hint.clone(),
             one_way: file.one_way.clone(),
             waiting: file.waiting.clone(),
             hold: file.hold,
@@ -153,16 +158,13 @@ pub struct GrantsWaiting {
 #[non_exhaustive]
 pub enum AdminError {
     /// No such file or plugin.
-    #[error("there is no plugin or plugin file `{0}`; see `renkei plugin list`")]
+    #[error("there is no plugin or plugin file `{0}`")]
     Unknown(String),
     /// There is nothing to go back to.
-    #[error(
-        "`{0}` has no earlier version to go back to that was not rolled back itself; to use another \
-         one, or to drop one that waits, put its file into the plugin folder"
-    )]
+    #[error("`{0}` has no earlier version to go back to that was not rolled back itself")]
     NoEarlier(String),
     /// The file is another one than was looked at.
-    #[error("`{name}` has changed: its SHA-256 is {is}; see `renkei plugin list` again")]
+    #[error("`{name}` has changed: its SHA-256 is {is}")]
     Changed {
         /// The name as typed, without the digest.
         name: String,
@@ -170,19 +172,13 @@ pub enum AdminError {
         is: String,
     },
     /// The text after `@` is no beginning of a digest that could name one file only.
-    #[error(
-        "`@{0}` is no SHA-256: at least {DIGITS_MIN} of its 64 hexadecimal digits are needed; see \
-         `renkei plugin list --json`"
-    )]
+    #[error("`@{0}` is no SHA-256: at least {DIGITS_MIN} of its 64 hexadecimal digits are needed")]
     NoDigest(String),
     /// Its files are known, and none serves.
-    #[error(
-        "nothing of `{0}` serves, so there is nothing to go back from; `renkei plugin list` says \
-         why, and a good version in the plugin folder ends it"
-    )]
+    #[error("nothing of `{0}` serves, so there is nothing to go back from")]
     NothingServes(String),
     /// The plugin does not ask for that.
-    #[error("`{id}` does not ask for `{word}`; `renkei plugin grants {id}` lists what it asks for")]
+    #[error("`{id}` does not ask for `{word}`")]
     NotAsked {
         /// The plugin's id.
         id: String,
@@ -190,12 +186,48 @@ pub enum AdminError {
         word: String,
     },
     /// The file as it is now is no plugin, or its earlier version cannot be loaded any more.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{reason}")]
+    Refused {
+        /// The reason.
+        reason: String,
+        /// The next step.
+        hint: Option<String>,
+    },
     /// It cannot be remembered.
     #[error(transparent)]
     PluginState(#[from] PluginStateError),
     /// The program ends.
-    #[error("the plugins are being closed; run the command again")]
+    #[error("the plugins are being closed")]
     Closed,
+}
+
+impl From<LoadFailure> for AdminError {
+    fn from(refused: LoadFailure) -> Self {
+        Self::Refused { reason: refused.error.to_string(), hint: refused.error.hint() }
+    }
+}
+
+impl AdminError {
+    /// The next step.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Unknown(_) => "`renkei plugin list` lists plugins and plugin files",
+            Self::NoEarlier(_) => {
+                "to use another version, or to drop one that waits, put its file into the plugin \
+                 folder"
+            }
+            Self::Changed { .. } => "see `renkei plugin list` again",
+            Self::NoDigest(_) => "`renkei plugin list --json` shows the digests",
+            Self::NothingServes(_) => {
+                "`renkei plugin list` says why, and a good version in the plugin folder ends it"
+            }
+            Self::NotAsked { id, .. } => {
+                return Some(format!("`renkei plugin grants {id}` lists what it asks for"));
+            }
+            Self::Refused { hint, .. } => return hint.clone(),
+            Self::PluginState(error) => error.hint()?,
+            Self::Closed => "run the command again",
+        };
+        Some(hint.to_owned())
+    }
 }

@@ -50,7 +50,8 @@ impl WaitReason {
                 more.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
             ),
             Self::Held => format!(
-                "held: see `renkei plugin preview`, then `renkei plugin reload {this}` approves it"
+                "on hold: see `renkei plugin preview`, then `renkei plugin reload {this}` \
+                 approves it"
             ),
         }
     }

@@ -33,8 +33,10 @@ pub enum ReloadEvent {
         digest: String,
         /// The cause by which it is counted.
         cause: CountedCause,
-        /// The fault and the next step.
+        /// The fault.
         reason: String,
+        /// The next step.
+        hint: Option<String>,
         /// The generation that goes on serving.
         serving: Option<Generation>,
     },
@@ -124,10 +126,10 @@ fn log(event: &ReloadEvent) {
             target: "renkei::audit", plugin = %generation, digest = generation.digest,
             before = digest(replaced), file, "plugin loaded"
         ),
-        ReloadEvent::Refused { file, plugin, digest: own, cause, reason, serving } => {
+        ReloadEvent::Refused { file, plugin, digest: own, cause, reason, hint, serving } => {
             let (goes_on, cause) = (serving.as_ref().map(ToString::to_string), cause.name());
             tracing::error!(
-                target: "renkei::audit", file, plugin, digest = own, cause, reason,
+                target: "renkei::audit", file, plugin, digest = own, cause, reason, hint,
                 serving = goes_on, before = digest(serving), "plugin refused"
             );
         }

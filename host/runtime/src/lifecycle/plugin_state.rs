@@ -142,17 +142,23 @@ pub enum PluginStateError {
         source: io::Error,
     },
     /// Not what Renkei writes.
-    #[error(
-        "{}: damaged ({source}); restore it, or remove it: holds and grants are then forgotten and \
-         each plugin is taken as if it were new",
-        .path.display()
-    )]
+    #[error("{}: damaged ({source})", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// The fault.
         source: serde_json::Error,
     },
+}
+
+impl PluginStateError {
+    /// The next step.
+    pub fn hint(&self) -> Option<&'static str> {
+        matches!(self, Self::Damaged { .. }).then_some(
+            "restore it, or remove it: holds and grants are then forgotten and each plugin is \
+             taken as if it were new",
+        )
+    }
 }
 
 /// `plugins.json` and what this process knows of it.

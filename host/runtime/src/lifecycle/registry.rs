@@ -103,13 +103,12 @@ impl Registry {
 
     /// Begins a unit of work under the generation that serves `id` now.
     pub(crate) fn begin(self: &Arc<Self>, id: &str) -> Result<GenerationLease, PluginError> {
-        let served = self.serving(id).ok_or_else(|| PluginError::Host {
+        let served = self.serving(id).ok_or_else(|| PluginError::NotLoaded {
             plugin: Generation {
                 plugin: id.to_owned(),
                 version: "none".to_owned(),
                 digest: String::new(),
             },
-            reason: "no such plugin is loaded; see `renkei plugin list`".to_owned(),
         })?;
         let lease = GenerationLease { registry: Arc::clone(self), served };
         lease.may_go_on()?;
@@ -302,21 +301,16 @@ impl GenerationLease {
     /// An error where its generation is in quarantine, or was replaced too long ago.
     pub(crate) fn may_go_on(&self) -> Result<(), PluginError> {
         let now_ms = self.registry.clock.now_ms();
-        let refuse = |reason| {
-            Err(PluginError::Host { plugin: self.served.plugin.generation.clone(), reason })
-        };
+        let plugin = || self.served.plugin.generation.clone();
         let (quarantined, _) = self.served.state(now_ms);
         if let Some(until_ms) = quarantined {
             let seconds = until_ms.saturating_sub(now_ms).saturating_add(999) / 1_000;
-            let id = &self.served.plugin.generation.plugin;
-            return refuse(format!(
-                "in quarantine for {seconds} s more, because it failed again and again; put \
-                 another version there, or run `renkei plugin reload {id}` to try it at once"
-            ));
+            return Err(PluginError::Quarantined { plugin: plugin(), seconds });
         }
         let replaced_ms = self.served.replaced_ms.load(Ordering::Relaxed);
         if now_ms.saturating_sub(DRAIN_MS) > replaced_ms {
-            return refuse("it was replaced long ago; the job begins anew".to_owned());
+            let reason = "it was replaced long ago, and the job begins anew".to_owned();
+            return Err(PluginError::Host { plugin: plugin(), reason });
         }
         Ok(())
     }

@@ -107,7 +107,7 @@ impl SupervisedConnector {
         }
         let problem = Problem {
             code: NOT_GRANTED.to_owned(),
-            message: format!("an admin took `{permission}` away; see `renkei plugin grants`"),
+            message: format!("an admin took `{permission}` away with `renkei plugin grants`"),
             field: None,
             remedy: Remedy::Admin,
         };

@@ -25,6 +25,8 @@ pub struct PluginFile {
     pub loading: bool,
     /// The reason why the file as it is now does not serve.
     pub fault: Option<String>,
+    /// The next step where it does not serve.
+    pub hint: Option<String>,
     /// Two-way functions that run one-way, with the reason.
     pub one_way: BTreeMap<String, String>,
     /// The file as it is now is good but waits.
@@ -70,6 +72,7 @@ pub(crate) struct SeenFile {
     pub(crate) id: Option<String>,
     pub(crate) loading: bool,
     pub(crate) fault: Option<String>,
+    pub(crate) hint: Option<String>,
     pub(crate) held: Option<(Generation, WaitReason)>,
 }
 
@@ -101,6 +104,7 @@ pub(crate) fn describe(seen: &[SeenFile], registry: &Registry) -> Vec<PluginFile
             manifest: plugin.map(|plugin| Arc::new(plugin.manifest.clone())),
             loading: seen.loading,
             fault: seen.fault.clone(),
+            hint: seen.hint.clone(),
             one_way: plugin.map(|plugin| plugin.one_way.clone()).unwrap_or_default(),
             waiting,
             hold: plugin_state.hold,

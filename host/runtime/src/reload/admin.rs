@@ -59,7 +59,8 @@ impl Reloader {
         };
         let (_, state) = self.files.iter().find(is_it).ok_or_else(unknown)?;
         if let Some(fault) = state.fault() {
-            return Err(AdminError::Refused(fault.clone()));
+            let hint = state.hint().cloned();
+            return Err(AdminError::Refused { reason: fault.clone(), hint });
         }
         let plugin = state.last_good.clone().ok_or_else(unknown)?;
         let generation = plugin.generation.clone();
@@ -86,7 +87,7 @@ impl Reloader {
         let plugin_state = self.registry.state_file().plugin(id);
         let earlier = plugin_state.earlier().ok_or_else(|| AdminError::NoEarlier(id.to_owned()))?;
         let name = format!("{id} {}", earlier.version);
-        let plugin = self.load(&name, &earlier.digest).await.map_err(AdminError::Refused)?;
+        let plugin = self.load(&name, &earlier.digest).await?;
         {
             let mut states = self.registry.state_file();
             self.registry.roll_back(&mut states, &plugin, "an admin rolled it back");

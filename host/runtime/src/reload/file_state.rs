@@ -41,6 +41,8 @@ pub(super) enum ContentState {
         digest: Option<String>,
         /// For people.
         reason: String,
+        /// The next step.
+        hint: Option<String>,
         /// The same bytes may be taken another time.
         may_pass: bool,
     },
@@ -110,6 +112,8 @@ pub(super) enum ClaimState {
     Clashes {
         /// For people.
         reason: String,
+        /// The next step.
+        hint: String,
     },
 }
 
@@ -125,7 +129,7 @@ impl ClaimState {
     /// The reason why another file is the plugin.
     pub(super) fn clash(&self) -> Option<&String> {
         match self {
-            Self::Clashes { reason } => Some(reason),
+            Self::Clashes { reason, .. } => Some(reason),
             _ => None,
         }
     }
@@ -149,6 +153,15 @@ impl FileState {
     pub(super) fn fault(&self) -> Option<&String> {
         self.content.fault().or_else(|| self.claim.clash())
     }
+
+    /// The next step where the file as it is now does not serve.
+    pub(super) fn hint(&self) -> Option<&String> {
+        match (&self.content, &self.claim) {
+            (ContentState::Rejected { hint, .. }, _) => hint.as_ref(),
+            (_, ClaimState::Clashes { hint, .. }) => Some(hint),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -161,6 +174,7 @@ mod tests {
         let rejected = |may_pass| ContentState::Rejected {
             digest: Some(digest.clone()),
             reason: "no memory".to_owned(),
+            hint: None,
             may_pass,
         };
         assert!(!ContentState::Unread.is_decided(&digest));

@@ -157,10 +157,10 @@ fn reject(
     rejection: FileRejection,
     (registry, stops): (&Registry, &StopCounters),
 ) {
-    let reason = rejection.reason.clone();
+    let (reason, hint) = (rejection.reason.clone(), rejection.hint.clone());
     if state.content.fault() != Some(&reason) {
         let serving = state.last_good.as_ref().map(|plugin| plugin.generation.clone());
         rejection.publish(registry, stops, file, serving);
     }
-    state.content = ContentState::Rejected { digest, reason, may_pass };
+    state.content = ContentState::Rejected { digest, reason, hint, may_pass };
 }

@@ -45,8 +45,8 @@ impl Reloader {
             for digest in digests {
                 match self.load(&name, &digest).await {
                     Ok(plugin) => self.go_on(&name, is_lost, plugin),
-                    Err(reason) => {
-                        tracing::warn!(file = name, digest, reason, "what served before is lost");
+                    Err(error) => {
+                        tracing::warn!(file = name, digest, %error, "what served before is lost");
                     }
                 }
             }
@@ -178,16 +178,15 @@ impl Reloader {
             return;
         }
         let reason = match chosen {
-            Some(chosen) => format!(
-                "`{name}` is the plugin `{id}` too, which `{chosen}` is already; remove one of \
-                 these files"
-            ),
+            Some(chosen) => {
+                format!("`{name}` is the plugin `{id}` too, which `{chosen}` is already")
+            }
             None => {
                 let quoted = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
-                let quoted = quoted.join(" and ");
-                format!("{quoted} are all the plugin `{id}`, so none is; keep one of these files")
+                format!("{} are all the plugin `{id}`, so none is", quoted.join(" and "))
             }
         };
+        let hint = "keep one of these files and remove the others".to_owned();
         if state.claim.clash() != Some(&reason) {
             let (plugin, digest) =
                 (id.to_owned(), state.content.digest().cloned().unwrap_or_default());
@@ -196,11 +195,12 @@ impl Reloader {
                 digest,
                 cause: CountedCause::Refused,
                 reason: reason.clone(),
+                hint: Some(hint.clone()),
             };
             let (stops, serving) = (&self.loader.shared.stops, self.registry.generation(id));
             rejection.publish(&self.registry, stops, name, serving);
         }
-        state.claim = ClaimState::Clashes { reason };
+        state.claim = ClaimState::Clashes { reason, hint };
     }
 }
 

@@ -20,13 +20,15 @@ pub(crate) struct FileRejection {
     pub(crate) cause: CountedCause,
     /// For people.
     pub(crate) reason: String,
+    /// The next step.
+    pub(crate) hint: Option<String>,
 }
 
 impl FileRejection {
     /// Of a file that was not even read.
     pub(crate) fn unread(reason: String) -> Self {
         let (plugin, digest) = (String::new(), String::new());
-        Self { plugin, digest, cause: CountedCause::Refused, reason }
+        Self { plugin, digest, cause: CountedCause::Refused, reason, hint: None }
     }
 
     /// `serving` goes on instead.
@@ -37,16 +39,18 @@ impl FileRejection {
         file: &str,
         serving: Option<Generation>,
     ) {
-        let Self { plugin, digest, cause, reason } = self;
+        let Self { plugin, digest, cause, reason, hint } = self;
         stops.refused(file, &plugin, cause);
         let file = file.to_owned();
-        registry.publish(ReloadEvent::Refused { file, plugin, digest, cause, reason, serving });
+        let refused = ReloadEvent::Refused { file, plugin, digest, cause, reason, hint, serving };
+        registry.publish(refused);
     }
 }
 
 impl From<LoadFailure> for FileRejection {
     fn from(refused: LoadFailure) -> Self {
-        let (cause, reason) = (refused.error.cause(), refused.error.to_string());
-        Self { plugin: refused.plugin, digest: refused.digest, cause, reason }
+        let LoadFailure { plugin, digest, error } = refused;
+        let (cause, reason, hint) = (error.cause(), error.to_string(), error.hint());
+        Self { plugin, digest, cause, reason, hint }
     }
 }

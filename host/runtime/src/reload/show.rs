@@ -23,6 +23,7 @@ fn seen_file(name: &str, state: &FileState, loading: bool) -> SeenFile {
         id: state.claim.id().cloned(),
         loading,
         fault: state.fault().cloned(),
+        hint: state.hint().cloned(),
         held: generation.zip(state.claim.wait().cloned()),
     }
 }

@@ -14,13 +14,20 @@ use crate::sandbox::generation::PluginGeneration;
 
 impl Reloader {
     /// Makes a generation of the private copy with this digest.
-    pub(super) async fn load(&self, name: &str, digest: &str) -> Result<PluginGeneration, String> {
+    pub(super) async fn load(
+        &self,
+        name: &str,
+        digest: &str,
+    ) -> Result<PluginGeneration, AdminError> {
         let (versions, wanted) = (self.versions.clone(), digest.to_owned());
         let read = tokio::task::spawn_blocking(move || versions.read(&wanted));
-        let bytes = read.await.map_err(|error| error.to_string())?;
-        let bytes = bytes.map_err(|error| format!("its private copy cannot be read: {error}"))?;
+        let bytes = read.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let bytes = bytes.map_err(|error| AdminError::Refused {
+            reason: format!("the private copy of {name} cannot be read: {error}"),
+            hint: None,
+        })?;
         let loaded = self.loader.load(name, digest, CompilePriority::Known, Arc::new(bytes)).await;
-        loaded.map_err(|error| error.to_string())
+        Ok(loaded?)
     }
 
     /// Loads what serves, by the state file, and the plugin in `bytes`. Of the file that serves
@@ -28,8 +35,7 @@ impl Reloader {
     pub(super) async fn pair(&self, name: &str, bytes: Vec<u8>, id: Option<String>) -> PairResult {
         let digest = hex::encode(Sha256::digest(&bytes));
         let load = self.loader.load(name, &digest, CompilePriority::Stranger, Arc::new(bytes));
-        let candidate = load.await;
-        let candidate = candidate.map_err(|error| AdminError::Refused(error.to_string()))?;
+        let candidate = load.await?;
         let generation = &candidate.generation;
         let id = id.unwrap_or_else(|| generation.plugin.clone());
         // As another process may have left it, and not as this one makes of the folder.
@@ -44,10 +50,7 @@ impl Reloader {
         };
         let other = match (digest, now) {
             (Some(digest), Some(now)) if now.generation.digest == digest => Some(now),
-            (Some(digest), _) => {
-                let loaded = self.load(&id, &digest).await.map_err(AdminError::Refused)?;
-                Some(Arc::new(loaded))
-            }
+            (Some(digest), _) => Some(Arc::new(self.load(&id, &digest).await?)),
             (None, now) => now.filter(|now| now.generation.digest != generation.digest),
         };
         Ok(VersionPair { other, candidate, serves })

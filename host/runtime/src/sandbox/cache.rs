@@ -42,6 +42,9 @@ pub(crate) struct CachedRefusal {
     pub(crate) cause: String,
     /// Without the name of the file.
     pub(crate) reason: String,
+    /// The next step.
+    #[serde(default)]
+    pub(crate) hint: Option<String>,
     /// The limits under which it is true.
     pub(crate) limits: String,
 }
@@ -294,7 +297,8 @@ mod tests {
         let cache = ArtefactCache::open(folder.path(), &engine).unwrap();
         let text = str::to_owned;
         let (plugin, cause) = (text("p"), text("refused"));
-        let refusal = CachedRefusal { plugin, cause, reason: text("bad"), limits: text("small") };
+        let (reason, hint, limits) = (text("bad"), Some(text("build it")), text("small"));
+        let refusal = CachedRefusal { plugin, cause, reason, hint, limits };
         cache.refuse("aa", &refusal);
         let again = ArtefactCache::open(folder.path(), &engine).unwrap();
         assert_eq!(again.refusal("aa", "small"), Some(refusal));

@@ -118,16 +118,22 @@ pub async fn read_package(
     bytes: Vec<u8>,
 ) -> Result<Package, PackageReadError> {
     let compile = CompileQueue::new(way.clone(), limits.clone());
-    let failed = |part, reason: String| PackageReadError { name: name.to_owned(), part, reason };
+    let failed = |part, reason: String, hint: Option<String>| {
+        let name = name.to_owned();
+        PackageReadError { name, part, reason, hint }
+    };
+    let broken = |error: EngineError| {
+        failed(PackagePart::File, error.to_string(), error.hint().map(str::to_owned))
+    };
     let (verdict, outcome) = compile.start(ChildTask::Check, None, &bytes).await;
     match (verdict, outcome) {
         (Some(CompileVerdict::Plugin(facts)), Ok(_)) => Package::from_facts(name, bytes, facts)
-            .map_err(|error| failed(error.part(), error.to_string())),
-        (Some(CompileVerdict::Refused(CompileRefusal { part, reason })), _) => {
-            Err(failed(part, reason))
+            .map_err(|error| failed(error.part(), error.to_string(), error.hint())),
+        (Some(CompileVerdict::Refused(CompileRefusal { part, reason, hint })), _) => {
+            Err(failed(part, reason, hint))
         }
-        (_, Err(error)) => Err(failed(PackagePart::File, error.to_string())),
-        (None, Ok(_)) => Err(failed(PackagePart::File, EngineError::silent().to_string())),
+        (_, Err(error)) => Err(broken(error)),
+        (None, Ok(_)) => Err(broken(EngineError::silent())),
     }
 }
 
@@ -139,6 +145,14 @@ pub struct PackageReadError {
     /// The part of the file that is refused.
     pub part: PackagePart,
     reason: String,
+    hint: Option<String>,
+}
+
+impl PackageReadError {
+    /// The next step.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
 }
 
 impl CompileQueue {

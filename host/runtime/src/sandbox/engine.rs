@@ -157,7 +157,7 @@ pub enum EngineError {
     #[error("the compiler was killed, as systems do that run out of memory")]
     Killed,
     /// A limit that the host runs under keeps every plugin from being compiled.
-    #[error("this machine gives Renkei only {0}; raise that limit and start Renkei again")]
+    #[error("this machine gives Renkei only {0}")]
     HostLacks(String),
     /// The compiler cannot be started or talked to.
     #[error("the compiler cannot be run: {0}")]
@@ -168,6 +168,11 @@ impl EngineError {
     /// The child ended well and said nothing.
     pub(crate) fn silent() -> Self {
         Self::NoCompiler("it gave no answer".to_owned())
+    }
+
+    /// The next step.
+    pub fn hint(&self) -> Option<&'static str> {
+        matches!(self, Self::HostLacks(_)).then_some("raise that limit and start Renkei again")
     }
 
     /// True where the same bytes reach it again in every process with the same limits.

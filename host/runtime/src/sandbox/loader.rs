@@ -77,13 +77,26 @@ pub(crate) enum LoadError {
     NoPlace { name: String, source: LimitReached },
     /// Found out before, perhaps by another process.
     #[error("{name}: {reason}")]
-    Known { name: String, cause: CountedCause, reason: String },
+    Known { name: String, cause: CountedCause, reason: String, hint: Option<String> },
     /// Its bytes changed or went while they waited for their turn.
     #[error("{name}: it changed while it was read")]
     Moved { name: String },
 }
 
 impl LoadError {
+    /// The next step.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Package { refused, .. } => refused.hint.clone(),
+            Self::Manifest { source, .. } => source.hint().map(|hint| words(&hint)),
+            Self::Engine { source, .. } => source.hint().map(str::to_owned),
+            Self::Known { hint, .. } => hint.clone(),
+            Self::Link { .. } | Self::Start { .. } | Self::NoPlace { .. } | Self::Moved { .. } => {
+                None
+            }
+        }
+    }
+
     /// True where the same bytes may fare better another time.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
@@ -161,8 +174,8 @@ impl PluginLoader {
         let limits = self.limits_digest();
         if let Some(known) = self.cache.refusal(digest, &limits) {
             let cause = CountedCause::by_name(&known.cause).unwrap_or(CountedCause::Refused);
-            let (name, reason) = (name.to_owned(), known.reason);
-            return Err(not_taken(known.plugin, LoadError::Known { name, cause, reason }));
+            let (name, reason, hint) = (name.to_owned(), known.reason, known.hint);
+            return Err(not_taken(known.plugin, LoadError::Known { name, cause, reason, hint }));
         }
         let loaded = self.make(name, digest, priority, bytes, &mut plugin).await;
         loaded.map_err(|error| {
@@ -171,7 +184,9 @@ impl PluginLoader {
                 let reason = text.strip_prefix(name).and_then(|text| text.strip_prefix(": "));
                 let reason = reason.unwrap_or(&text).to_owned();
                 let (plugin, cause) = (plugin.clone(), error.cause().name().to_owned());
-                self.cache.refuse(digest, &CachedRefusal { plugin, cause, reason, limits });
+                let hint = error.hint();
+                let refusal = CachedRefusal { plugin, cause, reason, hint, limits };
+                self.cache.refuse(digest, &refusal);
             }
             not_taken(plugin, error)
         })

@@ -87,7 +87,7 @@ fn checked(answer: types::Batch, columns: &[String], rows: usize) -> Result<Batc
 fn check_way(plugin: &PluginGeneration, function: &Function, way: Way) -> Result<(), PluginError> {
     let name = &function.name;
     let what = match (function.shape, way) {
-        (FunctionShape::Merge, _) => format!("`{name}` merges; it does not run over batches"),
+        (FunctionShape::Merge, _) => format!("`{name}` merges and does not run over batches"),
         (FunctionShape::OneWay, Way::Backward) => format!("`{name}` is one-way"),
         (FunctionShape::TwoWay, Way::Backward) => match plugin.one_way.get(name) {
             Some(reason) => format!("`{name}` runs one-way only: {reason}"),

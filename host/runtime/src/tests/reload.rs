@@ -150,11 +150,8 @@ async fn one_id_in_two_files_is_an_error_that_names_both() {
     house.runtime.rescan().await;
     let files = house.runtime.list();
     let fault = files[0].fault.clone().unwrap();
-    assert_eq!(
-        fault,
-        "`copy.wasm` is the plugin `echo` too, which `echo.wasm` is already; remove one of these \
-         files"
-    );
+    assert_eq!(fault, "`copy.wasm` is the plugin `echo` too, which `echo.wasm` is already");
+    assert_eq!(files[0].hint.as_deref(), Some("keep one of these files and remove the others"));
     assert_eq!(house.runtime.generation("echo").unwrap().version, "1.0.0");
     assert_eq!(files[1].fault, None);
 

@@ -31,8 +31,9 @@ async fn a_backup_holds_what_was_committed_while_an_engine_works() {
     assert_eq!(contents.identity, store.identity());
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!SqliteStore::part_of(&file).exists());
-    let again = SqliteStore::back_up(dir.path(), &file).unwrap_err().to_string();
-    assert!(again.ends_with("monday.db: there already; give the backup another name"), "{again}");
+    let again = SqliteStore::back_up(dir.path(), &file).unwrap_err();
+    assert!(again.to_string().ends_with("monday.db: there already"), "{again}");
+    assert_eq!(again.hint(), Some("give the backup another name"));
     let nothing = dir.path().join("nothing");
     let missing = SqliteStore::back_up(&nothing, &file).unwrap_err();
     assert!(matches!(missing, crate::OpenError::Missing { .. }), "{missing}");

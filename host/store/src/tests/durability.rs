@@ -89,9 +89,8 @@ async fn a_full_disk_is_a_typed_error_that_changes_nothing() {
     };
     assert!(matches!(error, StoreError::Full(_)), "{error}");
     let path = dir.path().join("renkei.db");
-    let expected =
-        format!("the store's disk is full: {}; free some room and run again", path.display());
-    assert_eq!(error.to_string(), expected);
+    assert_eq!(error.to_string(), format!("the store's disk is full: {}", path.display()));
+    assert_eq!(error.hint(), Some("free some room and run again"));
     assert_eq!(check_whole(&store, number).await, number - 1);
     drop(store);
 

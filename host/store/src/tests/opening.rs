@@ -9,10 +9,19 @@ use renkei_sync::store::port::{Changes, Store as _};
 use rusqlite::Connection;
 
 use super::*;
+use crate::OpenError;
 
-fn check(result: Result<SqliteStore, crate::OpenError>, expected: &str) {
-    let message = result.unwrap_err().to_string();
-    assert!(message.ends_with(expected), "{message}");
+/// The error of an empty file with its hint.
+const EMPTY: (&str, &str) = (
+    "renkei.db: empty, its content is lost",
+    "put a backup of it in its place, or move it away to start anew",
+);
+
+fn check(result: Result<SqliteStore, OpenError>, (message, hint): (&str, &str)) {
+    let error = result.unwrap_err();
+    let text = error.to_string();
+    assert!(text.ends_with(message), "{text}");
+    assert_eq!(error.hint(), Some(hint), "{text}");
 }
 
 #[tokio::test]
@@ -39,9 +48,13 @@ fn a_socket_in_the_place_of_a_file_is_an_error() {
         let socket = dir.path().join(name);
         let _listens = UnixListener::bind(&socket).unwrap();
         let expected = &format!("{name}: not a regular file");
-        check(SqliteStore::open(dir.path(), layouts()), expected);
+        let check = |opened: Result<SqliteStore, OpenError>| {
+            let error = opened.unwrap_err().to_string();
+            assert!(error.ends_with(expected), "{error}");
+        };
+        check(SqliteStore::open(dir.path(), layouts()));
         if name != "renkei.lock" {
-            check(SqliteStore::read_only(dir.path(), layouts()), expected);
+            check(SqliteStore::read_only(dir.path(), layouts()));
             let restored = SqliteStore::restore(dir.path(), &socket, None, 0).unwrap_err();
             assert!(restored.to_string().ends_with(expected), "{restored}");
         }
@@ -70,9 +83,9 @@ fn an_opening_has_its_own_epoch_when_the_database_is_the_same_or_a_copy() {
 fn a_second_engine_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let expected =
-        format!("is in use by process {}; stop it or choose another directory", std::process::id());
-    check(SqliteStore::open(dir.path(), layouts()), &expected);
+    let expected = format!("is in use by process {}", std::process::id());
+    let expected = (expected.as_str(), "stop it or choose another directory");
+    check(SqliteStore::open(dir.path(), layouts()), expected);
     drop(store);
     open(dir.path());
 }
@@ -98,7 +111,7 @@ fn only_the_owner_may_read_it() {
 
 #[test]
 fn files_that_are_left_alone() {
-    fn check_file(make: impl FnOnce(&Path), expected: &str) {
+    fn check_file(make: impl FnOnce(&Path), expected: (&str, &str)) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("renkei.db");
         make(&path);
@@ -111,20 +124,21 @@ fn files_that_are_left_alone() {
         Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     };
     let steps = crate::migrate::steps();
-    let expected = format!("renkei.db: of layout 99, this Renkei knows {steps}; update Renkei");
-    check_file(newer, &expected);
+    let expected = format!("renkei.db: of layout 99, this Renkei knows {steps}");
+    check_file(newer, (&expected, "update Renkei"));
     let foreign = |path: &Path| {
         Connection::open(path).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
     };
-    check_file(foreign, "renkei.db: not a store of Renkei; choose another directory");
+    let not_ours = ("renkei.db: not a store of Renkei", "choose another directory");
+    check_file(foreign, not_ours);
     let nobodys = |path: &Path| {
         Connection::open(path).unwrap().execute_batch("VACUUM").unwrap();
     };
-    check_file(nobodys, "renkei.db: not a store of Renkei; choose another directory");
+    check_file(nobodys, not_ours);
     let garbage = |path: &Path| fs::write(path, "garbage ".repeat(1000)).unwrap();
-    check_file(garbage, "put a backup of it in its place");
+    check_file(garbage, (")", "put a backup of it in its place"));
     let empty = |path: &Path| fs::write(path, "").unwrap();
-    check_file(empty, "put a backup of it in its place, or move it away to start anew");
+    check_file(empty, EMPTY);
 }
 
 #[test]
@@ -132,11 +146,9 @@ fn an_empty_file_is_nobodys_new_store() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("renkei.db");
     fs::write(&path, "").unwrap();
-    let expected = "renkei.db: empty, its content is lost; \
-                    put a backup of it in its place, or move it away to start anew";
-    check(SqliteStore::read_only(dir.path(), layouts()), expected);
-    check(SqliteStore::scratch(dir.path(), layouts()), expected);
-    check(SqliteStore::open(dir.path(), layouts()), expected);
+    check(SqliteStore::read_only(dir.path(), layouts()), EMPTY);
+    check(SqliteStore::scratch(dir.path(), layouts()), EMPTY);
+    check(SqliteStore::open(dir.path(), layouts()), EMPTY);
     fs::remove_file(&path).unwrap();
     open(dir.path());
 }
@@ -155,10 +167,9 @@ async fn a_copy_that_was_cut_off_is_refused_as_it_is() {
         let path = cut.path().join("renkei.db");
         fs::write(&path, &whole[..length]).unwrap();
         let opened = SqliteStore::open(cut.path(), layouts());
-        let message = opened.err().map_or_else(|| format!("{length} opened"), |e| e.to_string());
-        let known = message.ends_with("put a backup of it in its place")
-            || message.ends_with("not a store of Renkei; choose another directory");
-        assert!(known, "{length}: {message}");
+        let error = opened.err().unwrap_or_else(|| panic!("{length} opened"));
+        let known = matches!(error, OpenError::Corrupt { .. } | OpenError::Foreign { .. });
+        assert!(known, "{length}: {error}");
         assert_eq!(fs::read(&path).unwrap(), whole[..length], "{length} bytes were changed");
     }
 }
@@ -194,8 +205,10 @@ async fn a_log_without_its_database_is_never_folded_into_a_new_one() {
     store.commit(changes).await.unwrap();
     let crashed = tempfile::tempdir().unwrap();
     fs::copy(dir.path().join("renkei.db-wal"), crashed.path().join("renkei.db-wal")).unwrap();
-    let expected = "renkei.db: gone, but its log renkei.db-wal is there; \
-                    put both back from a backup, or move the log away to start anew";
+    let expected = (
+        "renkei.db: gone, but its log renkei.db-wal is there",
+        "put both back from a backup, or move the log away to start anew",
+    );
     check(SqliteStore::open(crashed.path(), layouts()), expected);
     check(SqliteStore::read_only(crashed.path(), layouts()), expected);
     check(SqliteStore::scratch(crashed.path(), layouts()), expected);
@@ -241,13 +254,14 @@ async fn damage_is_found_before_anything_is_written() {
     assert!(middle > 100_000, "the log was not folded in");
     bytes[middle..middle + 8192].fill(0xA5);
     fs::write(&path, bytes).unwrap();
-    check(SqliteStore::open(dir.path(), layouts()), "put a backup of it in its place");
+    check(SqliteStore::open(dir.path(), layouts()), (")", "put a backup of it in its place"));
 }
 
 #[tokio::test]
 async fn others_may_look_while_an_engine_works() {
     let dir = tempfile::tempdir().unwrap();
-    check(SqliteStore::read_only(dir.path(), layouts()), "run `renkei sync` first");
+    let missing = format!("no store in {}", dir.path().display());
+    check(SqliteStore::read_only(dir.path(), layouts()), (&missing, "run `renkei sync` first"));
     let store = open(dir.path());
     let onlooker = SqliteStore::read_only(dir.path(), layouts()).unwrap();
     let changes = Changes { cursors: vec![(stream(), cursor("p1"))], ..Changes::default() };

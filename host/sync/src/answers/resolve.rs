@@ -132,12 +132,12 @@ fn answers(matter: &ReviewSubject, choice: &ReviewChoice) -> (bool, &'static str
             let named = records.is_empty() && matches!(choice, ReviewChoice::LinkWith(_));
             (
                 named || *choice == ReviewChoice::Leave || is_one_of(records, choice),
-                "link with the record that it is, separate to send it again, or leave to give it up",
+                "link with the record that it is, separate to send it again, or leave to make none",
             )
         }
         ReviewSubject::Surplus { mergeable: false, .. } | ReviewSubject::Taken { .. } => (
             matches!(choice, ReviewChoice::Leave),
-            "leave; what is to be merged is merged there by hand",
+            "leave (what is to be merged is merged there by hand)",
         ),
         ReviewSubject::Stopped { .. } => {
             (false, "none: it is over when the system has again what is missing")

@@ -323,7 +323,7 @@ fn standing(
     } else if stands {
         "in step"
     } else if comparable && direction.reads() && state.seen != state.base {
-        "edited there; not taken over yet, or a person must decide"
+        "edited there; not taken over yet, or someone must decide"
     } else if fails(&link.failures) {
         "differs: what should stand there cannot be written; see the failure"
     } else if !comparable && !is_empty(truth) && references.is_same_by_now(truth, &None) {
@@ -337,7 +337,7 @@ fn standing(
     } else if state.agreed == *truth && truth.is_some() {
         "in step, in the system's own form"
     } else if state.base.is_none() {
-        "not compared yet, or a person must decide"
+        "not compared yet, or someone must decide"
     } else {
         "a write is due"
     };
@@ -472,7 +472,7 @@ fn describe(status: &RecordStatus) -> String {
     match status {
         RecordStatus::Live => "live".to_owned(),
         RecordStatus::Surplus => "another record of this system is the active one".to_owned(),
-        RecordStatus::Missing => "out of sight, not reported as deleted".to_owned(),
+        RecordStatus::Missing => "missing, not reported as deleted".to_owned(),
         RecordStatus::Archived => "archived".to_owned(),
         RecordStatus::Withdrawn => {
             "archived by Renkei, or gone along with such a record".to_owned()
@@ -482,7 +482,9 @@ fn describe(status: &RecordStatus) -> String {
         RecordStatus::Returned => "came back; the next cycle links it".to_owned(),
         RecordStatus::MergedInto(key) => format!("merged into {key}"),
         RecordStatus::ConvertedTo(key) => format!("converted into {key}"),
-        RecordStatus::SurplusInto(key) => format!("stood aside; merged or converted into {key}"),
+        RecordStatus::SurplusInto(key) => {
+            format!("not the active one; merged or converted into {key}")
+        }
     }
 }
 

@@ -105,9 +105,7 @@ pub enum PluginError {
         after_ms: u64,
     },
     /// The credentials were refused: the system pauses until an admin renews them.
-    #[error(
-        "{plugin}: the credentials were refused ({code}); renew the secret of this system and run again"
-    )]
+    #[error("{plugin}: the credentials were refused ({code})")]
     Unauthorized {
         /// The plugin.
         plugin: Generation,
@@ -117,7 +115,7 @@ pub enum PluginError {
         message: String,
     },
     /// The credentials are good but lack a right.
-    #[error("{plugin}: a right is missing ({}): {}", .problem.code, .problem.message)]
+    #[error("{plugin}: missing permission ({}): {}", .problem.code, .problem.message)]
     Forbidden {
         /// The plugin.
         plugin: Generation,
@@ -126,10 +124,8 @@ pub enum PluginError {
     },
     /// The system is another account than the one that the database belongs to.
     #[error(
-        "{plugin}: {system} is account {found}, and this database belongs to account {known}; \
-         nothing was read or written. Set the base URL and the credentials of {known} again, use \
-         another directory for {found}, or declare the move: \
-         `renkei account move {system} --to {found}`"
+        "{plugin}: {system} is account {found}, and this database belongs to account {known}, so \
+         nothing was read or written"
     )]
     OtherAccount {
         /// The plugin.
@@ -144,8 +140,8 @@ pub enum PluginError {
     /// The system's name is new, and its account is known under a name that no system has now. Its
     /// records would be taken for others, and made twice.
     #[error(
-        "{plugin}: {system} is account {account}, which this database knows as {known}; nothing was \
-         read or written. Name the system {known} again, or use another directory for {system}"
+        "{plugin}: {system} is account {account}, which this database knows as {known}, so nothing \
+         was read or written"
     )]
     RenamedAccount {
         /// The plugin.
@@ -197,6 +193,20 @@ pub enum PluginError {
         /// The reason, in plain words.
         reason: String,
     },
+    /// No version of the plugin serves.
+    #[error("{plugin}: no such plugin is loaded")]
+    NotLoaded {
+        /// The plugin, without a version.
+        plugin: Generation,
+    },
+    /// The plugin failed repeatedly and gets no calls for a while.
+    #[error("{plugin}: in quarantine for {seconds} s more, because it failed repeatedly")]
+    Quarantined {
+        /// The plugin.
+        plugin: Generation,
+        /// The rest of the quarantine, s, rounded up.
+        seconds: i64,
+    },
     /// The plugin trapped, ran over a limit, or broke the contract. The host is unharmed.
     #[error("{plugin}: stopped: {reason}")]
     Broken {
@@ -210,6 +220,33 @@ pub enum PluginError {
 }
 
 impl PluginError {
+    /// The next step.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unauthorized { .. } => {
+                Some("renew the secret of this system and run again".to_owned())
+            }
+            Self::OtherAccount { system, known, found, .. } => Some(format!(
+                "set the base URL and the credentials of {known} again, use another directory for \
+                 {found}, or declare the move: `renkei account move {system} --to {found}`"
+            )),
+            Self::RenamedAccount { system, known, .. } => Some(format!(
+                "name the system {known} again, or use another directory for {system}"
+            )),
+            Self::NotLoaded { .. } => {
+                Some("`renkei plugin list` says which plugins serve, and why others do not".into())
+            }
+            Self::Quarantined { plugin, .. } => Some(format!(
+                "put another version there, or run `renkei plugin reload {}` to try it at once",
+                plugin.plugin
+            )),
+            Self::Forbidden { plugin, .. } if self.not_granted().is_some() => {
+                Some(format!("`renkei plugin grants {}` lists what it may do", plugin.plugin))
+            }
+            _ => None,
+        }
+    }
+
     /// The host's message where an admin denied the permission; then nothing was sent.
     pub fn not_granted(&self) -> Option<&str> {
         match self {

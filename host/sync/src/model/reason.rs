@@ -271,11 +271,11 @@ impl fmt::Display for Reason {
                 write!(f, "changed in several systems; {winner} wins ({policy})")
             }
             Self::Undecided { policy } => {
-                write!(f, "systems differ and a person must decide ({policy})")
+                write!(f, "systems differ and someone must decide ({policy})")
             }
-            Self::Chosen => write!(f, "a person decided"),
+            Self::Chosen => write!(f, "someone decided"),
             Self::AnswerOvertaken => {
-                write!(f, "a person decided about values that had changed; not used")
+                write!(f, "someone decided about values that had changed; not used")
             }
             Self::Filled(system) => write!(f, "was empty at the first link; filled from {system}"),
             Self::Preferred(system) => {
@@ -289,7 +289,7 @@ impl fmt::Display for Reason {
             Self::DeletedIn(system) => write!(f, "deleted in {system}"),
             Self::Unlinked(system) => write!(f, "gone in {system}; the others are left alone"),
             Self::GoneEverywhere => write!(f, "gone everywhere"),
-            Self::DeleteUndecided(system) => write!(f, "gone in {system}; a person must decide"),
+            Self::DeleteUndecided(system) => write!(f, "gone in {system}; someone must decide"),
             Self::CreateCap(limit) => {
                 write!(f, "more than {limit} creations in 24 hours; waits for approval")
             }
@@ -297,12 +297,12 @@ impl fmt::Display for Reason {
                 write!(f, "changed in {system} against the direction; not copied")
             }
             Self::OptOutStands(system) => {
-                write!(f, "opted out in {system}; only a person takes that back")
+                write!(f, "opted out in {system}; no rule takes that back")
             }
             Self::ClearIgnored(system) => write!(f, "emptied in {system}; the policy ignores that"),
-            Self::ClearUndecided(system) => write!(f, "emptied in {system}; a person must decide"),
+            Self::ClearUndecided(system) => write!(f, "emptied in {system}; someone must decide"),
             Self::Oscillating => {
-                write!(f, "went to and fro too often; stands still until a person decides")
+                write!(f, "changed back and forth too often; paused until someone decides")
             }
             Self::Unmapped { column, items } if items.is_empty() => {
                 write!(f, "the value of {column} is not in the table")
@@ -321,9 +321,9 @@ impl fmt::Display for Reason {
             Self::MatchedBy(key) => write!(f, "matched by {key}"),
             Self::Founded => write!(f, "matched nothing; a new link"),
             Self::AmbiguousBy(key) => {
-                write!(f, "several records match by {key}; a person must decide")
+                write!(f, "several records match by {key}; someone must decide")
             }
-            Self::LinkedByChoice => write!(f, "linked because a person said so"),
+            Self::LinkedByChoice => write!(f, "linked because someone decided so"),
             Self::MergedElsewhere => write!(f, "merged elsewhere and approved to be merged here"),
             Self::MergedFrom(key) => write!(f, "took over from {key}, merged into it"),
             Self::ConvertedFrom(key) => write!(f, "took over from {key}, converted into it"),
@@ -346,7 +346,7 @@ impl Reason {
             }
             Self::TookOver(key) => write!(f, "took the place of {key}, which is gone"),
             Self::SuccessorUndecided(key) => {
-                write!(f, "{key} is gone; a person must say which record takes its place")
+                write!(f, "{key} is gone; someone must decide which record takes its place")
             }
             Self::AddedBeatsDelete(system) => write!(
                 f,
@@ -363,10 +363,10 @@ impl Reason {
             }
             Self::WentAlong(key) => write!(
                 f,
-                "went along when {key} was archived for a deletion elsewhere; a person must decide"
+                "went along when {key} was archived for a deletion elsewhere; someone must decide"
             ),
             Self::MadeAgain(key) => {
-                write!(f, "went along when {key} was archived; a person says to make it again")
+                write!(f, "went along when {key} was archived; someone decided to make it again")
             }
             Self::CameBack => write!(f, "is there again; its link goes on"),
             Self::MergeUndone(key) => write!(f, "the merge of {key} was undone"),
@@ -376,11 +376,12 @@ impl Reason {
                  other is made beside it"
             ),
             Self::MayBe(key) => {
-                write!(f, "waits until a person has said whether {key} is the same thing")
+                write!(f, "waits until someone decides whether {key} is the same thing")
             }
             Self::OutOfSight => write!(
                 f,
-                "neither listed nor answered by its id, but not reported as deleted; stands still"
+                "missing: neither listed nor answered by its id, but not reported as deleted; \
+                 paused until someone decides"
             ),
             Self::FollowsDeletion(key) => write!(
                 f,
@@ -392,7 +393,7 @@ impl Reason {
                  until it is answered"
             ),
             Self::StandsStill { object, column } => {
-                write!(f, "no {object} is made while {column} stands still there")
+                write!(f, "no {object} is made while {column} is paused there")
             }
             Self::NotGranted(words) => write!(f, "not sent: {words}"),
             Self::ZoneUnknown { column } => {
@@ -431,12 +432,12 @@ impl Reason {
             }
             Self::CreateUndecided => write!(
                 f,
-                "sent without an answer, and it may or may not be there; a person must say"
+                "sent without an answer, and it may or may not be there; someone must decide"
             ),
             Self::NotConfigured => {
                 write!(f, "forgotten: its object is not in the configuration any more")
             }
-            Self::GivenUp => write!(f, "a person chose not to make it after all"),
+            Self::GivenUp => write!(f, "someone decided not to make it after all"),
             Self::Refused { codes } => write!(f, "refused: {}", codes.join(", ")),
             Self::RefusedBefore { codes } => {
                 write!(f, "refused before, unchanged since: {}", codes.join(", "))

@@ -303,7 +303,7 @@ pub enum SpecError {
         system: String,
     },
     /// Two groups of one member write the same column.
-    #[error("{entity}: two fields write column {column} of {system}.{object}; make one read_only")]
+    #[error("{entity}: two fields write column {column} of {system}.{object}")]
     WrittenTwice {
         /// The entity.
         entity: String,
@@ -326,6 +326,13 @@ pub enum SpecError {
         /// The object.
         object: String,
     },
+}
+
+impl SpecError {
+    /// The next step.
+    pub fn hint(&self) -> Option<&'static str> {
+        matches!(self, Self::WrittenTwice { .. }).then_some("make one of them read_only")
+    }
 }
 
 impl Spec {

@@ -296,8 +296,8 @@ impl Reader<'_> {
             return None;
         }
         let reason = format!(
-            "reading {} did not end in this cycle after {pages} pages and {} s; the next cycle goes \
-             on where it stopped",
+            "reading {} did not end in this cycle after {pages} pages and {} s, and the next cycle \
+             goes on where it stopped",
             self.member.object,
             took_ms / 1_000
         );

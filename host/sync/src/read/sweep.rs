@@ -325,7 +325,8 @@ impl Sweeper<'_> {
             problem: Problem {
                 code: "records-out-of-sight".to_owned(),
                 message: format!(
-                    "{missing} known {} of {known} are neither listed nor answered; has a right been lost?",
+                    "{missing} known {} of {known} are neither listed nor answered, as after a \
+                     lost permission",
                     self.stream.object
                 ),
                 field: None,

@@ -30,6 +30,17 @@ pub enum StoreError {
     Failed(String),
 }
 
+impl StoreError {
+    /// The next step.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Full(_) => Some("free some room and run again"),
+            Self::Corrupt(_) => Some("put a backup of the database in its place"),
+            Self::Failed(_) => None,
+        }
+    }
+}
+
 /// A record that shares a match key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {

@@ -1,7 +1,7 @@
 //! Only what can be done is offered, what is asked is seen, and what stands still goes on again.
 
 use futures::executor::block_on;
-use renkei_sync::answers::resolve::resolve;
+use renkei_sync::answers::resolve::{ResolveError, resolve};
 use renkei_sync::answers::standstill;
 use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::record::Removal;
@@ -15,9 +15,8 @@ use crate::bench::{Bench, match_key};
 use crate::scenarios::{a, b, people};
 use crate::world::knobs::Lag;
 
-fn answer(bench: &Bench, review: &Review, choice: ReviewChoice) -> Result<(), String> {
-    let resolved = block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1));
-    resolved.map(drop).map_err(|error| error.to_string())
+fn answer(bench: &Bench, review: &Review, choice: ReviewChoice) -> Result<(), ResolveError> {
+    block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).map(drop)
 }
 
 fn the_question(bench: &Bench) -> Review {
@@ -65,7 +64,8 @@ fn lead_that_stands_for_the_same_as_a_contact_is_not_offered_for_merging() {
         "{question:?}"
     );
     let refused = answer(&bench, &question, ReviewChoice::Approve).unwrap_err();
-    assert!(refused.contains("cannot be answered that way; possible: leave"), "{refused}");
+    assert!(refused.to_string().contains("cannot be answered that way"), "{refused}");
+    assert!(refused.hint().unwrap().starts_with("possible: leave"), "{refused}");
     answer(&bench, &question, ReviewChoice::Leave).unwrap();
     bench.run_to_rest();
     assert!(bench.open_reviews().is_empty());

@@ -1,7 +1,7 @@
 //! A reference that a person gives: a record or a link that is there, else it is refused.
 
 use futures::executor::block_on;
-use renkei_sync::answers::resolve::{parse_given_value, resolve};
+use renkei_sync::answers::resolve::{ResolveError, parse_given_value, resolve};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{FirstLink, Spec, Winner};
 use renkei_sync::model::state::{Review, ReviewChoice, ReviewSubject};
@@ -58,11 +58,13 @@ fn contested() -> (Bench, Review, [String; 3], [String; 2]) {
     (bench, review.clone(), firms, [deal, opportunity])
 }
 
-fn answer(bench: &Bench, review: &Review, text: &str) -> Result<(), String> {
+/// Answers; a refusal is told with its hint.
+fn answer(bench: &Bench, review: &Review, text: &str) -> Result<(), (String, Option<String>)> {
+    let told = |error: ResolveError| (error.to_string(), error.hint());
     let value = block_on(parse_given_value(&bench.store, &bench.spec, review, text));
-    let choice = ReviewChoice::Value(Some(value.map_err(|error| error.to_string())?));
+    let choice = ReviewChoice::Value(Some(value.map_err(told)?));
     let resolved = block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1));
-    resolved.map(drop).map_err(|error| error.to_string())
+    resolved.map(drop).map_err(told)
 }
 
 /// `RULES.md` V15.
@@ -121,11 +123,12 @@ fn reference_that_names_nothing_is_refused_with_what_can_be_given() {
         ("link 4", "there is no company with that number"),
         ("link 1", "that company is gone"),
     ] {
-        let expected = format!("`{text}` cannot be the value of `company`: {why}; {fits}");
-        assert_eq!(answer(&bench, &review, text), Err(expected));
+        let expected = format!("`{text}` cannot be the value of `company`: {why}");
+        assert_eq!(answer(&bench, &review, text), Err((expected, Some(fits.to_owned()))));
     }
-    let nothing = "no value was given for `company`; `clear` empties it";
-    assert_eq!(answer(&bench, &review, " "), Err(nothing.to_owned()));
+    let nothing = ["no value was given for `company`", "`clear` empties `company`"];
+    let [nothing, hint] = nothing.map(str::to_owned);
+    assert_eq!(answer(&bench, &review, " "), Err((nothing, Some(hint))));
     // Nor is it taken from whoever makes the value itself.
     for value in [references(&["xyz"]), references(&["2", "3"]), "2".into()] {
         let choice = ReviewChoice::Value(Some(value));

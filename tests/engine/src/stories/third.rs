@@ -71,7 +71,7 @@ fn check_asked(bench: &mut Bench, left: &str, twins: &[String; 2]) {
     bench.options.apply = false;
     let plan = bench.try_cycle().unwrap().plan;
     let said = plan.to_string();
-    assert!(said.contains("waits until a person has said whether b.people/"), "{said}");
+    assert!(said.contains("waits until someone decides whether b.people/"), "{said}");
     assert!(plan.operations.is_empty(), "{said}");
     bench.options.apply = true;
 }

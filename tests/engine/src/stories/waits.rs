@@ -194,7 +194,7 @@ fn record_that_is_not_made_because_a_field_stands_still_is_told() {
         member.stop_columns(&["mail".to_owned()], &[FieldIndex(0)]);
     }
     bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    let why = "no b.people is made while mail stands still there";
+    let why = "no b.people is made while mail is paused there";
     let said = plan(&mut bench).to_string();
     assert!(said.contains(&format!("hold person link 1: {why}")), "{said}");
     bench.run_to_rest();

@@ -30,7 +30,7 @@ pub(super) fn describe_state(plugin: &PluginReport) -> String {
 
 /// The details that a person should know, most urgent first.
 pub(super) fn describe_details(plugin: &PluginReport) -> String {
-    let mut details: Vec<String> = plugin.fault.iter().cloned().collect();
+    let mut details: Vec<String> = plugin.fault.iter().chain(&plugin.hint).cloned().collect();
     if let Some(until_ms) = plugin.quarantined_until_ms {
         let (until, id) = (moment(until_ms), plugin.id.as_deref().unwrap_or_default());
         details.push(format!(
@@ -113,6 +113,7 @@ mod tests {
             kind: Some("transform".to_owned()),
             state: state.to_owned(),
             fault: None,
+            hint: None,
             one_way: [].into(),
             waiting: None,
             hold: false,
@@ -124,7 +125,7 @@ mod tests {
 
     fn waiting() -> Option<WaitingVersion> {
         let (version, digest) = ("0.3.0".to_owned(), String::new());
-        let (why, reason) = ("held".to_owned(), "it is held".to_owned());
+        let (why, reason) = ("held".to_owned(), "on hold".to_owned());
         Some(WaitingVersion { version, digest, why, reason })
     }
 
@@ -146,7 +147,7 @@ mod tests {
             PluginReport { waiting: waiting(), hold: true, ..serving("waiting") },
             (
                 "serving; 0.3.0 waits, hold",
-                "it is held",
+                "on hold",
                 Some("plugin names 0.2.0 serves on while 0.3.0 waits (held)"),
             ),
         );
@@ -167,7 +168,7 @@ mod tests {
             PluginReport { waiting: waiting(), ..nothing("waiting") },
             (
                 "waiting",
-                "0.3.0 waits: it is held",
+                "0.3.0 waits: on hold",
                 Some("nothing of plugin file names.wasm serves, 0.3.0 waits (held)"),
             ),
         );
@@ -217,7 +218,7 @@ mod tests {
             (
                 "quarantined; 0.3.0 waits",
                 "the plugin failed repeatedly and is in quarantine until 1970-01-01T00:00:01Z; \
-                 `renkei plugin reload names` ends the quarantine; it is held",
+                 `renkei plugin reload names` ends the quarantine; on hold",
                 Some(
                     "plugin names 0.2.0 is in quarantine until 1970-01-01T00:00:01Z \
                      and serves on while 0.3.0 waits (held)",

@@ -61,7 +61,7 @@ pub(super) async fn run(args: &TestArgs, output: Output) -> Result<(), CommandEr
     if let Some(running) = running {
         running.stop().await;
     }
-    let report = tried.map_err(CommandError::usage)?;
+    let report = tried?;
     if let Some(path) = &args.report {
         write(path, &report)?;
     }

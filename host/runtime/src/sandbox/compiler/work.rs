@@ -23,6 +23,8 @@ pub(crate) struct CompileRefusal {
     pub(crate) part: PackagePart,
     /// Words of the file are escaped.
     pub(crate) reason: String,
+    /// The next step.
+    pub(crate) hint: Option<String>,
 }
 
 /// Checks the bytes without compiling them.
@@ -34,7 +36,9 @@ pub(crate) fn check(wasm: &[u8]) -> CompileVerdict {
         Err(error) => {
             let (part, text) = (error.part(), error.to_string());
             let reason = text.strip_prefix(NAME).and_then(|text| text.strip_prefix(": "));
-            CompileVerdict::Refused(CompileRefusal { part, reason: words(reason.unwrap_or(&text)) })
+            let (reason, hint) = (words(reason.unwrap_or(&text)), error.hint());
+            let hint = hint.map(|hint| words(&hint));
+            CompileVerdict::Refused(CompileRefusal { part, reason, hint })
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) enum GuestStop {
     /// It ended itself, or asked for what no plugin gets.
     #[error("{0}")]
     Ended(String),
-    #[error("the host panicked underneath it; this is a fault of Renkei")]
+    #[error("the host panicked underneath it, which is a fault of Renkei")]
     HostPanic,
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum GuestExit {
     NotOffered(String),
     #[error("it ended itself (exit)")]
     Exit,
-    #[error("it asked for {0} random bytes at once; the most is {RANDOM_BYTES_MAX}")]
+    #[error("it asked for {0} random bytes at once, and the most is {RANDOM_BYTES_MAX}")]
     Random(u64),
     #[error("the host has no random numbers: {0}")]
     NoRandom(String),

@@ -101,13 +101,13 @@ pub struct LimitChanges(Vec<(LimitKey, u64)>);
 #[non_exhaustive]
 pub enum LimitRefused {
     /// There is no such limit, or it cannot be moved.
-    #[error("`{key}` is no limit that can be set; these can: {}", known())]
+    #[error("`{key}` is no limit that can be set")]
     Unknown {
         /// The value that was asked for.
         key: String,
     },
     /// The value is out of bounds.
-    #[error("`{key}` is {value}; it takes {min} to {max}")]
+    #[error("`{key}` is {value}")]
     OutOfBounds {
         /// The limit.
         key: &'static str,
@@ -118,6 +118,16 @@ pub enum LimitRefused {
         /// The largest value.
         max: u64,
     },
+}
+
+impl LimitRefused {
+    /// The next step.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unknown { .. } => format!("the limits are {}", known()),
+            Self::OutOfBounds { key, min, max, .. } => format!("`{key}` takes {min} to {max}"),
+        }
+    }
 }
 
 fn known() -> String {
@@ -166,10 +176,12 @@ mod tests {
     #[test]
     fn value_out_of_bounds_is_an_error() {
         let mut changes = LimitChanges::default();
-        let refused = changes.set("memory_mb", 4_096).unwrap_err().to_string();
-        assert_eq!(refused, "`memory_mb` is 4096; it takes 1 to 2048");
-        let refused = changes.set("memory", 1).unwrap_err().to_string();
-        assert!(refused.starts_with("`memory` is no limit that can be set; these can: memory_mb"));
+        let refused = changes.set("memory_mb", 4_096).unwrap_err();
+        assert_eq!(refused.to_string(), "`memory_mb` is 4096");
+        assert_eq!(refused.hint(), "`memory_mb` takes 1 to 2048");
+        let refused = changes.set("memory", 1).unwrap_err();
+        assert_eq!(refused.to_string(), "`memory` is no limit that can be set");
+        assert!(refused.hint().starts_with("the limits are memory_mb, "));
         assert_eq!(changes.apply(&GuestLimits::transform()), GuestLimits::transform());
     }
 }

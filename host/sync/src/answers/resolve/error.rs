@@ -7,19 +7,19 @@ use crate::store::port::StoreError;
 #[non_exhaustive]
 pub enum ResolveError {
     /// There is no such review.
-    #[error("there is no review {0}; `renkei status` lists those that are open")]
+    #[error("there is no review {0}")]
     Unknown(String),
     /// It is over.
-    #[error("review {0} is closed: the records have changed since; edit a record to change it")]
+    #[error("review {0} is closed: the records have changed since")]
     Closed(String),
     /// It was answered, and a cycle has acted on that.
-    #[error("review {0} was answered already, by {1}; edit a record to change it")]
+    #[error("review {0} was answered already, by {1}")]
     Answered(String, String),
     /// A rule had decided, and the field has changed since.
-    #[error("the field has changed since a rule decided review {0}; edit a record to change it")]
+    #[error("the field has changed since a rule decided review {0}")]
     Moved(String),
     /// The choice does not fit the question.
-    #[error("review {review} cannot be answered that way; possible: {possible}")]
+    #[error("review {review} cannot be answered that way")]
     Unfit {
         /// The review's id.
         review: String,
@@ -27,7 +27,7 @@ pub enum ResolveError {
         possible: &'static str,
     },
     /// The value is none of those that can be written.
-    #[error("`{value}` is none of the values of `{field}`, which are: {possible}")]
+    #[error("`{value}` is none of the values of `{field}`")]
     Strange {
         /// The field.
         field: String,
@@ -37,7 +37,7 @@ pub enum ResolveError {
         possible: String,
     },
     /// The value is no link that a reference can point at.
-    #[error("`{value}` cannot be the value of `{field}`: {why}; give {possible}")]
+    #[error("`{value}` cannot be the value of `{field}`: {why}")]
     Pointless {
         /// The field.
         field: String,
@@ -57,18 +57,16 @@ pub enum ResolveError {
         value: String,
     },
     /// No value was given.
-    #[error("no value was given for `{0}`; `clear` empties it")]
+    #[error("no value was given for `{0}`")]
     Empty(String),
     /// A field of consent was to be emptied.
-    #[error(
-        "emptying `{0}` takes no opt-out back; give its value, as `value true` or `value false`"
-    )]
+    #[error("emptying `{0}` takes no opt-out back")]
     Consent(String),
     /// The mapping never empties the field (`clear = "ignore"`).
-    #[error("`{0}` is not emptied: the mapping says `clear = \"ignore\"`; give a value")]
+    #[error("`{0}` is not emptied: the mapping says `clear = \"ignore\"`")]
     NeverEmptied(String),
     /// A system requires the field.
-    #[error("{system} makes no {object} without `{field}`, so it cannot be emptied; give a value")]
+    #[error("{system} makes no {object} without `{field}`, so it cannot be emptied")]
     Insists {
         /// The system.
         system: String,
@@ -83,4 +81,27 @@ pub enum ResolveError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ResolveError {
+    /// The next step.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Unknown(_) => "`renkei status` lists open reviews",
+            Self::Closed(_) | Self::Answered(..) | Self::Moved(_) => {
+                "edit a record to change the value"
+            }
+            Self::Unfit { possible, .. } => return Some(format!("possible: {possible}")),
+            Self::Strange { field, possible, .. } => {
+                return Some(format!("the values of `{field}` are {possible}"));
+            }
+            Self::Pointless { possible, .. } => return Some(format!("give {possible}")),
+            Self::Empty(field) => return Some(format!("`clear` empties `{field}`")),
+            Self::Consent(_) => "give its value, as `value true` or `value false`",
+            Self::NeverEmptied(_) | Self::Insists { .. } => "give a value",
+            Self::Store(error) => error.hint()?,
+            Self::Misfit { .. } | Self::NoField(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
 }
