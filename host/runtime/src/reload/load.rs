@@ -16,29 +16,40 @@ use crate::lifecycle::admin::PluginRequest;
 use crate::lifecycle::registry::Registry;
 use crate::sandbox::compiler::CompilePriority;
 use crate::sandbox::limits::StopCounters;
-use crate::sandbox::loader::PluginBytes;
+use crate::sandbox::plugin_bytes::PluginBytes;
 
 impl Reloader {
-    /// Begins to load the content of a file where it is new.
-    pub(super) fn examine(&mut self, found: FoundFile) {
+    /// Begins to load the content of a file where it is new; true where anything about the file
+    /// is.
+    pub(super) fn examine(&mut self, found: FoundFile) -> bool {
+        let is_listed = self.files.contains_key(&found.name);
         let state = self.files.entry(found.name.clone()).or_default();
+        let was_loading = self.loads.is_loading(&found.name);
         let digest = match found.content {
             FileContent::Whole(digest) => digest,
-            FileContent::Moving => return,
+            FileContent::Same => {
+                // Its load ended without an outcome.
+                if state.content == ContentState::Unread && !was_loading {
+                    self.stamps.forget(&found.name);
+                }
+                return false;
+            }
+            FileContent::Moving => return !is_listed,
             FileContent::Refused(reason) => {
                 self.loads.give_up(&found.name);
+                let is_new = was_loading || state.content.fault() != Some(&reason);
                 let stops = &self.loader.shared.stops;
                 let rejection = FileRejection::unread(reason);
                 reject(state, None, false, &found.name, rejection, (&self.registry, stops));
-                return;
+                return is_new;
             }
         };
         if self.loads.is_loading_digest(&found.name, &digest) {
-            return;
+            return false;
         }
         self.loads.give_up(&found.name);
         if state.content.is_decided(&digest) {
-            return;
+            return was_loading;
         }
         // A new version of what serves does not wait for strangers.
         let priority = match state.claim.id() {
@@ -48,16 +59,16 @@ impl Reloader {
         let is_known = self.loader.cache.knows(&digest);
         let (loader, file) = (Arc::clone(&self.loader), found.name);
         let versions = (!self.read_only).then(|| self.versions.clone());
-        let bytes = Arc::new(FileBytes { folder: self.folder.clone(), name: file.clone() });
-        let shared: Arc<dyn PluginBytes> = bytes.clone();
+        let bytes = FileBytes { folder: self.folder.clone(), name: file.clone() };
+        let bytes: Arc<dyn PluginBytes> = Arc::new(bytes);
         let (name, wanted) = (file.clone(), digest.clone());
         self.loads.begin((&name, &wanted), (priority, is_known), async move {
-            let load = loader.load(&file, &digest, priority, shared);
+            let load = loader.load(&file, &digest, priority, Arc::clone(&bytes));
             let outcome = load.await;
             let kept = match versions.filter(|_| outcome.is_ok()) {
                 Some(versions) => {
                     let digest = digest.clone();
-                    let keep = move || versions.keep(&digest, &*bytes);
+                    let keep = move || versions.keep(&digest, bytes);
                     let kept = tokio::task::spawn_blocking(keep).await;
                     kept.unwrap_or_else(|error| Err(std::io::Error::other(error)))
                 }
@@ -65,6 +76,7 @@ impl Reloader {
             };
             LoadOutcome { file, digest, outcome, kept }
         });
+        true
     }
 
     /// Takes what was loaded.
@@ -85,6 +97,8 @@ impl Reloader {
                 }
                 Err(refused) if refused.is_moved() => {
                     state.content.end_retry();
+                    // Whatever its stamp says at the next look.
+                    self.stamps.forget(&file);
                     self.moving = true;
                 }
                 Err(refused) => {
