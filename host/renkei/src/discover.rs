@@ -47,7 +47,7 @@ fn is_about_one(error: &PluginError) -> bool {
 mod tests {
     use async_trait::async_trait;
     use renkei_sync::model::plugin::{Account, Generation};
-    use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
+    use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest};
     use renkei_sync::model::value::Value;
 
     use super::*;
