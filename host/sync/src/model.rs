@@ -3,6 +3,7 @@
 pub mod cascades;
 pub mod effect;
 pub mod first_sync;
+pub mod index;
 pub mod plugin;
 pub mod preview;
 pub mod reason;

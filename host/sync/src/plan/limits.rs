@@ -24,6 +24,7 @@ use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::link::{PlanContext, plan_link};
 use crate::plan::mapping::FieldMappings;
 use crate::plan::references::{PromisedRecords, References};
+use crate::store::fetch::links_for;
 use crate::store::port::{Changes, OutboxQuery, ReviewFilter, ReviewQuery, StoreError};
 
 /// The deletions that a plan without a guard would make.
@@ -73,7 +74,7 @@ async fn find_pending(
         let ids = engine.store.pending_deletions(name, after, limit).await?;
         let Some(last) = ids.last() else { return Ok(pending) };
         after = *last;
-        let views = engine.store.links(&ids).await?;
+        let views = links_for(engine.store, mappings.entity, &ids).await?;
         let references =
             References::fetch(engine.store, mappings, &views, Some(PromisedRecords::new())).await?;
         let along = WentAlong::fetch(cycle, mappings, &views).await?;
@@ -83,10 +84,8 @@ async fn find_pending(
         for view in &views {
             let drafts = plan_link(&context, view).drafts;
             let archives = drafts.into_iter().filter(|draft| draft.effect.kind().removes_record());
-            pending.records.extend(
-                archives
-                    .filter_map(|draft| draft.record(mappings.entity.members.get(draft.member)?)),
-            );
+            let records = archives.filter_map(|draft| draft.record(&mappings.entity[draft.member]));
+            pending.records.extend(records);
         }
         pending.asked.extend(along.asked(mappings.entity));
     }
