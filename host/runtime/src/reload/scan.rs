@@ -153,6 +153,17 @@ pub(crate) fn read(
     Ok(found)
 }
 
+/// Fills in what was read a moment ago for each file of `found` that did not change since.
+pub(crate) fn fill_in(found: &mut [FoundFile], earlier: Vec<FoundFile>) {
+    let mut earlier: BTreeMap<String, FileContent> =
+        earlier.into_iter().map(|file| (file.name, file.content)).collect();
+    for file in found.iter_mut().filter(|file| matches!(file.content, FileContent::Same)) {
+        if let Some(content) = earlier.remove(&file.name) {
+            file.content = content;
+        }
+    }
+}
+
 fn stamp(folder: &Path, name: &str) -> Option<FileStamp> {
     fs::metadata(folder.join(name)).ok().map(|metadata| FileStamp::from_metadata(&metadata))
 }
@@ -170,7 +181,7 @@ fn content(
         return open_plugin(folder, name).map(|_| FileContent::Moving);
     };
     let was_settled = std::mem::replace(&mut known.is_settled, false);
-    let Some((mut file, metadata)) = open_plugin(folder, name)? else {
+    let Some((file, metadata)) = open_plugin(folder, name)? else {
         return Ok(FileContent::Moving);
     };
     if known.stamp != FileStamp::from_metadata(&metadata) {
@@ -182,7 +193,7 @@ fn content(
     }
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
     let most = BYTES_MAX.saturating_add(1);
-    let (digest, bytes) = hash_pieces((&mut file).take(most), |_| Ok(())).map_err(unreadable)?;
+    let (digest, bytes) = hash_pieces((&file).take(most), |_| Ok(())).map_err(unreadable)?;
     let after = FileStamp::from_metadata(&file.metadata().map_err(unreadable)?);
     // What was read is what stood there all the time, and what stands there now.
     let is_still =
@@ -248,6 +259,8 @@ fn open(path: &Path) -> io::Result<Option<File>> {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
+
+    use sha2::{Digest as _, Sha256};
 
     use super::*;
 
@@ -341,6 +354,20 @@ mod tests {
         assert_eq!(looks.one(folder, LookDepth::Stamps), "same");
         looks.known.forget("a.wasm");
         assert_eq!(looks.one(folder, LookDepth::Stamps), "whole");
+    }
+
+    #[test]
+    fn what_a_first_try_read_is_not_lost_in_the_second() {
+        let file = |name: &str, content| FoundFile { name: name.to_owned(), content };
+        let whole = |digest: &str| FileContent::Whole(digest.to_owned());
+        let first = vec![file("a", whole("1")), file("b", FileContent::Moving)];
+        let mut second = vec![file("a", FileContent::Same), file("b", whole("2"))];
+        fill_in(&mut second, first);
+        let digests = second.iter().map(|file| match &file.content {
+            FileContent::Whole(digest) => digest.as_str(),
+            _ => "none",
+        });
+        assert!(digests.eq(["1", "2"]));
     }
 
     /// Kubernetes turns the link `..data` from one folder to the next.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use super::deferred::{self, DeferredOrder};
 use super::file_state::FileState;
 use super::reloader::Reloader;
-use super::scan::{self, FileContent, FoundFile, LookDepth};
+use super::scan::{self, FileContent, FoundFile, KnownStamps, LookDepth};
 use super::watch::FolderWatcher;
 use crate::lifecycle::admin::{AdminError, PluginAnswer, PluginRequest};
 use crate::lifecycle::preview::PairResult;
@@ -189,6 +189,7 @@ impl Reloader {
     /// The files, after a few tries where one is being written.
     async fn read(&mut self, depth: LookDepth) -> Option<Vec<FoundFile>> {
         let is_moving = |found: &FoundFile| matches!(found.content, FileContent::Moving);
+        let (mut depth, mut earlier) = (depth, Vec::new());
         for left in (0..READS).rev() {
             let (folder, mut stamps) = (self.folder.clone(), std::mem::take(&mut self.stamps));
             let read = tokio::task::spawn_blocking(move || {
@@ -198,14 +199,18 @@ impl Reloader {
             let (found, stamps) = read.await.ok()?;
             self.stamps = stamps;
             match found {
-                Ok(found) => {
+                Ok(mut found) => {
+                    scan::fill_in(&mut found, earlier);
                     self.blind = None;
                     self.moving = found.iter().any(is_moving);
                     if !self.moving || left == 0 {
                         return Some(found);
                     }
+                    (depth, earlier) = (LookDepth::Stamps, found);
                 }
                 Err(error) => {
+                    // What a try before this one read is lost.
+                    self.stamps = KnownStamps::default();
                     let error = error.to_string();
                     if self.blind.as_ref() != Some(&error) {
                         tracing::error!(
