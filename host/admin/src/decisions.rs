@@ -128,7 +128,7 @@ async fn choice_of(
 
 /// The value that a system holds in the conflict.
 fn value_held_by(review: &Review, system: &str) -> Result<Cell, RequestError> {
-    let ReviewSubject::Conflict { values, .. } = &review.matter else {
+    let ReviewSubject::Conflict { values, .. } = &review.subject else {
         return Err(RequestError::NoConflict);
     };
     let held = values.iter().find(|(name, _)| name == system).map(|(_, cell)| cell.clone());

@@ -119,14 +119,14 @@ mod tests {
 
     fn review(id: &str) -> Review {
         let (along, digest) = (Vec::new(), String::new());
-        let matter = ReviewSubject::Deletions { count: 9, limit: 1, along, digest };
+        let subject = ReviewSubject::Deletions { count: 9, limit: 1, along, digest };
         Review {
             id: id.to_owned(),
             entity: "person".to_owned(),
             link: None,
             record: None,
             status: ReviewStatus::Open,
-            matter,
+            subject,
             choice: None,
             at_ms: 1,
         }

@@ -56,7 +56,7 @@ impl AnswerOption {
 
 impl From<&Review> for ReviewReport {
     fn from(review: &Review) -> Self {
-        let entities = match &review.matter {
+        let entities = match &review.subject {
             ReviewSubject::FirstSync { entities } => Some(entities.clone()),
             _ => None,
         };
@@ -83,7 +83,7 @@ fn list_answers(review: &Review) -> Vec<AnswerOption> {
         let named = others.map(|record| quote_for_shell(&type_record(record)));
         named.map(|record| plain(&format!("with {record}"))).collect()
     };
-    match &review.matter {
+    match &review.subject {
         ReviewSubject::Conflict { values, .. } => {
             // An older program named some twice, or the hub's value by no system.
             let is_first = |(index, (system, _)): &(usize, &(String, _))| {
@@ -162,7 +162,7 @@ fn type_record(record: &RecordKey) -> String {
 
 /// A review in plain words, without values.
 fn describe_review(review: &Review) -> String {
-    match &review.matter {
+    match &review.subject {
         ReviewSubject::Conflict { field, policy, .. } if review.status == ReviewStatus::Decided => {
             format!("{field} differed; decided by: {policy}")
         }
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn decision_of_a_rule_is_described_as_decided() {
-        let matter = ReviewSubject::Conflict {
+        let subject = ReviewSubject::Conflict {
             field: "website".to_owned(),
             base: None,
             values: Vec::new(),
@@ -248,7 +248,7 @@ mod tests {
             entity: "company".to_owned(),
             link: None,
             record: None,
-            matter,
+            subject,
             status: ReviewStatus::Open,
             choice: None,
             at_ms: 0,

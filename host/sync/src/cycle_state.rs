@@ -271,11 +271,11 @@ impl<'a> CycleState<'a> {
         view: &LinkView,
         unclear: &BTreeSet<RecordKey>,
     ) {
-        let is_final = |draft: &PlannedWrite| {
-            let kind = draft.effect.kind();
+        let is_final = |planned_write: &PlannedWrite| {
+            let kind = planned_write.effect.kind();
             kind.makes_record() || kind.removes_record()
         };
-        let current = if plan.drafts.iter().any(is_final) {
+        let current = if plan.writes.iter().any(is_final) {
             self.current_systems(entity)
         } else {
             BTreeSet::new()
@@ -288,10 +288,10 @@ impl<'a> CycleState<'a> {
         if let Some(room) = self.room.get_mut(&entity.name) {
             room.waiting.remove(&plan.link.id);
         }
-        for draft in std::mem::take(&mut plan.drafts) {
-            let is_create = draft.effect.kind().makes_record();
-            let denied = self.not_granted(entity, &draft);
-            if denied.is_some() || !self.may_write(entity, &draft) {
+        for planned_write in std::mem::take(&mut plan.writes) {
+            let is_create = planned_write.effect.kind().makes_record();
+            let denied = self.not_granted(entity, &planned_write);
+            if denied.is_some() || !self.may_write(entity, &planned_write) {
                 plan.notes.extend(denied);
                 plan.held = true;
                 if is_create {
@@ -299,10 +299,10 @@ impl<'a> CycleState<'a> {
                 }
                 continue;
             }
-            let target = entity[draft.member].system.as_str();
-            let doubtful = doubtful.filter(|_| draft.effect.kind().removes_record());
+            let target = entity[planned_write.member].system.as_str();
+            let doubtful = doubtful.filter(|_| planned_write.effect.kind().removes_record());
             let unread = behind.or(Some(target).filter(is_behind)).or(doubtful);
-            let unread = unread.filter(|_| is_final(&draft));
+            let unread = unread.filter(|_| is_final(&planned_write));
             let possible = is_create.then(|| self.possible(entity, plan.link.id, target)).flatten();
             let unread = unread.map(|system| Reason::NotRead(system.to_owned()));
             if let Some(reason) = unread.or(possible.cloned().map(Reason::MayBe)) {
@@ -318,31 +318,31 @@ impl<'a> CycleState<'a> {
                 self.count_waiting(entity, plan.link.id, true);
                 continue;
             }
-            plan.drafts.push(draft);
+            plan.writes.push(planned_write);
         }
     }
 
     /// The note about a denied permission that the write needs. The write waits and the failure is
     /// reported; nothing else of its object stops (`RULES.md` V18).
-    fn not_granted(&self, entity: &EntitySpec, draft: &PlannedWrite) -> Option<PlanNote> {
-        let member = &entity[draft.member];
-        let place = (member.system.clone(), member.object.clone(), draft.effect.kind());
+    fn not_granted(&self, entity: &EntitySpec, planned_write: &PlannedWrite) -> Option<PlanNote> {
+        let member = &entity[planned_write.member];
+        let place = (member.system.clone(), member.object.clone(), planned_write.effect.kind());
         let error = self.denied.get(&place)?;
         let words = error.not_granted()?.to_owned();
         if self.engine.options.apply {
             self.tally.denied(member, error);
         }
-        let record = draft.record(member);
+        let record = planned_write.record(member);
         Some(PlanNote { record, field: None, reason: Reason::NotGranted(words) })
     }
 
     /// True where all that the write depends on was read: its object, and for a create every object
     /// of the entity in that system, because the record may be there.
-    fn may_write(&self, entity: &EntitySpec, draft: &PlannedWrite) -> bool {
-        let member = &entity[draft.member];
+    fn may_write(&self, entity: &EntitySpec, planned_write: &PlannedWrite) -> bool {
+        let member = &entity[planned_write.member];
         let is_there = |other: &&MemberSpec| {
             other.system == member.system
-                && (draft.effect.kind().makes_record() || other.object == member.object)
+                && (planned_write.effect.kind().makes_record() || other.object == member.object)
         };
         let mut objects = entity.members.iter().filter(is_there);
         !objects.any(|other| self.tally.has_stopped(&other.system, &other.object))

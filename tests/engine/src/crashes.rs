@@ -75,7 +75,7 @@ fn answer(bench: &Bench, review: &Review, choice: ReviewChoice) {
 fn question(bench: &Bench) -> (Review, Vec<RecordKey>) {
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let ReviewSubject::Uncertain { records, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Uncertain { records, .. } = &review.subject else { panic!("{review:?}") };
     (review.clone(), records.clone())
 }
 

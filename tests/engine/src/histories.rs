@@ -325,7 +325,7 @@ impl History {
     }
 
     fn is_in_conflict(&self, field: &str, value: &Value) -> bool {
-        self.bench.reviews().iter().any(|review| match &review.matter {
+        self.bench.reviews().iter().any(|review| match &review.subject {
             ReviewSubject::Conflict { field: about, values, .. } => {
                 about == field && values.iter().any(|(_, v)| v.as_ref() == Some(value))
             }

@@ -118,7 +118,7 @@ fn a_conflict_is_decided_by_policy_and_recorded() {
     let reviews = bench.reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     assert_eq!(review.status, ReviewStatus::Decided);
-    let ReviewSubject::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Conflict { values, .. } = &review.subject else { panic!("{review:?}") };
     assert!(values.contains(&("b".to_owned(), Some("CTO".into()))));
 }
 

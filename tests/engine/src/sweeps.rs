@@ -142,7 +142,7 @@ fn missing_record_is_not_written_until_it_is_back() {
     assert_eq!(bench.shared.world().live(&b()).len(), 2, "absence is no deletion");
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    assert!(matches!(&review.matter, ReviewSubject::Missing { record } if record.id == ids[0]));
+    assert!(matches!(&review.subject, ReviewSubject::Missing { record } if record.id == ids[0]));
     let subject = WhySubject::Link(review.link.unwrap_or(LinkId(0)));
     let answer = block_on(why(&bench.store, &bench.spec, &subject, None)).unwrap().unwrap();
     assert!(answer.to_string().contains("neither listed nor answered"), "{answer}");

@@ -52,7 +52,7 @@ impl Bench {
     /// made something. True if there was such a review.
     pub fn answer_uncertain_creates(&self) -> bool {
         let open = self.open_reviews();
-        let uncertain = open.iter().filter_map(|review| match &review.matter {
+        let uncertain = open.iter().filter_map(|review| match &review.subject {
             ReviewSubject::Uncertain { intent, .. } if review.status == ReviewStatus::Open => {
                 Some((review, intent))
             }

@@ -162,13 +162,13 @@ mod tests {
         RecordKey { system, object, id: id.to_owned() }
     }
 
-    fn check(matter: ReviewSubject, expected: &[&str]) {
+    fn check(subject: ReviewSubject, expected: &[&str]) {
         let review = Review {
             id: "3f2a".to_owned(),
             entity: "person".to_owned(),
             link: None,
             record: Some(record("1")),
-            matter,
+            subject,
             status: ReviewStatus::Open,
             choice: None,
             at_ms: 0,
@@ -227,7 +227,7 @@ mod tests {
             entity: "person".to_owned(),
             link: None,
             record: Some(record(forged)),
-            matter: ReviewSubject::Ambiguous {
+            subject: ReviewSubject::Ambiguous {
                 key: "mail\u{202e}".to_owned(),
                 records: vec![record("2'\n\\"), record("3")],
             },

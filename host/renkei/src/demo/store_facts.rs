@@ -102,7 +102,7 @@ impl StoreFacts {
 
     fn add_review(&mut self, review: &Review) {
         let open = review.status == ReviewStatus::Open;
-        let field = match &review.matter {
+        let field = match &review.subject {
             ReviewSubject::Conflict { field, policy, .. } => Some((field, policy.as_str())),
             ReviewSubject::Oscillation { field, .. } => Some((field, "oscillation breaker")),
             ReviewSubject::Cleared { field, .. } => Some((field, "clear policy")),
@@ -117,7 +117,7 @@ impl StoreFacts {
         }
         self.reviews_open += 1;
         self.reviewed.extend(review.record.clone());
-        match &review.matter {
+        match &review.subject {
             ReviewSubject::Ambiguous { records, .. } | ReviewSubject::Uncertain { records, .. } => {
                 self.reviewed.extend(records.iter().cloned());
             }

@@ -144,14 +144,14 @@ fn a_review() -> impl Strategy<Value = Review> {
         Just(ReviewStatus::Closed),
     ];
     ("[a-d]", option::of(a_link_id()), status, 0..3_i64).prop_map(|(id, link, status, at_ms)| {
-        let matter = ReviewSubject::Deletions {
+        let subject = ReviewSubject::Deletions {
             count: 3,
             limit: 2,
             along: Vec::new(),
             digest: String::new(),
         };
         let entity = "person".to_owned();
-        Review { id, entity, link, record: None, matter, status, choice: None, at_ms }
+        Review { id, entity, link, record: None, subject, status, choice: None, at_ms }
     })
 }
 

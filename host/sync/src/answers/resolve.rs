@@ -40,7 +40,7 @@ pub async fn consider(
         }
         _ => {}
     }
-    let (fits, possible) = answers(&review.matter, choice);
+    let (fits, possible) = answers(&review.subject, choice);
     // No record is linked with itself.
     let fits =
         fits && !review.record.iter().any(|own| *choice == ReviewChoice::LinkWith(own.clone()));
@@ -91,7 +91,7 @@ pub async fn resolve(
 /// planned there any more (`RULES.md` V20). A create without an answer is looked for all the same.
 async fn is_left(store: &dyn Store, review: &Review) -> Result<bool, StoreError> {
     let Some(link) = review.link else { return Ok(false) };
-    if matches!(review.matter, ReviewSubject::Uncertain { .. }) {
+    if matches!(review.subject, ReviewSubject::Uncertain { .. }) {
         return Ok(false);
     }
     let view = store.links(&[link]).await?.pop();
@@ -102,7 +102,7 @@ async fn is_left(store: &dyn Store, review: &Review) -> Result<bool, StoreError>
 /// with it (`RULES.md` I4).
 async fn stands(store: &dyn Store, spec: &Spec, review: &Review) -> Result<bool, StoreError> {
     let (Some(link), ReviewSubject::Conflict { field, chosen: Some(chosen), .. }) =
-        (review.link, &review.matter)
+        (review.link, &review.subject)
     else {
         return Ok(true);
     };
@@ -119,8 +119,8 @@ async fn stands(store: &dyn Store, spec: &Spec, review: &Review) -> Result<bool,
 }
 
 /// True where a choice answers the question, and the choices that do, in words.
-fn answers(matter: &ReviewSubject, choice: &ReviewChoice) -> (bool, &'static str) {
-    match matter {
+fn answers(subject: &ReviewSubject, choice: &ReviewChoice) -> (bool, &'static str) {
+    match subject {
         ReviewSubject::Conflict { .. }
         | ReviewSubject::Oscillation { .. }
         | ReviewSubject::Cleared { .. } => {
@@ -186,7 +186,7 @@ fn is_one_of(records: &[RecordKey], choice: &ReviewChoice) -> bool {
 impl Review {
     /// The records that get no link while the review is open.
     pub fn asks_about(&self) -> &[RecordKey] {
-        match &self.matter {
+        match &self.subject {
             ReviewSubject::Ambiguous { records, .. } => records,
             _ => self.record.as_slice(),
         }
@@ -194,7 +194,7 @@ impl Review {
 
     /// The field that it is about.
     pub fn field(&self) -> Option<&str> {
-        match &self.matter {
+        match &self.subject {
             ReviewSubject::Conflict { field, .. }
             | ReviewSubject::Oscillation { field, .. }
             | ReviewSubject::Cleared { field, .. }

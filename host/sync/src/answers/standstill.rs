@@ -18,11 +18,11 @@ pub async fn record(
 ) -> Result<(), StoreError> {
     let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut known = store.reviews(&query).await?;
-    known.retain(|review| matches!(review.matter, ReviewSubject::Stopped { .. }));
+    known.retain(|review| matches!(review.subject, ReviewSubject::Stopped { .. }));
     let asked: BTreeSet<&String> = known.iter().map(|review| &review.id).collect();
     let stopped: Vec<Review> = stopped
         .iter()
-        .map(|(entity, matter)| review::of_entity(entity, matter.clone(), now_ms))
+        .map(|(entity, subject)| review::of_entity(entity, subject.clone(), now_ms))
         .collect();
     let stands = |known: &Review| stopped.iter().any(|review| review.id == known.id);
     let over = known.iter().filter(|known| !stands(known));

@@ -167,7 +167,7 @@ async fn linked(
 async fn first_syncs(store: &dyn Store, entity: &str) -> Result<Vec<Review>, StoreError> {
     let asked = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = store.reviews(&asked).await?;
-    reviews.retain(|review| match &review.matter {
+    reviews.retain(|review| match &review.subject {
         ReviewSubject::FirstSync { entities } => entities.iter().any(|plan| plan.entity == entity),
         _ => false,
     });
@@ -180,7 +180,7 @@ async fn possible(store: &dyn Store, view: &LinkView) -> Result<Vec<Review>, Sto
     let mut reviews = store.reviews(&asked).await?;
     let is_ours = |key: &RecordKey| view.records.iter().any(|record| record.key == *key);
     reviews.retain(|review| {
-        matches!(review.matter, ReviewSubject::Ambiguous { .. })
+        matches!(review.subject, ReviewSubject::Ambiguous { .. })
             && review.asks_about().iter().any(is_ours)
     });
     Ok(reviews)
@@ -231,7 +231,7 @@ async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Explanati
     let query = JournalQuery { link: None, record: Some(key.clone()), limit: JOURNAL_MAX };
     let asked = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = store.reviews(&asked).await?;
-    reviews.retain(|review| match &review.matter {
+    reviews.retain(|review| match &review.subject {
         ReviewSubject::Uncertain { records, .. } => records.contains(key),
         ReviewSubject::FirstSync { .. } => false,
         _ => review.asks_about().contains(key),
@@ -370,22 +370,22 @@ impl fmt::Display for Explanation {
             writeln!(f, "  {}", describe_failure(failure))?;
         }
         for review in &self.reviews {
-            let about = review.field().unwrap_or(match &review.matter {
+            let about = review.field().unwrap_or(match &review.subject {
                 ReviewSubject::FirstSync { .. } => "the first sync",
                 _ => "records",
             });
             writeln!(f, "  review {} about {about}: {}", review.id, standing_of(review))?;
-            if let ReviewSubject::FirstSync { .. } = &review.matter {
+            if let ReviewSubject::FirstSync { .. } = &review.subject {
                 writeln!(f, "    nothing is written of {} before it is approved", self.entity)?;
                 writeln!(f, "    to write it: renkei decide {} approve", review.id)?;
             }
-            if let ReviewSubject::Conflict { values, .. } = &review.matter {
+            if let ReviewSubject::Conflict { values, .. } = &review.subject {
                 for (system, value) in values {
                     writeln!(f, "    {system} had {}", DisplayedValue(value))?;
                 }
                 writeln!(f, "    to change it: renkei decide {} take SYSTEM", review.id)?;
             }
-            if let ReviewSubject::Uncertain { records, .. } = &review.matter {
+            if let ReviewSubject::Uncertain { records, .. } = &review.subject {
                 writeln!(f, "    {}", Reason::CreateUndecided)?;
                 for record in records {
                     writeln!(f, "    {record} may be what it made")?;

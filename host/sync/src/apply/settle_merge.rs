@@ -145,12 +145,13 @@ impl MergeSettler<'_> {
     async fn by_hand(&self, known: Review) -> Result<Vec<Review>, IngestError> {
         let now_ms = self.engine.clock.now_ms();
         let closed = review::closed(&known, now_ms);
-        let ReviewSubject::Surplus { active, surplus, .. } = known.matter else {
+        let ReviewSubject::Surplus { active, surplus, .. } = known.subject else {
             return Ok(vec![closed]);
         };
-        let matter = ReviewSubject::Surplus { active, surplus, mergeable: false };
+        let subject = ReviewSubject::Surplus { active, surplus, mergeable: false };
         let view = self.engine.store.links(&[self.entry.link]).await?.pop();
-        let open = view.map(|view| review::of_link(&view.link, matter, ReviewStatus::Open, now_ms));
+        let open =
+            view.map(|view| review::of_link(&view.link, subject, ReviewStatus::Open, now_ms));
         Ok(std::iter::once(closed).chain(open).collect())
     }
 
@@ -176,7 +177,7 @@ impl MergeSettler<'_> {
         let loser = self.loser();
         let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
         let reviews = self.engine.store.reviews(&query).await?;
-        let is_mine = |review: &Review| match &review.matter {
+        let is_mine = |review: &Review| match &review.subject {
             ReviewSubject::Surplus { surplus, .. } => Some(surplus) == loser.as_ref(),
             _ => false,
         };

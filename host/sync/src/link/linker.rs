@@ -43,7 +43,7 @@ pub(crate) async fn link_records(
     let mut reviews = BTreeMap::new();
     let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     for review in engine.store.reviews(&query).await? {
-        if review.entity == entity.name && matches!(review.matter, ReviewSubject::Ambiguous { .. })
+        if review.entity == entity.name && matches!(review.subject, ReviewSubject::Ambiguous { .. })
         {
             reviews.insert(review.id.clone(), review);
         }

@@ -107,7 +107,7 @@ fn may_be(
         return false;
     }
     let likeness = sent.map_or(CreateLikeness::Partly, |sent| likeness(entity, sent, record));
-    match question.map(|question| &question.matter) {
+    match question.map(|question| &question.subject) {
         Some(ReviewSubject::Uncertain { records, .. }) => {
             likeness == CreateLikeness::Same || records.contains(&record.key)
         }
@@ -166,7 +166,7 @@ pub(crate) async fn questions(
 ) -> Result<BTreeMap<String, Review>, StoreError> {
     let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let reviews = store.reviews(&query).await?.into_iter().filter(|one| one.entity == entity);
-    let by_intent = reviews.filter_map(|review| match &review.matter {
+    let by_intent = reviews.filter_map(|review| match &review.subject {
         ReviewSubject::Uncertain { intent, .. } => Some((intent.clone(), review)),
         _ => None,
     });

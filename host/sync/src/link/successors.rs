@@ -238,8 +238,8 @@ impl Succession<'_> {
             (None, false) => {}
         }
         if heir.status == RecordStatus::Missing {
-            let matter = ReviewSubject::Missing { record: heir.key.clone() };
-            let open = review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms);
+            let subject = ReviewSubject::Missing { record: heir.key.clone() };
+            let open = review::of_link(&view.link, subject, ReviewStatus::Open, self.now_ms);
             self.changes.reviews.push(open);
             self.add_journal_entry(link, heir.key.clone(), Reason::OutOfSight);
         }
@@ -275,7 +275,7 @@ impl Succession<'_> {
         // These are about records that are in the other link now. All others are over; the
         // remaining differences are asked about there (RULES.md V20).
         let goes_on = |one: &&Review| {
-            matches!(one.matter, ReviewSubject::Surplus { .. } | ReviewSubject::Missing { .. })
+            matches!(one.subject, ReviewSubject::Surplus { .. } | ReviewSubject::Missing { .. })
         };
         let moved = left.reviews.iter().filter(goes_on);
         let moved = moved.map(|one| Review { link: Some(to), ..one.clone() });
@@ -348,7 +348,7 @@ impl Succession<'_> {
         let pair = (active, record.key.clone());
         let mut review = review::of_surplus(self.entity, &view.link, pair, self.now_ms);
         review.record = because;
-        let mergeable = matches!(review.matter, ReviewSubject::Surplus { mergeable: true, .. });
+        let mergeable = matches!(review.subject, ReviewSubject::Surplus { mergeable: true, .. });
         if mergeable && self.entity.on_merge == OnMerge::Follow {
             review.status = ReviewStatus::Chosen;
             review.choice = Some(ReviewChoice::Approve);
@@ -369,7 +369,7 @@ impl Succession<'_> {
         active: RecordKey,
         (record, view): (&RecordState, &LinkView),
     ) {
-        let asked = view.reviews.iter().find(|one| match &one.matter {
+        let asked = view.reviews.iter().find(|one| match &one.subject {
             ReviewSubject::Surplus { surplus, .. } => *surplus == record.key,
             _ => false,
         });

@@ -25,7 +25,7 @@ impl FirstSyncWaits {
 
 /// The plans per entity in a question about a first sync; empty for any other question.
 pub(crate) fn plans(question: &Review) -> &[EntityPlan] {
-    match &question.matter {
+    match &question.subject {
         ReviewSubject::FirstSync { entities } => entities,
         _ => &[],
     }

@@ -9,13 +9,13 @@ use crate::model::state::{
 };
 
 /// A review about a link.
-pub fn of_link(link: &Link, matter: ReviewSubject, status: ReviewStatus, at_ms: i64) -> Review {
+pub fn of_link(link: &Link, subject: ReviewSubject, status: ReviewStatus, at_ms: i64) -> Review {
     Review {
-        id: id(&link.entity, &link.id.to_string(), &matter),
+        id: id(&link.entity, &link.id.to_string(), &subject),
         entity: link.entity.clone(),
         link: Some(link.id),
         record: None,
-        matter,
+        subject,
         status,
         choice: None,
         at_ms,
@@ -31,18 +31,18 @@ pub fn of_surplus(
 ) -> Review {
     let member = entity.member(&active.system, &active.object);
     let mergeable = active.object == surplus.object && member.is_some_and(|(_, one)| one.mergeable);
-    let matter = ReviewSubject::Surplus { active, surplus, mergeable };
-    of_link(link, matter, ReviewStatus::Open, at_ms)
+    let subject = ReviewSubject::Surplus { active, surplus, mergeable };
+    of_link(link, subject, ReviewStatus::Open, at_ms)
 }
 
 /// An open review about a record that has no link.
-pub fn of_record(entity: &str, record: &RecordKey, matter: ReviewSubject, at_ms: i64) -> Review {
+pub fn of_record(entity: &str, record: &RecordKey, subject: ReviewSubject, at_ms: i64) -> Review {
     Review {
-        id: id(entity, &record.to_string(), &matter),
+        id: id(entity, &record.to_string(), &subject),
         entity: entity.to_owned(),
         link: None,
         record: Some(record.clone()),
-        matter,
+        subject,
         status: ReviewStatus::Open,
         choice: None,
         at_ms,
@@ -50,13 +50,13 @@ pub fn of_record(entity: &str, record: &RecordKey, matter: ReviewSubject, at_ms:
 }
 
 /// An open review about an entity as a whole.
-pub fn of_entity(entity: &str, matter: ReviewSubject, at_ms: i64) -> Review {
+pub fn of_entity(entity: &str, subject: ReviewSubject, at_ms: i64) -> Review {
     Review {
-        id: id(entity, "", &matter),
+        id: id(entity, "", &subject),
         entity: entity.to_owned(),
         link: None,
         record: None,
-        matter,
+        subject,
         status: ReviewStatus::Open,
         choice: None,
         at_ms,
@@ -69,7 +69,7 @@ pub fn of_first_sync(entities: Vec<EntityPlan>, at_ms: i64) -> Review {
     let names: Vec<&str> = entities.iter().map(|plan| plan.entity.as_str()).collect();
     let names = names.join(", ");
     let asked = of_entity(&names, ReviewSubject::FirstSync { entities: Vec::new() }, at_ms);
-    Review { matter: ReviewSubject::FirstSync { entities }, ..asked }
+    Review { subject: ReviewSubject::FirstSync { entities }, ..asked }
 }
 
 /// The same review as a closed one.
@@ -79,7 +79,7 @@ pub fn closed(review: &Review, at_ms: i64) -> Review {
 
 /// True if a review keeps this field from being written.
 pub fn is_about(review: &Review, name: &str) -> bool {
-    match &review.matter {
+    match &review.subject {
         ReviewSubject::Conflict { field, .. }
         | ReviewSubject::Oscillation { field, .. }
         | ReviewSubject::Cleared { field, .. } => field == name,
@@ -101,7 +101,7 @@ impl ReviewStatus {
 
 /// The standing of a review in plain words: its status, unless a person put a first sync off.
 pub fn standing(review: &Review) -> &'static str {
-    match (&review.matter, &review.choice) {
+    match (&review.subject, &review.choice) {
         (ReviewSubject::FirstSync { .. }, Some(ReviewChoice::Leave)) => {
             "left; it waits until it is approved"
         }
@@ -109,8 +109,8 @@ pub fn standing(review: &Review) -> &'static str {
     }
 }
 
-fn id(entity: &str, about: &str, matter: &ReviewSubject) -> String {
-    digest(&[entity, about, &format!("{matter:?}")])
+fn id(entity: &str, about: &str, subject: &ReviewSubject) -> String {
+    digest(&[entity, about, &format!("{subject:?}")])
 }
 
 /// 128 bits of SHA-256 over the parts, hex: ids of reviews and intents, digests of writes.

@@ -111,7 +111,8 @@ pub struct Review {
     /// The record it is about.
     pub record: Option<RecordKey>,
     /// The subject of the review.
-    pub matter: ReviewSubject,
+    #[serde(alias = "matter")]
+    pub subject: ReviewSubject,
     /// The status of the review.
     pub status: ReviewStatus,
     /// The choice of a person, where there is one.

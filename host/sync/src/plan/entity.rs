@@ -120,17 +120,17 @@ async fn plan_chunk(
     for (plan, view) in plans.iter_mut().zip(&views) {
         cycle.hold_back(mappings.entity, plan, view, &unclear);
     }
-    let counts: Vec<usize> = plans.iter().map(|plan| plan.drafts.len()).collect();
-    let drafts: Vec<PlannedWrite> =
-        plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.drafts)).collect();
-    let rendered = match render(&engine.transforms, mappings.entity, &drafts).await {
+    let counts: Vec<usize> = plans.iter().map(|plan| plan.writes.len()).collect();
+    let planned_writes: Vec<PlannedWrite> =
+        plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.writes)).collect();
+    let rendered = match render(&engine.transforms, mappings.entity, &planned_writes).await {
         Ok(rendered) => rendered,
         Err(error) => {
             cycle.tally.failed("transform", &mappings.entity.name, &error);
             return Ok(0);
         }
     };
-    let mut rendered = drafts.iter().zip(rendered);
+    let mut rendered = planned_writes.iter().zip(rendered);
     let mut chunk = LinkChunk {
         entity: mappings.entity,
         now_ms,
@@ -140,7 +140,8 @@ async fn plan_chunk(
     };
     let links = plans.len() as u64;
     let counted = counts_of(mappings.entity, &plans, &views);
-    let creates = drafts.iter().any(|draft| draft.effect.kind().makes_record());
+    let creates =
+        planned_writes.iter().any(|planned_write| planned_write.effect.kind().makes_record());
     if creates {
         chunk.places = Some(MemberPlaces::fetch(engine.store, mappings.entity).await?);
         chunk.changes.epoch = Some(engine.store.epoch().to_owned());
@@ -218,8 +219,9 @@ async fn unclear(
     plans: &[LinkPlan],
     views: &[LinkView],
 ) -> Result<BTreeSet<RecordKey>, StoreError> {
-    let archives =
-        |plan: &&LinkPlan| plan.drafts.iter().any(|draft| draft.effect.kind().removes_record());
+    let archives = |plan: &&LinkPlan| {
+        plan.writes.iter().any(|planned_write| planned_write.effect.kind().removes_record())
+    };
     let losing: BTreeSet<LinkId> = plans.iter().filter(archives).map(|plan| plan.link.id).collect();
     if losing.is_empty() {
         return Ok(BTreeSet::new());
@@ -262,19 +264,19 @@ impl<'s> LinkChunk<'s> {
         let mut found = self.lacking(&plan);
         found.unread = std::mem::take(&mut plan.unread);
         let mut goes_on = plan.held;
-        for (draft, rendered) in rendered {
-            let member = &self.entity[draft.member];
-            found.failures.extend(self.unrendered(member, draft, &rendered.notes));
+        for (planned_write, rendered) in rendered {
+            let member = &self.entity[planned_write.member];
+            found.failures.extend(self.unrendered(member, planned_write, &rendered.notes));
             notes.extend(rendered.notes);
             for settled in &rendered.settled {
-                mark_field_told(self.entity, &mut plan.records, view, (draft, settled));
+                mark_field_told(self.entity, &mut plan.records, view, (planned_write, settled));
             }
             let Some(entry) = rendered.entry else { continue };
             if !plan.link.failures.is_empty() {
                 found.wanted.push(entry.clone());
             }
             let narrowed = narrow(self.entity, member, &plan.link.failures, entry, self.now_ms);
-            notes.extend(refused_notes(draft, member, narrowed.left_out));
+            notes.extend(refused_notes(planned_write, member, narrowed.left_out));
             goes_on |= narrowed.is_part;
             let Some(mut entry) = narrowed.entry else { continue };
             if let Some(before) = repeated(&plan.link.failures, &entry) {
@@ -338,7 +340,7 @@ impl<'s> LinkChunk<'s> {
     fn close_taken(&self, plan: &mut LinkPlan, view: &LinkView) {
         let is_met = is_met(&plan.link.failures);
         let taken =
-            view.reviews.iter().filter(|one| matches!(one.matter, ReviewSubject::Taken { .. }));
+            view.reviews.iter().filter(|one| matches!(one.subject, ReviewSubject::Taken { .. }));
         let over = taken.filter(|_| !is_met).map(|known| review::closed(known, self.now_ms));
         plan.reviews.extend(over);
     }
@@ -359,7 +361,7 @@ impl<'s> LinkChunk<'s> {
     fn unrendered(
         &self,
         member: &MemberSpec,
-        draft: &PlannedWrite,
+        planned_write: &PlannedWrite,
         notes: &[PlanNote],
     ) -> Vec<Failure> {
         let failure = |note: &PlanNote| {
@@ -372,8 +374,10 @@ impl<'s> LinkChunk<'s> {
             let said = (column, note.reason.to_string());
             let record = note.record.as_ref();
             let mut failure = planned(member, record, note.field.clone(), class, said, self.now_ms);
-            let writes =
-                draft.fields.iter().filter(|write| failure.field.as_ref() == Some(&write.field));
+            let writes = planned_write
+                .fields
+                .iter()
+                .filter(|write| failure.field.as_ref() == Some(&write.field));
             failure.values = writes.map(value_of).collect();
             Some(failure)
         };
@@ -444,11 +448,11 @@ fn forget_made(link: &mut Arc<Link>, view: &LinkView) {
 
 /// A note for each field that is left out, or one for the record as a whole.
 fn refused_notes(
-    draft: &PlannedWrite,
+    planned_write: &PlannedWrite,
     member: &MemberSpec,
     left_out: Vec<(Option<String>, Vec<String>)>,
 ) -> Vec<PlanNote> {
-    let record = draft.record(member);
+    let record = planned_write.record(member);
     let note = |(field, codes)| PlanNote {
         record: record.clone(),
         field,
@@ -462,12 +466,12 @@ fn mark_field_told(
     entity: &EntitySpec,
     records: &mut Vec<Arc<RecordState>>,
     view: &LinkView,
-    (draft, settled): (&PlannedWrite, &FieldWrite),
+    (planned_write, settled): (&PlannedWrite, &FieldWrite),
 ) {
     let is_target = |record: &RecordState| {
-        Some(record.key.id.as_str()) == draft.effect.id()
+        Some(record.key.id.as_str()) == planned_write.effect.id()
             && entity.member(&record.key.system, &record.key.object).map(|(position, _)| position)
-                == Some(draft.member)
+                == Some(planned_write.member)
     };
     let Some((position, _)) = entity.field(&settled.field) else { return };
     let mut record = match records.iter().position(|record| is_target(record)) {

@@ -139,7 +139,7 @@ async fn add_review(
 ) -> Result<Review, StoreError> {
     let known = asked.iter().find(|known| known.id == question.id);
     let question = match known {
-        Some(known) => Review { matter: question.matter, ..known.clone() },
+        Some(known) => Review { subject: question.subject, ..known.clone() },
         None => question,
     };
     if known != Some(&question) {
@@ -167,7 +167,7 @@ async fn close(
 async fn open_questions(engine: &Engine<'_>) -> Result<Vec<Review>, StoreError> {
     let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = engine.store.reviews(&query).await?;
-    reviews.retain(|known| matches!(known.matter, ReviewSubject::FirstSync { .. }));
+    reviews.retain(|known| matches!(known.subject, ReviewSubject::FirstSync { .. }));
     Ok(reviews)
 }
 
@@ -223,7 +223,7 @@ async fn ambiguous(engine: &Engine<'_>, entity: &str) -> Result<u64, StoreError>
     let is_ours = |review: &&Review| {
         review.entity == entity
             && review.status == ReviewStatus::Open
-            && matches!(review.matter, ReviewSubject::Ambiguous { .. })
+            && matches!(review.subject, ReviewSubject::Ambiguous { .. })
     };
     Ok(reviews.iter().filter(is_ours).count() as u64)
 }

@@ -45,7 +45,7 @@ pub(crate) async fn deletions(
     let open = open_questions(cycle.engine, entity).await?;
     let mut changes = Changes::default();
     let now_ms = cycle.engine.clock.now_ms();
-    let is_over = |known: &&Review| match &known.matter {
+    let is_over = |known: &&Review| match &known.subject {
         ReviewSubject::Deletions { .. } => pending.records.is_empty(),
         _ => !pending.asked.contains(&known.id),
     };
@@ -82,9 +82,13 @@ async fn find_pending(
         let context =
             PlanContext { mappings, references: &references, along: &along, now_ms, hold: None };
         for view in &views {
-            let drafts = plan_link(&context, view).drafts;
-            let archives = drafts.into_iter().filter(|draft| draft.effect.kind().removes_record());
-            let records = archives.filter_map(|draft| draft.record(&mappings.entity[draft.member]));
+            let planned_writes = plan_link(&context, view).writes;
+            let archives = planned_writes
+                .into_iter()
+                .filter(|planned_write| planned_write.effect.kind().removes_record());
+            let records = archives.filter_map(|planned_write| {
+                planned_write.record(&mappings.entity[planned_write.member])
+            });
             pending.records.extend(records);
         }
         pending.asked.extend(along.asked(mappings.entity));
@@ -114,16 +118,16 @@ async fn weigh(
     let taken: u64 = along.values().sum();
     let count = records.len() as u64 + taken;
     let asks = taken > 0 && entity.on_cascade == OnCascade::Ask;
-    let matter = ReviewSubject::Deletions {
+    let subject = ReviewSubject::Deletions {
         count,
         limit,
         along: along.iter().map(|(object, count)| (object.clone(), *count)).collect(),
         digest: digest(&all),
     };
-    let question = review::of_entity(&entity.name, matter, now_ms);
+    let question = review::of_entity(&entity.name, subject, now_ms);
     let known = open.iter().find(|known| known.id == question.id);
     let is_brake = |one: &&Review| {
-        matches!(one.matter, ReviewSubject::Deletions { .. }) && one.id != question.id
+        matches!(one.subject, ReviewSubject::Deletions { .. }) && one.id != question.id
     };
     changes.reviews.extend(open.iter().filter(is_brake).map(|one| review::closed(one, now_ms)));
     let answer = known.and_then(|known| known.choice.as_ref());
@@ -187,7 +191,7 @@ async fn open_questions(
     reviews.retain(|known| {
         known.entity == entity.name
             && matches!(
-                known.matter,
+                known.subject,
                 ReviewSubject::Deletions { .. } | ReviewSubject::TookAlong { .. }
             )
     });
@@ -211,12 +215,12 @@ pub(crate) async fn creations(
     let now_ms = engine.clock.now_ms();
     let asked = creation_questions(engine).await?.into_iter().find(|one| {
         let is_same =
-            matches!(one.matter, ReviewSubject::Creations { limit: known, .. } if known == limit);
+            matches!(one.subject, ReviewSubject::Creations { limit: known, .. } if known == limit);
         one.entity == entity.name && is_same
     });
     match asked {
         Some(approved) if approved.choice == Some(ReviewChoice::Approve) => {
-            let count = match approved.matter {
+            let count = match approved.subject {
                 // An older program asked without a number.
                 ReviewSubject::Creations { count: 0, .. } => u64::MAX,
                 ReviewSubject::Creations { count, .. } => count,
@@ -237,7 +241,7 @@ pub(crate) async fn creations(
 async fn creation_questions(engine: &Engine<'_>) -> Result<Vec<Review>, StoreError> {
     let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = engine.store.reviews(&query).await?;
-    reviews.retain(|known| matches!(known.matter, ReviewSubject::Creations { .. }));
+    reviews.retain(|known| matches!(known.subject, ReviewSubject::Creations { .. }));
     Ok(reviews)
 }
 
@@ -256,8 +260,8 @@ pub(crate) async fn ask_creations(cycle: &CycleState<'_>) -> Result<(), StoreErr
         };
         // Not planned in this cycle.
         let Some((limit, (count, is_guarded))) = waiting else { continue };
-        let matter = ReviewSubject::Creations { limit, count };
-        let question = review::of_entity(&entity.name, matter, now_ms);
+        let subject = ReviewSubject::Creations { limit, count };
+        let question = review::of_entity(&entity.name, subject, now_ms);
         let is_over = |one: &&&Review| {
             let is_other = one.id != question.id && one.status == ReviewStatus::Open;
             count == 0 || is_other && is_guarded

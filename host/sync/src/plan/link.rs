@@ -112,7 +112,7 @@ impl<'a> LinkPlanner<'a> {
             plan: LinkPlan {
                 link: Arc::clone(&view.link),
                 records: Vec::new(),
-                drafts: Vec::new(),
+                writes: Vec::new(),
                 waits: Vec::new(),
                 reviews: Vec::new(),
                 notes: Vec::new(),
@@ -234,11 +234,11 @@ impl<'a> LinkPlanner<'a> {
         let open = merged
             .question
             .as_ref()
-            .map(|matter| review::of_link(link, matter.clone(), ReviewStatus::Open, now_ms));
+            .map(|subject| review::of_link(link, subject.clone(), ReviewStatus::Open, now_ms));
         let decided = merged
             .decided
             .as_ref()
-            .map(|matter| review::of_link(link, matter.clone(), ReviewStatus::Decided, now_ms));
+            .map(|subject| review::of_link(link, subject.clone(), ReviewStatus::Decided, now_ms));
         for known in self.reviews.iter().filter(|known| review::is_about(known, &field.name)) {
             if open.as_ref().is_none_or(|open| open.id != known.id) {
                 self.plan.reviews.push(review::closed(known, now_ms));
@@ -253,7 +253,7 @@ impl<'a> LinkPlanner<'a> {
         if let Some(open) = open
             && !self.reviews.iter().any(|known| known.id == open.id)
         {
-            let reason = undecided(&open.matter);
+            let reason = undecided(&open.subject);
             self.note(None, Some(&field.name), reason);
             self.plan.reviews.push(open);
         }
@@ -313,7 +313,7 @@ impl<'a> LinkPlanner<'a> {
         self.drop_failures();
         let is_active = self.plan.link.status == LinkStatus::Active;
         // The planner does nothing more about these questions.
-        let idle = |review: &&Review| match &review.matter {
+        let idle = |review: &&Review| match &review.subject {
             // A create without an answer is looked for all the same.
             ReviewSubject::Uncertain { .. } => review.status == ReviewStatus::Chosen,
             // Nothing is planned any more, whatever a person says (`RULES.md` V20).
@@ -391,8 +391,8 @@ fn has_lost(records: &[Arc<RecordState>]) -> bool {
     live.any(|record| record.fields.values().any(|state| state.lost.is_some()))
 }
 
-fn undecided(matter: &ReviewSubject) -> Reason {
-    match matter {
+fn undecided(subject: &ReviewSubject) -> Reason {
+    match subject {
         ReviewSubject::Oscillation { .. } => Reason::Oscillating,
         ReviewSubject::Cleared { system, .. } => Reason::ClearUndecided(system.clone()),
         ReviewSubject::Conflict { policy, .. } => Reason::Undecided { policy: policy.clone() },
@@ -422,9 +422,9 @@ fn was_seen(
     truth: &Truth,
     parts: &Indexed<PartIndex, MemberField<'_>>,
 ) -> bool {
-    let ReviewSubject::Conflict { values, chosen: Some(chosen), .. } = &review.matter else {
+    let ReviewSubject::Conflict { values, chosen: Some(chosen), .. } = &review.subject else {
         // The same question would be asked now.
-        return merge(rules, truth, parts, None).question.as_ref() == Some(&review.matter);
+        return merge(rules, truth, parts, None).question.as_ref() == Some(&review.subject);
     };
     // A rule's decision was taken back while its value stood.
     let holds_shown = |part: &MemberField<'_>| {

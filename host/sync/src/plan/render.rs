@@ -32,31 +32,36 @@ pub struct RenderedWrite {
 pub async fn render(
     transforms: &TransformCalls<'_>,
     entity: &EntitySpec,
-    drafts: &[PlannedWrite],
+    planned_writes: &[PlannedWrite],
 ) -> Result<Vec<RenderedWrite>, PluginError> {
-    let mut columns: Vec<Vec<RenderedColumns>> = drafts
+    let mut columns: Vec<Vec<RenderedColumns>> = planned_writes
         .iter()
-        .map(|draft| draft.groups.iter().map(|(group, _)| unknown(entity, draft, *group)).collect())
+        .map(|planned_write| {
+            planned_write
+                .groups
+                .iter()
+                .map(|(group, _)| unknown(entity, planned_write, *group))
+                .collect()
+        })
         .collect();
     for (member_index, member) in entity.indexed_members() {
         for (group_index, group) in member.indexed_groups() {
-            let mine = drafts.iter().zip(&mut columns);
-            let mine = mine.filter(|(draft, _)| draft.member == member_index);
+            let mine = planned_writes.iter().zip(&mut columns);
+            let mine = mine.filter(|(planned_write, _)| planned_write.member == member_index);
             let (places, slots): (Vec<_>, Vec<_>) = mine
-                .filter_map(|(draft, slots)| {
-                    let mut slots = draft.groups.iter().zip(slots);
+                .filter_map(|(planned_write, slots)| {
+                    let mut slots = planned_write.groups.iter().zip(slots);
                     let ((_, cells), slot) = slots.find(|((index, _), _)| *index == group_index)?;
-                    Some(((draft, cells), slot))
+                    Some(((planned_write, cells), slot))
                 })
                 .unzip();
             let rows = render_group(transforms, member, group, &places).await?;
             slots.into_iter().zip(rows).for_each(|(slot, row)| *slot = row);
         }
     }
-    let rendered = drafts
-        .iter()
-        .zip(columns)
-        .map(|(draft, columns)| assemble(entity, &entity[draft.member], draft, columns));
+    let rendered = planned_writes.iter().zip(columns).map(|(planned_write, columns)| {
+        assemble(entity, &entity[planned_write.member], planned_write, columns)
+    });
     Ok(rendered.collect())
 }
 
@@ -68,8 +73,12 @@ enum RenderedColumns {
 }
 
 /// The result for a group that was not rendered: no counterpart.
-fn unknown(entity: &EntitySpec, draft: &PlannedWrite, group: GroupIndex) -> RenderedColumns {
-    let column = entity[draft.member][group].columns.first().cloned().unwrap_or_default();
+fn unknown(
+    entity: &EntitySpec,
+    planned_write: &PlannedWrite,
+    group: GroupIndex,
+) -> RenderedColumns {
+    let column = entity[planned_write.member][group].columns.first().cloned().unwrap_or_default();
     RenderedColumns::Failed(Reason::Unmapped { column, items: Vec::new() })
 }
 
@@ -85,11 +94,13 @@ async fn render_group(
         Via::Direct => Ok(cells.map(|cells| in_days(member, group, cells)).collect()),
         Via::Table(table) => {
             let places = places.iter();
-            Ok(places.map(|(draft, cells)| look_up(table, group, draft, cells)).collect())
+            Ok(places
+                .map(|(planned_write, cells)| look_up(table, group, planned_write, cells))
+                .collect())
         }
         Via::Transform(lens) => {
-            let old = places.iter().map(|(draft, _)| {
-                group.columns.iter().map(|column| present(draft, column)).collect()
+            let old = places.iter().map(|(planned_write, _)| {
+                group.columns.iter().map(|column| present(planned_write, column)).collect()
             });
             let answers = transforms.to_columns(lens, cells.collect(), old.collect()).await?;
             Ok(answers
@@ -116,14 +127,14 @@ fn in_days(member: &MemberSpec, group: &MappingGroup, cells: Vec<Cell>) -> Rende
 fn look_up(
     table: &ValueTable,
     group: &MappingGroup,
-    draft: &PlannedWrite,
+    planned_write: &PlannedWrite,
     cells: &[Cell],
 ) -> RenderedColumns {
     let mut written = Vec::with_capacity(cells.len());
     for (column, cell) in group.columns.iter().zip(cells) {
         let remote = match cell {
             None | Some(Value::Null) => Ok(cell.clone()),
-            Some(value) => table.outward(value, &present(draft, column)).map(Some),
+            Some(value) => table.outward(value, &present(planned_write, column)).map(Some),
         };
         match remote {
             Ok(cell) => written.push(cell),
@@ -135,23 +146,23 @@ fn look_up(
     RenderedColumns::Cells(written)
 }
 
-fn present(draft: &PlannedWrite, column: &str) -> Cell {
-    draft.raw.iter().find(|(name, _)| name == column).and_then(|(_, cell)| cell.clone())
+fn present(planned_write: &PlannedWrite, column: &str) -> Cell {
+    planned_write.raw.iter().find(|(name, _)| name == column).and_then(|(_, cell)| cell.clone())
 }
 
 fn assemble(
     entity: &EntitySpec,
     member: &MemberSpec,
-    draft: &PlannedWrite,
+    planned_write: &PlannedWrite,
     columns: Vec<RenderedColumns>,
 ) -> RenderedWrite {
     let mut rendered = RenderedWrite { entry: None, settled: Vec::new(), notes: Vec::new() };
     let mut writes: Vec<ColumnWrite> = Vec::new();
     let mut fields: Vec<FieldWrite> = Vec::new();
     let mut sendable = true;
-    for ((group, _), cells) in draft.groups.iter().zip(columns) {
+    for ((group, _), cells) in planned_write.groups.iter().zip(columns) {
         let group = &member[*group];
-        let mine: Vec<FieldWrite> = draft
+        let mine: Vec<FieldWrite> = planned_write
             .fields
             .iter()
             .filter(|write| {
@@ -161,12 +172,12 @@ fn assemble(
             .collect();
         match cells {
             RenderedColumns::Failed(reason) => {
-                rendered.notes.extend(held(member, draft, &mine, &reason));
+                rendered.notes.extend(held(member, planned_write, &mine, &reason));
                 // The system would put its default there, which would come back as a value
                 // (`RULES.md` V17).
-                sendable &= !draft.effect.kind().makes_record();
+                sendable &= !planned_write.effect.kind().makes_record();
             }
-            RenderedColumns::Cells(cells) if stands(draft, group, &cells) => {
+            RenderedColumns::Cells(cells) if stands(planned_write, group, &cells) => {
                 rendered.settled.extend(mine)
             }
             RenderedColumns::Cells(cells) => {
@@ -176,8 +187,8 @@ fn assemble(
             }
         }
     }
-    if draft.effect.kind().makes_record() {
-        for (column, cell) in draft.copies.iter().chain(&member.constants) {
+    if planned_write.effect.kind().makes_record() {
+        for (column, cell) in planned_write.copies.iter().chain(&member.constants) {
             let is_given = |write: &ColumnWrite| {
                 write.column == *column && write.cell.as_ref().is_some_and(|one| !one.is_null())
             };
@@ -187,34 +198,35 @@ fn assemble(
         }
     }
     writes.retain(|write| {
-        let is_news = !draft.effect.kind().makes_record() || write.cell != Some(Value::Null);
+        let is_news =
+            !planned_write.effect.kind().makes_record() || write.cell != Some(Value::Null);
         write.cell.is_some() && is_news
     });
-    let bare = !draft.effect.kind().writes_columns();
+    let bare = !planned_write.effect.kind().writes_columns();
     if sendable && (bare || !writes.is_empty()) {
-        rendered.entry = Some(entry(entity, member, draft, writes, fields));
+        rendered.entry = Some(entry(entity, member, planned_write, writes, fields));
     }
     rendered
 }
 
 /// True where the columns, as last read, hold these cells already.
-fn stands(draft: &PlannedWrite, group: &MappingGroup, cells: &[Cell]) -> bool {
+fn stands(planned_write: &PlannedWrite, group: &MappingGroup, cells: &[Cell]) -> bool {
     !matches!(group.via, Via::Direct)
-        && draft.effect.kind().changes_record()
+        && planned_write.effect.kind().changes_record()
         && group
             .columns
             .iter()
             .zip(cells)
-            .all(|(column, cell)| cell.is_none() || present(draft, column) == *cell)
+            .all(|(column, cell)| cell.is_none() || present(planned_write, column) == *cell)
 }
 
 fn held(
     member: &MemberSpec,
-    draft: &PlannedWrite,
+    planned_write: &PlannedWrite,
     fields: &[FieldWrite],
     reason: &Reason,
 ) -> Vec<PlanNote> {
-    let record = draft.record(member);
+    let record = planned_write.record(member);
     let note = |write: &FieldWrite| PlanNote {
         record: record.clone(),
         field: Some(write.field.clone()),
@@ -226,22 +238,22 @@ fn held(
 fn entry(
     entity: &EntitySpec,
     member: &MemberSpec,
-    draft: &PlannedWrite,
+    planned_write: &PlannedWrite,
     columns: Vec<ColumnWrite>,
     fields: Vec<FieldWrite>,
 ) -> OutboxEntry {
     OutboxEntry {
         intent: String::new(),
         entity: entity.name.clone(),
-        link: draft.link,
+        link: planned_write.link,
         system: member.system.clone(),
         object: member.object.clone(),
-        effect: draft.effect.clone(),
-        if_version: draft.if_version.clone(),
-        if_modified_ms: draft.if_modified_ms,
+        effect: planned_write.effect.clone(),
+        if_version: planned_write.if_version.clone(),
+        if_modified_ms: planned_write.if_modified_ms,
         columns,
         fields,
-        reason: draft.reason.clone(),
+        reason: planned_write.reason.clone(),
         state: OutboxState::Planned,
         not_before_ms: 0,
         attempts: 0,

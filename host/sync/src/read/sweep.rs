@@ -347,8 +347,8 @@ impl Sweeper<'_> {
         for view in store.links(&links).await? {
             let own = live.iter().filter(|record| record.link == Some(view.link.id));
             let matters = own.map(|record| ReviewSubject::Missing { record: record.key.clone() });
-            changes.reviews.extend(matters.map(|matter| {
-                review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms())
+            changes.reviews.extend(matters.map(|subject| {
+                review::of_link(&view.link, subject, ReviewStatus::Open, self.now_ms())
             }));
         }
         changes.dirty = links;

@@ -70,10 +70,10 @@ fn a_refused_merge_is_a_question_again_and_stops_nothing_else() {
         check_cell(&bench, &b(), &right[0], "title", "CTO");
         let reviews = bench.open_reviews();
         let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-        assert!(matches!(review.matter, ReviewSubject::Surplus { .. }) && review.choice.is_none());
+        assert!(matches!(review.subject, ReviewSubject::Surplus { .. }) && review.choice.is_none());
         if never {
             // What the connector cannot do is not offered again (RULES.md V15).
-            assert!(matches!(review.matter, ReviewSubject::Surplus { mergeable: false, .. }));
+            assert!(matches!(review.subject, ReviewSubject::Surplus { mergeable: false, .. }));
             continue;
         }
         answer(&bench, review, ReviewChoice::Approve);

@@ -60,7 +60,7 @@ fn lead_that_stands_for_the_same_as_a_contact_is_not_offered_for_merging() {
     let question = the_question(&bench);
     assert_eq!(question.status, ReviewStatus::Open, "nobody has approved it");
     assert!(
-        matches!(question.matter, ReviewSubject::Surplus { mergeable: false, .. }),
+        matches!(question.subject, ReviewSubject::Surplus { mergeable: false, .. }),
         "{question:?}"
     );
     let refused = answer(&bench, &question, ReviewChoice::Approve).unwrap_err();
@@ -95,7 +95,7 @@ fn merging_is_offered_no_more_once_the_connector_could_not() {
     bench.run_to_rest();
     let question = the_question(&bench);
     assert!(
-        matches!(question.matter, ReviewSubject::Surplus { mergeable: false, .. }),
+        matches!(question.subject, ReviewSubject::Surplus { mergeable: false, .. }),
         "{question:?}"
     );
     assert!(answer(&bench, &question, ReviewChoice::Approve).is_err());
@@ -114,7 +114,7 @@ fn question_about_a_record_of_another_link_is_seen_until_its_cause_is_gone() {
     for _ in 0..3 {
         bench.cycle();
         let question = the_question(&bench);
-        assert!(matches!(question.matter, ReviewSubject::Taken { .. }), "{question:?}");
+        assert!(matches!(question.subject, ReviewSubject::Taken { .. }), "{question:?}");
     }
     assert!(answer(&bench, &the_question(&bench), ReviewChoice::Separate).is_err());
     bench.shared.world().edit(&a(), &left, "phone", "2".into());
@@ -158,7 +158,7 @@ fn duplicate_that_no_match_key_knows_is_asked_about_and_not_linked() {
     bench.shared.world().create(&a(), &[("title", "Suzuki".into()), ("phone", "1".into())]);
     bench.run_to_rest();
     let questions = bench.open_reviews();
-    let is_about = |one: &&Review| match &one.matter {
+    let is_about = |one: &&Review| match &one.subject {
         ReviewSubject::Taken { record } => record.id == waiting[0],
         _ => false,
     };
@@ -196,7 +196,7 @@ fn change_that_makes_a_duplicate_is_asked_about_and_the_rest_is_written() {
     bench.shared.world().edit(&a(), &two, "title", "CEO".into());
     bench.run_to_rest();
     let question = the_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::Taken { .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Taken { .. }), "{question:?}");
     let ids = bench.shared.world().live(&b());
     let titles = |title: &str| {
         let world = bench.shared.world();
@@ -268,13 +268,13 @@ fn deletion_is_carried_out_though_the_mapping_changes_before_it_is_read() {
 #[test]
 fn field_that_stands_still_is_a_question_that_ends_by_itself() {
     let bench = bench(people());
-    let matter = ReviewSubject::Stopped {
+    let subject = ReviewSubject::Stopped {
         field: "city".to_owned(),
         system: "b".to_owned(),
         object: "people".to_owned(),
         missing: "there is no property `city`".to_owned(),
     };
-    let stopped = [("person".to_owned(), matter)];
+    let stopped = [("person".to_owned(), subject)];
     for _ in 0..2 {
         block_on(standstill::record(&bench.store, &stopped, 5)).unwrap();
         bench.run_to_rest();

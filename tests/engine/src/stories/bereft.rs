@@ -69,7 +69,7 @@ fn reference_that_a_deletion_emptied_waits_with_the_deletion() {
     let (bench, _) = asked();
     let account = account(&bench);
     let question = only_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::Deletions { count: 4, .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Deletions { count: 4, .. }), "{question:?}");
     let deals = bench.shared.world().live(&deals_of_a());
     for deal in deals {
         bench.shared.world().edit(
@@ -132,7 +132,7 @@ fn reference_that_a_deletion_emptied_is_archived_with_the_answer() {
     assert!(bench.shared.world().live(&accounts()).is_empty());
     assert!(bench.shared.world().live(&opportunities()).is_empty(), "they went along");
     let question = only_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::TookAlong { .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::TookAlong { .. }), "{question:?}");
 }
 
 /// A change by a person is an edit.
@@ -201,7 +201,7 @@ fn reference_is_no_edit_though_its_deletion_shows_late() {
         bench.shared.world().advance(5_000);
         assert_eq!(referring(&bench, &opportunities(), &account), 2);
     }
-    assert!(matches!(only_question(&bench).matter, ReviewSubject::Deletions { count: 3, .. }));
+    assert!(matches!(only_question(&bench).subject, ReviewSubject::Deletions { count: 3, .. }));
 }
 
 /// The edit of another field makes the record again, and the references with it.

@@ -159,7 +159,7 @@ fn opt_out_that_stands_offers_each_system_once() {
     check_both(&bench, &ids, OUT);
     let reviews = bench.reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let ReviewSubject::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Conflict { values, .. } = &review.subject else { panic!("{review:?}") };
     let expected = [("a".to_owned(), Some(OUT)), ("b".to_owned(), Some(IN))];
     assert_eq!(values[..], expected);
     // A person may decide that it was taken back all the same; that stands.
@@ -245,7 +245,7 @@ fn opt_out_of_a_record_that_stands_aside_counts() {
     check_both(&bench, &(left, right.clone()), OUT);
     let open = bench.open_reviews();
     let [review] = open.as_slice() else { panic!("{open:?}") };
-    let ReviewSubject::Surplus { active, surplus, .. } = &review.matter else {
+    let ReviewSubject::Surplus { active, surplus, .. } = &review.subject else {
         panic!("{review:?}")
     };
     assert_eq!((&active.id, &surplus.id), (&right, &twin));
@@ -272,7 +272,7 @@ fn opt_out_of_one_of_two_twins_counts_when_a_person_puts_them_together() {
     // Edits of the one that stands aside go nowhere, and that is asked about.
     let open = bench.open_reviews();
     let [review] = open.as_slice() else { panic!("{open:?}") };
-    let ReviewSubject::Surplus { active, surplus, .. } = &review.matter else {
+    let ReviewSubject::Surplus { active, surplus, .. } = &review.subject else {
         panic!("{review:?}")
     };
     assert_eq!((&active.id, surplus), (other, &asked));
@@ -346,7 +346,7 @@ fn value_of_its_own_is_asked_about_where_a_person_decides_at_the_first_link() {
         check_cell(&bench, &b(), &right, "score", Value::Decimal("5".into()));
         let open = bench.open_reviews();
         let [review] = open.as_slice() else { panic!("{open:?}") };
-        let ReviewSubject::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
+        let ReviewSubject::Conflict { values, .. } = &review.subject else { panic!("{review:?}") };
         let held = |text: &str| Some(Value::Decimal(text.into()));
         assert_eq!(values[..], [("a".to_owned(), held("7")), ("b".to_owned(), held("5"))]);
         decide(&bench, ReviewChoice::Value(held(answer)));

@@ -87,7 +87,7 @@ fn with_approved_cascade() -> (Bench, Review) {
     assert!(bench.shared.world().live(&opportunities()).is_empty());
     assert_eq!(bench.shared.world().live(&deals_of_a()).len(), 2, "nobody deleted the deals");
     let question = only_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::TookAlong { .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::TookAlong { .. }), "{question:?}");
     (bench, question)
 }
 
@@ -102,7 +102,7 @@ fn deletion_that_takes_others_along_asks_and_counts_them() {
         assert_eq!(bench.shared.world().live(&opportunities()).len(), 2);
     }
     let question = only_question(&bench);
-    let ReviewSubject::Deletions { count: 3, limit: 20, along, .. } = &question.matter else {
+    let ReviewSubject::Deletions { count: 3, limit: 20, along, .. } = &question.subject else {
         panic!("{question:?}")
     };
     assert_eq!(*along, [("b.opportunities".to_owned(), 2)]);
@@ -143,14 +143,14 @@ fn deletion_that_takes_others_along_is_counted_where_it_is_allowed() {
     bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&accounts()).len(), 1);
     let question = only_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::Deletions { count: 21, .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Deletions { count: 21, .. }), "{question:?}");
 }
 
 /// `RULES.md` V2, P3: what went along is no deletion by a person.
 #[test]
 fn record_that_went_along_deletes_nothing_elsewhere() {
     let (bench, question) = with_approved_cascade();
-    let ReviewSubject::TookAlong { with } = &question.matter else { panic!("{question:?}") };
+    let ReviewSubject::TookAlong { with } = &question.subject else { panic!("{question:?}") };
     let deal = bench.shared.world().live(&deals_of_a())[0].clone();
     let key = RecordKey { system: "a".into(), object: "deals".into(), id: deal };
     let told = block_on(why(&bench.store, &bench.spec, &WhySubject::Record(key), None));
@@ -201,7 +201,7 @@ fn deletions_that_follow_from_a_persons_own_count_against_the_guard() {
     assert!(bench.shared.world().live(&opportunities()).is_empty());
     assert_eq!(bench.shared.world().live(&deals_of_a()).len(), 21);
     let question = only_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::Deletions { count: 21, .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Deletions { count: 21, .. }), "{question:?}");
 }
 
 /// So many people in both systems.
@@ -233,7 +233,7 @@ fn deletions_in_slices_count_together_for_a_day() {
     delete_some(&bench, 20);
     assert_eq!(bench.shared.world().live(&b()).len(), 41, "20 a day without a question");
     let question = only_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::Deletions { count: 40, .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Deletions { count: 40, .. }), "{question:?}");
     answer(&bench, &question, ReviewChoice::Approve);
     bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
@@ -262,7 +262,7 @@ fn approval_of_deletions_is_about_these_and_no_others() {
     bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 60);
     let question = only_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::Deletions { count: 26, .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Deletions { count: 26, .. }), "{question:?}");
 }
 
 /// `RULES.md` P14.
@@ -313,7 +313,7 @@ fn contact_that_is_gone_before_it_was_read_is_asked_about() {
     let (bench, _) = converted_and_gone(true);
     assert_eq!(bench.shared.world().live(&a()).len(), 1);
     let question = only_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::Deleted { .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Deleted { .. }), "{question:?}");
     answer(&bench, &question, ReviewChoice::Approve);
     bench.run_to_rest();
     assert!(bench.shared.world().live(&a()).is_empty());
@@ -359,7 +359,7 @@ fn contact_that_is_gone_before_it_was_read_is_asked_about_whatever_it_had() {
         assert!(bench.shared.world().live(&leads()).is_empty(), "{opt_out}: nobody edited it");
         let question = only_question(&bench);
         assert!(
-            matches!(question.matter, ReviewSubject::Deleted { .. }),
+            matches!(question.subject, ReviewSubject::Deleted { .. }),
             "{opt_out}: {question:?}"
         );
         answer(&bench, &question, ReviewChoice::Leave);
@@ -421,7 +421,7 @@ fn contact_that_nobody_shows_is_reviewed_as_missing() {
     let (bench, _) = converted_and_gone(false);
     assert_eq!(bench.shared.world().live(&a()).len(), 1);
     let question = only_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::Missing { .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Missing { .. }), "{question:?}");
 }
 
 /// `RULES.md` V2: with all that went along, or without.

@@ -41,7 +41,7 @@ fn three(bench: &Bench) -> String {
 fn question(bench: &Bench) -> (Review, Vec<EntityPlan>) {
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let ReviewSubject::FirstSync { entities } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::FirstSync { entities } = &review.subject else { panic!("{review:?}") };
     (review.clone(), entities.clone())
 }
 
@@ -109,7 +109,7 @@ fn first_sync_approved_beforehand_asks_nothing_and_is_kept_as_answered() {
     bench.options.first_sync = FirstSyncAnswer::Approved;
     assert_eq!(bench.cycle().applied(), 3);
     let mut reviews = bench.reviews();
-    reviews.retain(|review| matches!(review.matter, ReviewSubject::FirstSync { .. }));
+    reviews.retain(|review| matches!(review.subject, ReviewSubject::FirstSync { .. }));
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     assert_eq!(
         (review.status, &review.choice),
@@ -194,7 +194,10 @@ fn first_sync_that_was_approved_is_not_stopped_by_the_create_guard() {
     assert_eq!(bench.shared.world().live(&b()).len(), 8);
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    assert!(matches!(review.matter, ReviewSubject::Creations { limit: 2, count: 1 }), "{review:?}");
+    assert!(
+        matches!(review.subject, ReviewSubject::Creations { limit: 2, count: 1 }),
+        "{review:?}"
+    );
     // What was approved counts as long as it takes, and only once.
     let left = block_on(bench.store.begun("person")).unwrap();
     assert_eq!(left, Some(0));

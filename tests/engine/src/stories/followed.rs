@@ -67,7 +67,7 @@ fn remove_all(bench: &Bench, at: &Place) {
 
 fn asked_about_deals(bench: &Bench) -> usize {
     let asked = bench.open_reviews();
-    asked.iter().filter(|review| matches!(review.matter, ReviewSubject::Deleted { .. })).count()
+    asked.iter().filter(|review| matches!(review.subject, ReviewSubject::Deleted { .. })).count()
 }
 
 #[test]

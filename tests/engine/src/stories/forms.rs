@@ -106,8 +106,8 @@ fn systems_that_fight_over_a_form_are_stopped() {
         // from a write that did not happen.
         bench.cycle();
     }
-    let oscillates = |matter: &ReviewSubject| matches!(matter, ReviewSubject::Oscillation { .. });
-    assert!(bench.open_reviews().iter().any(|review| oscillates(&review.matter)));
+    let oscillates = |subject: &ReviewSubject| matches!(subject, ReviewSubject::Oscillation { .. });
+    assert!(bench.open_reviews().iter().any(|review| oscillates(&review.subject)));
 }
 
 /// `RULES.md` V9.

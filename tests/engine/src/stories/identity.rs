@@ -121,7 +121,7 @@ fn a_copy_whose_original_is_gone_is_asked_about_when_the_database_is_put_back() 
     bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&firms_in_a()), [""; 0]);
     let [review] = &bench.open_reviews()[..] else { panic!("{:?}", bench.open_reviews()) };
-    assert!(matches!(&review.matter, ReviewSubject::Ambiguous { key, .. } if key == "stamp"));
+    assert!(matches!(&review.subject, ReviewSubject::Ambiguous { key, .. } if key == "stamp"));
 }
 
 /// RULES.md P13: between the rows that changed and the list of what is gone.
@@ -239,7 +239,7 @@ fn a_deletion_stays_when_the_database_is_put_back() {
     assert_eq!(bench.shared.world().live(&b()), [""; 0]);
     assert_eq!(bench.shared.world().live(&a()), [left]);
     let [review] = &bench.open_reviews()[..] else { panic!("{:?}", bench.open_reviews()) };
-    assert!(matches!(review.matter, ReviewSubject::Deleted { .. }), "{review:?}");
+    assert!(matches!(review.subject, ReviewSubject::Deleted { .. }), "{review:?}");
 }
 
 /// RULES.md P14.
@@ -252,7 +252,7 @@ fn a_newer_value_does_not_go_back_by_policy_when_the_database_is_put_back() {
     assert_eq!(bench.shared.world().cell(&b(), &right, "title"), "CTO".into());
     assert_eq!(bench.shared.world().cell(&a(), &left, "title"), "CFO".into());
     let [review] = &bench.open_reviews()[..] else { panic!("{:?}", bench.open_reviews()) };
-    assert!(matches!(review.matter, ReviewSubject::Conflict { .. }), "{review:?}");
+    assert!(matches!(review.subject, ReviewSubject::Conflict { .. }), "{review:?}");
 }
 
 /// RULES.md P14: the record was made after the backup, and somebody has edited it since.
@@ -279,7 +279,7 @@ fn a_newer_value_of_a_record_made_since_does_not_go_back_when_the_database_is_pu
         assert_eq!(bench.shared.world().cell(&a(), &left, "title"), "CEO".into());
         let open = bench.open_reviews();
         let [review] = open.as_slice() else { panic!("{open:?}") };
-        assert!(matches!(review.matter, ReviewSubject::Conflict { .. }), "{review:?}");
+        assert!(matches!(review.subject, ReviewSubject::Conflict { .. }), "{review:?}");
         let choice = ReviewChoice::Value(Some("CTO".into()));
         block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
         bench.run_to_rest();

@@ -130,7 +130,7 @@ fn list_that_a_person_gives_is_read_item_by_item() {
     bench.shared.world().edit(&a(), &left, "city", Value::Null);
     bench.run_to_rest();
     let question = bench.open_reviews().remove(0);
-    assert!(matches!(question.matter, ReviewSubject::Cleared { .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Cleared { .. }), "{question:?}");
     let answer = |text: &str| {
         let value = block_on(parse_given_value(&bench.store, &bench.spec, &question, text))?;
         let choice = ReviewChoice::Value(Some(value));

@@ -199,7 +199,9 @@ fn records_made_in_a_system_that_comes_later_are_guarded() {
     let made = |bench: &Bench| bench.shared.world().live(&c()).len();
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let ReviewSubject::Creations { limit: 2, count } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Creations { limit: 2, count } = &review.subject else {
+        panic!("{review:?}")
+    };
     let all = [a(), b(), c()].map(|at| bench.shared.world().live(&at).len());
     assert_eq!(all.iter().sum::<usize>() as u64 + count, 3 * 7, "{all:?}");
     assert!(made(&bench) < 7);

@@ -97,7 +97,7 @@ fn a_merge_with_a_new_id_unites_links_and_asks_about_the_surplus() {
     bench.run_to_rest();
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    assert!(matches!(&review.matter, ReviewSubject::Surplus { .. }), "{review:?}");
+    assert!(matches!(&review.subject, ReviewSubject::Surplus { .. }), "{review:?}");
     // Nothing was deleted, and the active record follows the survivor.
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
     bench.shared.world().edit(&a(), &survivor, "title", "CTO".into());
@@ -194,7 +194,7 @@ fn between_several_surplus_records_a_person_decides() {
     bench.run_to_rest();
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let ReviewSubject::Successor { records, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Successor { records, .. } = &review.subject else { panic!("{review:?}") };
     assert_eq!(records.len(), 2);
     assert_eq!(bench.shared.world().live(&b()), std::slice::from_ref(&right), "no deletion");
     assert_eq!(bench.shared.world().live(&a()).len(), 2, "and no new record");
@@ -236,7 +236,7 @@ fn link_of_the_winner_goes_on_after_a_merge_under_a_new_id() {
         let reviews = bench.open_reviews();
         let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
         assert!(
-            matches!(&review.matter, ReviewSubject::Surplus { surplus, .. }
+            matches!(&review.subject, ReviewSubject::Surplus { surplus, .. }
             if surplus.id == peers[1 - winner]),
             "{review:?}"
         );

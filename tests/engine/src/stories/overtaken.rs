@@ -29,7 +29,7 @@ fn decide(bench: &Bench, review: &Review, value: impl Into<Value>) {
 }
 
 fn values(review: &Review) -> Vec<(String, Cell)> {
-    let ReviewSubject::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Conflict { values, .. } = &review.subject else { panic!("{review:?}") };
     values.clone()
 }
 
@@ -45,7 +45,7 @@ fn emptied() -> (Bench, String, String, Review) {
     bench.shared.world().edit(&a(), &left, "phone", Value::Null);
     bench.run_to_rest();
     let question = the_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::Cleared { .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Cleared { .. }), "{question:?}");
     (bench, left, right, question)
 }
 
@@ -164,7 +164,7 @@ fn answer_to_a_field_that_stands_still_overrules_no_edit_made_before_it_is_carri
         bench.run_to_rest();
     }
     let question = the_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::Oscillation { .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Oscillation { .. }), "{question:?}");
     let held = |at, id: &String| bench.shared.world().cell(at, id, "city");
     let [in_a, in_b] = [held(&a(), &left), held(&b(), &right)];
     assert_ne!(in_a, in_b);
@@ -286,7 +286,7 @@ fn question_of_a_link_that_is_left_takes_no_answer() {
     bench.shared.world().remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));
     bench.run_to_rest();
     let question = the_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::Surplus { .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Surplus { .. }), "{question:?}");
     bench.shared.world().remove(&a(), &other[0], Removal::Deleted);
     bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
@@ -303,7 +303,7 @@ fn decision_of_a_rule_in_a_link_that_is_gone_is_not_taken_back() {
     bench.shared.world().edit(&a(), &one[0], "title", "CEO".into());
     bench.shared.world().edit(&b(), &one[1], "title", "CTO".into());
     bench.run_to_rest();
-    let is_title = |one: &Review| matches!(&one.matter, ReviewSubject::Conflict { field, .. } if field == "title");
+    let is_title = |one: &Review| matches!(&one.subject, ReviewSubject::Conflict { field, .. } if field == "title");
     let decided = bench.reviews().into_iter().find(is_title).unwrap();
     assert_eq!(decided.status, ReviewStatus::Decided);
     bench.shared.world().remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));
@@ -324,7 +324,7 @@ fn review_of_a_missing_record_moves_to_the_uniting_link() {
         bench.shared.world().advance(1_000_000);
         bench.run_to_rest();
     }
-    let is_missing = |one: &Review| matches!(one.matter, ReviewSubject::Missing { .. });
+    let is_missing = |one: &Review| matches!(one.subject, ReviewSubject::Missing { .. });
     let missing = |bench: &Bench| bench.open_reviews().into_iter().find(is_missing);
     let asked = missing(&bench).unwrap();
     bench.shared.world().remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));

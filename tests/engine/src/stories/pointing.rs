@@ -54,7 +54,7 @@ fn contested() -> (Bench, Review, [String; 3], [String; 2]) {
     bench.run_to_rest();
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    assert!(matches!(review.matter, ReviewSubject::Conflict { .. }), "{review:?}");
+    assert!(matches!(review.subject, ReviewSubject::Conflict { .. }), "{review:?}");
     (bench, review.clone(), firms, [deal, opportunity])
 }
 

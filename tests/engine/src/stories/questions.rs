@@ -35,7 +35,7 @@ fn ambiguous() -> (Bench, String, [String; 2]) {
 fn asked(bench: &Bench) -> (String, RecordKey) {
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let ReviewSubject::Ambiguous { records, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Ambiguous { records, .. } = &review.subject else { panic!("{review:?}") };
     assert_eq!(records.len(), 3);
     (review.id.clone(), review.record.clone().unwrap())
 }
@@ -127,7 +127,7 @@ fn record_that_matches_two_which_a_person_unites_joins_their_link() {
         assert_eq!(counts(&bench), [2, 1]);
         let open = bench.open_reviews();
         let [review] = open.as_slice() else { panic!("{open:?}") };
-        let ReviewSubject::Surplus { active, surplus, .. } = &review.matter else {
+        let ReviewSubject::Surplus { active, surplus, .. } = &review.subject else {
             panic!("{open:?}")
         };
         assert_eq!((active, surplus), (&key(&a(), second), &key(&a(), first)));
@@ -156,7 +156,7 @@ fn question_goes_on_with_what_an_answer_leaves() {
         let reviews = bench.open_reviews();
         let next = reviews.iter().find(is_open).unwrap();
         assert_eq!(next.record, Some(key(&a(), second)));
-        let ReviewSubject::Ambiguous { records, .. } = &next.matter else { panic!("{next:?}") };
+        let ReviewSubject::Ambiguous { records, .. } = &next.subject else { panic!("{next:?}") };
         assert_eq!(records, &[key(&a(), second), key(&b(), third), key(&b(), fourth)]);
         answer(&bench, &next.id, ReviewChoice::LinkWith(key(&b(), fourth)));
         bench.run_to_rest();
@@ -164,7 +164,7 @@ fn question_goes_on_with_what_an_answer_leaves() {
         assert_eq!(counts(&bench), [3, 2]);
         let open = bench.open_reviews();
         let [review] = open.as_slice() else { panic!("{open:?}") };
-        let ReviewSubject::Surplus { active, surplus, .. } = &review.matter else {
+        let ReviewSubject::Surplus { active, surplus, .. } = &review.subject else {
             panic!("{open:?}")
         };
         assert_eq!((active, surplus), (&key(&a(), second), &key(&a(), first)));
@@ -310,7 +310,7 @@ fn many_deletions_wait_for_approval() {
     assert_eq!(bench.shared.world().live(&b()).len(), 30);
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let expected = matches!(review.matter, ReviewSubject::Deletions { count: 30, limit: 20, .. });
+    let expected = matches!(review.subject, ReviewSubject::Deletions { count: 30, limit: 20, .. });
     assert!(expected, "{review:?}");
     block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::Approve, 1)).unwrap();
     bench.run_to_rest();
@@ -333,7 +333,10 @@ fn many_creations_wait_for_approval() {
     }
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    assert!(matches!(review.matter, ReviewSubject::Creations { limit: 3, count: 7 }), "{review:?}");
+    assert!(
+        matches!(review.subject, ReviewSubject::Creations { limit: 3, count: 7 }),
+        "{review:?}"
+    );
     block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::Approve, 1)).unwrap();
     bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 10);
@@ -355,7 +358,7 @@ fn approval_of_creations_covers_no_more_than_were_asked_about() {
     let asked = || {
         let reviews = bench.open_reviews();
         let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-        let ReviewSubject::Creations { limit: 3, count } = review.matter else {
+        let ReviewSubject::Creations { limit: 3, count } = review.subject else {
             panic!("{review:?}")
         };
         (review.id.clone(), count)

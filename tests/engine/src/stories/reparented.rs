@@ -176,13 +176,13 @@ fn deal_that_moved_away_does_not_go_along_with_an_approved_deletion() {
     sales.give("a", &sales.deals[0]);
     sales.bench.run_to_rest();
     let question = only_question(&sales.bench);
-    assert!(matches!(question.matter, ReviewSubject::Deletions { count: 3, .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Deletions { count: 3, .. }), "{question:?}");
     assert_ne!(question.id, before.id);
     answer(&sales.bench, &question, ReviewChoice::Approve);
     sales.bench.run_to_rest();
     assert_eq!(sales.counts(), [[0, 1, 2], [0, 1, 0]]);
     let question = only_question(&sales.bench);
-    assert!(matches!(question.matter, ReviewSubject::TookAlong { .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::TookAlong { .. }), "{question:?}");
     // What went along is made again, with the company that a person gives it then.
     sales.give("a", &sales.deals[1]);
     answer(&sales.bench, &question, ReviewChoice::Separate);
@@ -205,7 +205,7 @@ fn deal_that_moves_away_as_the_deletion_is_approved_does_not_go_along() {
     sales.bench.run_to_rest();
     assert_eq!(sales.counts(), [[0, 1, 1], [1, 1, 0]]);
     let again = only_question(&sales.bench);
-    assert!(matches!(again.matter, ReviewSubject::Deletions { count: 2, .. }), "{again:?}");
+    assert!(matches!(again.subject, ReviewSubject::Deletions { count: 2, .. }), "{again:?}");
     sales.give("a", &sales.deals[1]);
     answer(&sales.bench, &again, ReviewChoice::Approve);
     sales.check_rests();

@@ -99,7 +99,7 @@ fn restored_records_take_their_places_while_the_guard_asks() {
     let ids = bench.shared.world().live(&firms());
     ids.iter().for_each(|id| delete(&bench, &firms(), id));
     bench.run_to_rest();
-    assert!(matches!(only_question(&bench).matter, ReviewSubject::Deletions { .. }));
+    assert!(matches!(only_question(&bench).subject, ReviewSubject::Deletions { .. }));
     ids.iter().for_each(|id| restore(&bench, &firms(), id));
     bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&firms()).len(), 22);
@@ -158,7 +158,7 @@ fn record_restored_after_its_deletion_was_carried_out_has_a_counterpart_again() 
         surplus: key(&accounts(), &right),
         mergeable: true,
     };
-    assert_eq!(question.matter, expected);
+    assert_eq!(question.subject, expected);
     answer(&bench, &question, ReviewChoice::Approve);
     bench.run_to_rest();
     // The system gives what is left of both an id of its own.
@@ -177,8 +177,10 @@ fn restored_record_whose_place_is_taken_is_asked_about() {
     restore(&bench, &firms(), &left);
     bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&accounts()), [right.as_str()]);
-    assert!(matches!(&only_question(&bench).matter, ReviewSubject::Surplus { active, surplus, .. }
-        if *active == key(&firms(), &again) && *surplus == key(&firms(), &left)));
+    assert!(
+        matches!(&only_question(&bench).subject, ReviewSubject::Surplus { active, surplus, .. }
+        if *active == key(&firms(), &again) && *surplus == key(&firms(), &left))
+    );
     // The one that is surplus goes again, comes back, and is still no thing of its own.
     delete(&bench, &firms(), &left);
     bench.run_to_rest();
@@ -254,7 +256,9 @@ fn restored_record_whose_key_is_another_things_is_matched_anew() {
     restore(&bench, &a(), &left);
     bench.run_to_rest();
     let question = only_question(&bench);
-    let ReviewSubject::Ambiguous { records, .. } = &question.matter else { panic!("{question:?}") };
+    let ReviewSubject::Ambiguous { records, .. } = &question.subject else {
+        panic!("{question:?}")
+    };
     assert!(records.contains(&key(&a(), &other)) && records.contains(&key(&a(), &left)));
 }
 
@@ -279,7 +283,7 @@ fn merged_accounts() -> (Bench, [String; 2], String) {
     bench.shared.world().remove(&accounts(), &two, Removal::MergedInto(one.clone()));
     bench.run_to_rest();
     let question = only_question(&bench);
-    assert!(matches!(question.matter, ReviewSubject::Surplus { .. }), "{question:?}");
+    assert!(matches!(question.subject, ReviewSubject::Surplus { .. }), "{question:?}");
     (bench, [one, two], left)
 }
 
@@ -338,7 +342,7 @@ fn merged_record_that_came_back_and_goes_is_a_deletion_of_its_own() {
 fn question_about_a_surplus_record_is_over_when_either_is_gone() {
     for goes in 0..2 {
         let (bench, _, left) = merged_accounts();
-        let ReviewSubject::Surplus { active, surplus, .. } = only_question(&bench).matter else {
+        let ReviewSubject::Surplus { active, surplus, .. } = only_question(&bench).subject else {
             panic!();
         };
         assert_eq!(surplus.id, left);
@@ -411,6 +415,6 @@ fn two_live_records_of_one_system_in_a_link_are_asked_about() {
         surplus: key(&b(), &contact),
         mergeable: false,
     };
-    assert_eq!(question.matter, expected);
+    assert_eq!(question.subject, expected);
     assert!(told(&bench, &a(), &left).contains(&question.id));
 }

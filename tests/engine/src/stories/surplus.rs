@@ -32,7 +32,7 @@ fn only_question(bench: &Bench) -> Review {
 /// The only question is about these two.
 fn check_asked(bench: &Bench, (active, surplus): (RecordKey, RecordKey)) {
     let question = only_question(bench);
-    let ReviewSubject::Surplus { active: now, surplus: beside, .. } = &question.matter else {
+    let ReviewSubject::Surplus { active: now, surplus: beside, .. } = &question.subject else {
         panic!("{question:?}")
     };
     assert_eq!((now, beside), (&active, &surplus));
@@ -135,7 +135,7 @@ fn surplus_lead_and_its_contact_may_be_read_one_after_the_other() {
         bench.run_to_rest();
         let asked = bench.open_reviews();
         let is_about = |place: Place, ids: [&str; 2]| {
-            asked.iter().any(|one| match &one.matter {
+            asked.iter().any(|one| match &one.subject {
                 ReviewSubject::Surplus { active, surplus, .. } => {
                     let at = (active.system.as_str(), surplus.system.as_str());
                     at == (&place.0, &place.0)
@@ -194,7 +194,7 @@ fn only(bench: &Bench, at: &Place) -> String {
 
 /// Conflicts of a field: the values of each conflict, open or decided by a rule.
 fn conflicts(bench: &Bench, name: &str) -> Vec<Vec<(String, Value)>> {
-    let values = |review: &Review| match &review.matter {
+    let values = |review: &Review| match &review.subject {
         ReviewSubject::Conflict { field, values, .. }
             if field == name && review.status != ReviewStatus::Closed =>
         {
@@ -316,7 +316,7 @@ fn surplus_record_that_is_merged_with_a_third_one_makes_nothing_twice() {
         let asked = bench.open_reviews();
         let systems: Vec<&str> = asked
             .iter()
-            .filter_map(|one| match &one.matter {
+            .filter_map(|one| match &one.subject {
                 ReviewSubject::Surplus { active, .. } => Some(active.system.as_str()),
                 _ => None,
             })

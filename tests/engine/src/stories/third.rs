@@ -63,7 +63,9 @@ fn check_asked(bench: &mut Bench, left: &str, twins: &[String; 2]) {
         assert_eq!(bench.shared.world().live(&a()), [left]);
     }
     let question = only_question(bench);
-    let ReviewSubject::Ambiguous { records, .. } = &question.matter else { panic!("{question:?}") };
+    let ReviewSubject::Ambiguous { records, .. } = &question.subject else {
+        panic!("{question:?}")
+    };
     assert_eq!(records.len(), 3);
     let told = block_on(why(&bench.store, &bench.spec, &WhySubject::Record(key(&a(), left)), None));
     let told = told.unwrap().unwrap().to_string();

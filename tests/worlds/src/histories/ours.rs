@@ -167,7 +167,7 @@ impl Driver for Ours {
         let same = |told: &Value| plain(column, told) == said;
         let has = |told: &Cell| told.as_ref().is_some_and(same);
         let now = self.bench.reviews();
-        now.iter().chain(&self.told).any(|review| match &review.matter {
+        now.iter().chain(&self.told).any(|review| match &review.subject {
             ReviewSubject::Conflict { field, values, .. } => {
                 field == column && values.iter().any(|(_, told)| has(told))
             }

@@ -60,7 +60,7 @@ pub(super) async fn check(
     if *value == Value::Null {
         return emptied(entity, index, field);
     }
-    if is_held(&review.matter, value) {
+    if is_held(&review.subject, value) {
         return Ok(());
     }
     if matches!(field.kind, FieldKind::Reference { .. }) {
@@ -114,8 +114,8 @@ fn field_of<'a>(
 }
 
 /// True where a system that is asked about holds the value.
-fn is_held(matter: &ReviewSubject, value: &Value) -> bool {
-    match matter {
+fn is_held(subject: &ReviewSubject, value: &Value) -> bool {
+    match subject {
         ReviewSubject::Conflict { values, .. } => {
             values.iter().any(|(_, held)| held.as_ref() == Some(value))
         }

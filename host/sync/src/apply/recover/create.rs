@@ -369,10 +369,10 @@ impl Prober<'_> {
         if scene.questions.contains_key(&entry.intent) {
             return Ok(0);
         }
-        let matter = ReviewSubject::Uncertain { intent: entry.intent.clone(), records };
+        let subject = ReviewSubject::Uncertain { intent: entry.intent.clone(), records };
         let review = Review {
             link: Some(entry.link),
-            ..review::of_entity(&entry.entity, matter, scene.now_ms)
+            ..review::of_entity(&entry.entity, subject, scene.now_ms)
         };
         let changes = Changes {
             reviews: vec![review],

@@ -96,8 +96,8 @@ impl BatchSettler<'_> {
     pub(super) fn reject_foreign_record(&mut self, entry: &OutboxEntry, key: &RecordKey) {
         self.refuse(entry, vec![duplicate(key)]);
         if let Some(link) = self.links.get(&entry.link) {
-            let matter = ReviewSubject::Taken { record: key.clone() };
-            self.asked.push(review::of_link(link, matter, ReviewStatus::Open, self.now_ms));
+            let subject = ReviewSubject::Taken { record: key.clone() };
+            self.asked.push(review::of_link(link, subject, ReviewStatus::Open, self.now_ms));
         }
     }
 }

@@ -21,8 +21,8 @@ impl Linker<'_> {
         key: &str,
         records: Vec<RecordKey>,
     ) -> Result<(), StoreError> {
-        let matter = ReviewSubject::Ambiguous { key: key.to_owned(), records: records.clone() };
-        let review = review::of_record(&self.entity.name, record, matter, self.now_ms);
+        let subject = ReviewSubject::Ambiguous { key: key.to_owned(), records: records.clone() };
+        let review = review::of_record(&self.entity.name, record, subject, self.now_ms);
         let known = self.reviews.get(&review.id);
         match known.and_then(|known| known.choice.as_ref()) {
             Some(ReviewChoice::LinkWith(other)) if self.is_there(other) => {
@@ -130,9 +130,9 @@ impl Linker<'_> {
         let (linked, free): (Vec<&RecordKey>, Vec<&RecordKey>) =
             records.iter().partition(|one| self.link_of(one).is_some());
         for one in linked {
-            let matter =
+            let subject =
                 ReviewSubject::Ambiguous { key: key.to_owned(), records: records.to_vec() };
-            let question = review::of_record(&self.entity.name, one, matter, self.now_ms);
+            let question = review::of_record(&self.entity.name, one, subject, self.now_ms);
             let answered = self.engine.store.review(&question.id).await?;
             let is_apart = answered.is_some_and(|one| one.choice == Some(ReviewChoice::Separate));
             let Some(link) = self.link_of(one).filter(|_| !is_apart) else { continue };

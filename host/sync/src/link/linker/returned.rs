@@ -188,7 +188,7 @@ impl<'a> Returns<'a> {
         let asked: BTreeSet<&RecordKey> = reviews
             .iter()
             .filter(is_of)
-            .filter_map(|one| match &one.matter {
+            .filter_map(|one| match &one.subject {
                 ReviewSubject::Surplus { surplus, .. } => Some(surplus),
                 _ => None,
             })

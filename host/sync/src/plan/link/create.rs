@@ -25,8 +25,8 @@ impl LinkPlanner<'_> {
             }
             if let Some(column) = stops {
                 self.stands_still(position, member, column);
-            } else if let Some(draft) = self.create(position, member) {
-                self.plan.drafts.push(draft);
+            } else if let Some(planned_write) = self.create(position, member) {
+                self.plan.writes.push(planned_write);
             }
         }
     }

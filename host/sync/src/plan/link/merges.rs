@@ -22,7 +22,7 @@ impl LinkPlanner<'_> {
     /// Questions about records that are surplus no more are closed.
     pub(super) fn merges(&mut self) -> bool {
         for known in std::mem::take(&mut self.reviews) {
-            if let ReviewSubject::Surplus { surplus, .. } = &known.matter {
+            if let ReviewSubject::Surplus { surplus, .. } = &known.subject {
                 let approved = known.choice == Some(ReviewChoice::Approve);
                 if !self.is_aside(surplus) {
                     self.plan.reviews.push(review::closed(&known, self.context.now_ms));
@@ -40,7 +40,7 @@ impl LinkPlanner<'_> {
             }
             self.reviews.push(known);
         }
-        !self.plan.drafts.is_empty()
+        !self.plan.writes.is_empty()
     }
 
     /// Two live records of one system in one link, as one that was made beside another, or whose
@@ -80,7 +80,7 @@ impl LinkPlanner<'_> {
 
     /// The question about a surplus record whose active one is another now.
     pub(super) fn asked_again(&self, over: &Review) -> Option<Review> {
-        let ReviewSubject::Surplus { active, surplus, .. } = &over.matter else { return None };
+        let ReviewSubject::Surplus { active, surplus, .. } = &over.subject else { return None };
         let now = self.active_in(&surplus.system).filter(|now| now != active)?;
         let is_open = over.choice.is_none() && self.is_aside(surplus);
         let asked = is_open.then(|| self.question((now, surplus.clone())))?;
@@ -113,7 +113,7 @@ impl LinkPlanner<'_> {
             alike.then_some((active.member, record))
         });
         let Some((member, record)) = winner else { return false };
-        let draft = PlannedWrite {
+        let planned_write = PlannedWrite {
             link: self.plan.link.id,
             member,
             effect: Effect::Merge { winner: record.key.id.clone(), loser: surplus.id.clone() },
@@ -125,8 +125,8 @@ impl LinkPlanner<'_> {
             raw: Vec::new(),
             copies: Vec::new(),
         };
-        if !self.plan.drafts.iter().any(|other| other.member == member) {
-            self.plan.drafts.push(draft);
+        if !self.plan.writes.iter().any(|other| other.member == member) {
+            self.plan.writes.push(planned_write);
         }
         true
     }

@@ -17,7 +17,7 @@ pub struct LinkPlan {
     /// Its records from now on; those that did not change are not repeated.
     pub records: Vec<Arc<RecordState>>,
     /// Writes, in canonical values.
-    pub drafts: Vec<PlannedWrite>,
+    pub writes: Vec<PlannedWrite>,
     /// Records and links that it waits for.
     pub waits: Vec<Awaited>,
     /// Reviews opened, changed or closed.

@@ -228,7 +228,7 @@ impl LinkPlanner<'_> {
         }
         for active in self.active.values() {
             let record = &self.records[active.record];
-            self.plan.drafts.push(PlannedWrite {
+            self.plan.writes.push(PlannedWrite {
                 link: self.plan.link.id,
                 member: active.member,
                 effect: Effect::Archive { id: record.key.id.clone() },
@@ -244,9 +244,9 @@ impl LinkPlanner<'_> {
     }
 
     fn ask_about(&mut self, gone: &RecordKey) {
-        let matter = ReviewSubject::Deleted { gone: gone.clone() };
+        let subject = ReviewSubject::Deleted { gone: gone.clone() };
         let now_ms = self.context.now_ms;
-        let review = review::of_link(&self.plan.link, matter, ReviewStatus::Open, now_ms);
+        let review = review::of_link(&self.plan.link, subject, ReviewStatus::Open, now_ms);
         let known = self.reviews.iter().find(|known| known.id == review.id).cloned();
         match known {
             Some(known) if known.status == ReviewStatus::Chosen => {

@@ -20,7 +20,7 @@ impl LinkPlanner<'_> {
     pub(super) fn settle_missing(&mut self) {
         let now_ms = self.context.now_ms;
         for known in &self.reviews {
-            let ReviewSubject::Missing { record: key } = &known.matter else { continue };
+            let ReviewSubject::Missing { record: key } = &known.subject else { continue };
             let missing = |record: &&mut Arc<RecordState>| {
                 record.key == *key && record.status == RecordStatus::Missing
             };
@@ -43,7 +43,8 @@ impl LinkPlanner<'_> {
         let asked: Vec<String> = systems.iter().filter_map(|system| self.fill(system)).collect();
         let now_ms = self.context.now_ms;
         for known in &self.reviews {
-            if matches!(known.matter, ReviewSubject::Successor { .. }) && !asked.contains(&known.id)
+            if matches!(known.subject, ReviewSubject::Successor { .. })
+                && !asked.contains(&known.id)
             {
                 self.plan.reviews.push(review::closed(known, now_ms));
             }
@@ -67,9 +68,9 @@ impl LinkPlanner<'_> {
             self.take_over(&only, gone);
             return None;
         }
-        let matter = ReviewSubject::Successor { gone: gone.clone(), records: heirs };
+        let subject = ReviewSubject::Successor { gone: gone.clone(), records: heirs };
         let now_ms = self.context.now_ms;
-        let question = review::of_link(&self.plan.link, matter, ReviewStatus::Open, now_ms);
+        let question = review::of_link(&self.plan.link, subject, ReviewStatus::Open, now_ms);
         let known = self.reviews.iter().find(|known| known.id == question.id);
         match known {
             Some(Review { choice: Some(ReviewChoice::LinkWith(heir)), .. }) => {

@@ -42,8 +42,8 @@ impl LinkPlanner<'_> {
             return;
         }
         for index in self.active.positions() {
-            if let Some(draft) = self.update(index) {
-                self.plan.drafts.push(draft);
+            if let Some(planned_write) = self.update(index) {
+                self.plan.writes.push(planned_write);
             }
         }
     }
