@@ -1,7 +1,6 @@
 //! The live schemas of a system's objects: all at once, or one by one where one of them is the
 //! trouble.
 
-use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::plugin::{PluginError, Schema};
 use renkei_sync::ports::Connector;
 
@@ -46,6 +45,7 @@ fn is_about_one(error: &PluginError) -> bool {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
+    use renkei_sync::model::effect::EffectCall;
     use renkei_sync::model::plugin::{Account, Generation};
     use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest};
     use renkei_sync::model::value::Value;

@@ -362,7 +362,7 @@ impl<'a> CycleState<'a> {
     }
 
     /// A plugin's failure stops its object for this cycle; a failure of the store stops all.
-    pub(crate) fn absorbed(
+    pub(crate) fn record_failure(
         &self,
         member: &MemberSpec,
         error: IngestError,

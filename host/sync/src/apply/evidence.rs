@@ -62,20 +62,20 @@ pub enum SentFieldOutcome {
 }
 
 /// Judges the fields of an update. `untouched` says that the record is as it was before.
-pub fn fates(untouched: bool, traces: &[SentField<'_>]) -> Vec<SentFieldOutcome> {
+pub fn field_outcomes(untouched: bool, traces: &[SentField<'_>]) -> Vec<SentFieldOutcome> {
     // One value that arrived proves that all values of the same call did.
     let arrived = |trace: &SentField<'_>| {
         trace.is_plain() && trace.sent.is_some() && trace.holds_sent() && !trace.held_before()
     };
     let proven = traces.iter().any(arrived);
-    let fate = |trace: &SentField<'_>| match trace {
+    let field_outcome = |trace: &SentField<'_>| match trace {
         _ if untouched || trace.now.is_none() || trace.sent.is_none() => SentFieldOutcome::Pending,
         _ if trace.holds_sent() => SentFieldOutcome::Held,
         _ if proven && trace.is_plain() => SentFieldOutcome::Edited,
         _ if proven => SentFieldOutcome::Pending,
         _ => SentFieldOutcome::Unsure,
     };
-    traces.iter().map(fate).collect()
+    traces.iter().map(field_outcome).collect()
 }
 
 /// True where finding this field as it was sent proves that the call arrived. A reference proves
@@ -87,12 +87,12 @@ pub fn is_plain(field: &FieldSpec) -> bool {
 /// Stores the finding about a field to which `truth` was sent as `sent`.
 pub fn note(
     state: &mut FieldState,
-    fate: SentFieldOutcome,
+    field_outcome: SentFieldOutcome,
     truth: &Cell,
     sent: &Cell,
     plain: bool,
 ) {
-    match fate {
+    match field_outcome {
         SentFieldOutcome::Pending => {}
         SentFieldOutcome::Held => {
             state.base = if plain { state.seen.clone() } else { truth.clone() };
@@ -114,7 +114,7 @@ pub fn note(
 /// Weighs a record that a match key has brought to a link whose create has no answer. It is what
 /// that made, or a person has made the same thing. What agrees besides the key proves the former:
 /// then what differs was edited since. An empty cell is never proof that somebody emptied it.
-pub fn weigh(
+pub fn weigh_found_record(
     entity: &EntitySpec,
     entry: &OutboxEntry,
     sent: &PerField<Cell>,
@@ -139,7 +139,7 @@ pub fn weigh(
     let proven = written
         .iter()
         .any(|(position, plain, ..)| *plain && agrees(*position) && !by_key(*position));
-    let fate = |position, plain: bool, sent: &Cell| match (seen(position), sent) {
+    let field_outcome = |position, plain: bool, sent: &Cell| match (seen(position), sent) {
         (None, _) | (_, None) => SentFieldOutcome::Pending,
         _ if holds(position, sent) => SentFieldOutcome::Held,
         _ if !plain => SentFieldOutcome::Pending,
@@ -148,10 +148,12 @@ pub fn weigh(
         _ if proven => SentFieldOutcome::Edited,
         _ => SentFieldOutcome::Unsure,
     };
-    let fates: Vec<SentFieldOutcome> =
-        written.iter().map(|(position, plain, _, sent)| fate(*position, *plain, sent)).collect();
-    for ((position, plain, truth, sent), fate) in written.into_iter().zip(fates) {
-        note(&mut record.fields[position], fate, truth, sent, plain);
+    let field_outcomes: Vec<SentFieldOutcome> = written
+        .iter()
+        .map(|(position, plain, _, sent)| field_outcome(*position, *plain, sent))
+        .collect();
+    for ((position, plain, truth, sent), field_outcome) in written.into_iter().zip(field_outcomes) {
+        note(&mut record.fields[position], field_outcome, truth, sent, plain);
     }
 }
 
@@ -303,19 +305,21 @@ pub(crate) fn settle_unanswered_update(
             now: &record.fields[position].seen,
         })
         .collect();
-    let fates = fates(untouched, &traces);
+    let field_outcomes = field_outcomes(untouched, &traces);
     let plain: Vec<bool> = traces.iter().map(SentField::is_plain).collect();
     let since = Span { after: entry.if_modified_ms, until: record.modified_ms };
-    for (((position, write), fate), plain) in written.into_iter().zip(&fates).zip(&plain) {
+    for (((position, write), field_outcome), plain) in
+        written.into_iter().zip(&field_outcomes).zip(&plain)
+    {
         let state = &mut record.fields[position];
-        note(state, *fate, &write.after, &sent[position], *plain);
-        if *fate == SentFieldOutcome::Edited {
+        note(state, *field_outcome, &write.after, &sent[position], *plain);
+        if *field_outcome == SentFieldOutcome::Edited {
             state.edited = since;
         }
     }
-    if fates.contains(&SentFieldOutcome::Unsure) {
+    if field_outcomes.contains(&SentFieldOutcome::Unsure) {
         Reason::Unclear
-    } else if fates.contains(&SentFieldOutcome::Held) {
+    } else if field_outcomes.contains(&SentFieldOutcome::Held) {
         Reason::FoundByProbe
     } else {
         Reason::SentAgain

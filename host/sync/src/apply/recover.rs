@@ -145,7 +145,7 @@ pub(crate) async fn probe(cycle: &CycleState<'_>, stage: ProbeStage) -> Result<u
             let prober = Prober { engine, entity, member, connector, stage, before };
             match prober.probe(entries).await {
                 Ok(count) => known += count,
-                Err(error) => cycle.absorbed(member, error)?,
+                Err(error) => cycle.record_failure(member, error)?,
             }
         }
     }

@@ -252,7 +252,7 @@ impl Sender<'_> {
         let _one_at_a_time = self.settling.lock().await;
         match target.settle_answers(columns, (batch, outcomes)).await {
             Ok(settled) => Ok(Some(self.report_settled(target.member, batch, settled))),
-            Err(error) => self.cycle.absorbed(target.member, error).map(|()| None),
+            Err(error) => self.cycle.record_failure(target.member, error).map(|()| None),
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::evidence::{CreateLikeness, likeness, weigh};
+use crate::apply::evidence::{CreateLikeness, likeness, weigh_found_record};
 use crate::engine::{CycleCounters, Engine};
 use crate::model::effect::EffectKind;
 use crate::model::index::PerField;
@@ -77,9 +77,9 @@ impl<'a> UnansweredCreates<'a> {
     }
 
     /// Weighs a record that joins its link against the create: changes since then become edits.
-    pub(crate) fn weigh(&self, record: &mut RecordState, link: LinkId) {
+    pub(crate) fn weigh_lookalike(&self, record: &mut RecordState, link: LinkId) {
         if let Some((entry, Some(cells))) = self.create_of(&record.key, link) {
-            weigh(self.entity, entry, cells, record);
+            weigh_found_record(self.entity, entry, cells, record);
         }
     }
 

@@ -95,7 +95,7 @@ async fn look_for_lost(
             let source = IngestSource::new(engine, entity, member, connector.generation());
             for ids in ids.chunks(LOOK_MAX) {
                 if let Err(error) = source.read_again(connector.as_ref(), ids).await {
-                    cycle.absorbed(member, error)?;
+                    cycle.record_failure(member, error)?;
                     return Ok(false);
                 }
             }

@@ -52,7 +52,7 @@ pub(crate) async fn deletions(
     changes.reviews.extend(open.iter().filter(is_over).map(|one| review::closed(one, now_ms)));
     let hold = match pending.records.is_empty() {
         true => None,
-        false => weigh(cycle, entity, &pending.records, &open, &mut changes).await?,
+        false => weigh_deletions(cycle, entity, &pending.records, &open, &mut changes).await?,
     };
     // A dry run decides nothing that a later cycle builds on.
     if cycle.engine.options.apply && !changes.is_empty() {
@@ -96,7 +96,7 @@ async fn find_pending(
 }
 
 /// Counts what would be deleted and opens, keeps or uses the question about it.
-async fn weigh(
+async fn weigh_deletions(
     cycle: &mut CycleState<'_>,
     entity: &EntitySpec,
     records: &BTreeSet<RecordKey>,

@@ -98,11 +98,12 @@ async fn render_group(
                 .map(|(planned_write, cells)| look_up(table, group, planned_write, cells))
                 .collect())
         }
-        Via::Transform(lens) => {
+        Via::Transform(transform_use) => {
             let old = places.iter().map(|(planned_write, _)| {
                 group.columns.iter().map(|column| present(planned_write, column)).collect()
             });
-            let answers = transforms.to_columns(lens, cells.collect(), old.collect()).await?;
+            let answers =
+                transforms.to_columns(transform_use, cells.collect(), old.collect()).await?;
             Ok(answers
                 .into_iter()
                 .map(|answer| answer.map_or_else(RenderedColumns::Failed, RenderedColumns::Cells))

@@ -88,9 +88,10 @@ pub async fn read_rows(
                     reading.look_up(entity, member, group, table, &cells);
                 }
             }
-            Via::Transform(lens) => {
+            Via::Transform(transform_use) => {
                 let place = (entity, member, group);
-                read_lens(transforms, place, lens, columns, known, &mut readings).await?;
+                read_transformed(transforms, place, transform_use, columns, known, &mut readings)
+                    .await?;
             }
         }
     }
@@ -103,10 +104,10 @@ fn pick(row: &Row, places: &[Option<usize>]) -> Vec<Cell> {
 }
 
 /// Calls a transform for the rows with at least one cell.
-async fn read_lens(
+async fn read_transformed(
     transforms: &TransformCalls<'_>,
     (entity, member, group): (&EntitySpec, &MemberSpec, &MappingGroup),
-    lens: &TransformUse,
+    transform_use: &TransformUse,
     columns: Vec<Vec<Cell>>,
     known: &[Option<&RecordState>],
     readings: &mut [RowReading],
@@ -123,7 +124,7 @@ async fn read_lens(
         input.push(cells);
         old.push(group.fields.iter().map(|field| seen(*known, *field)).collect());
     }
-    let answers = transforms.to_fields(lens, input, old).await?;
+    let answers = transforms.to_fields(transform_use, input, old).await?;
     for (reading, answer) in called.into_iter().zip(answers) {
         match answer {
             Ok(cells) => reading.put_all(entity, member, group, cells),

@@ -190,7 +190,7 @@ impl<'a> IngestSource<'a> {
             unread::note(reading, before, row);
             let doubt = before.and_then(|before| doubts.get(&before.key));
             let weighed = before.map_or(RowVerdict::Plain, |before| {
-                order::weigh(self.entity, before, doubt, (row, &reading.cells), look)
+                order::compare_row(self.entity, before, doubt, (row, &reading.cells), look)
             });
             let left = self.left_in_doubt((row, reading, before), doubt, &weighed, look);
             changes.doubts.extend((left.as_ref() != doubt).then(|| (self.key(&row.id), left)));

@@ -62,15 +62,15 @@ pub(crate) enum RowVerdict {
 }
 
 impl RowVerdict {
-    pub(crate) fn fate(&self, position: FieldIndex) -> FieldVerdict {
+    pub(crate) fn verdict(&self, position: FieldIndex) -> FieldVerdict {
         match self {
-            Self::Fields(fates) => fates[position],
+            Self::Fields(verdicts) => verdicts[position],
             _ => FieldVerdict::Plain,
         }
     }
 
     fn is_open(&self) -> bool {
-        matches!(self, Self::Fields(fates) if has(fates, FieldVerdict::Open))
+        matches!(self, Self::Fields(verdicts) if contains(verdicts, FieldVerdict::Open))
     }
 
     /// True if the record is to be read by its id at once.
@@ -99,8 +99,8 @@ pub(crate) enum FieldVerdict {
 }
 
 /// True where a field has this verdict.
-pub(crate) fn has(fates: &PerField<FieldVerdict>, wanted: FieldVerdict) -> bool {
-    fates.values().any(|fate| *fate == wanted)
+pub(crate) fn contains(verdicts: &PerField<FieldVerdict>, wanted: FieldVerdict) -> bool {
+    verdicts.values().any(|verdict| *verdict == wanted)
 }
 
 /// The order of a row relative to the newest known order of its record.
@@ -127,7 +127,7 @@ fn compare(stamp_ms: i64, known_ms: i64) -> Ordering {
 }
 
 /// The verdict about a row of a known record.
-pub(crate) fn weigh(
+pub(crate) fn compare_row(
     entity: &EntitySpec,
     record: &RecordState,
     doubt: Option<&Doubt>,
@@ -149,12 +149,12 @@ pub(crate) fn weigh(
     }
     let Some(doubt) = doubt.filter(|doubt| doubt.written) else { return RowVerdict::Plain };
     let row = WrittenRow { entity, record, doubt, row, cells, order, is_final, look };
-    let fates = PerField::from_fn(entity, |position, field| row.fate(position, field));
+    let verdicts = PerField::from_fn(entity, |position, field| row.verdict(position, field));
     // An open field shows that the whole row may be old, unless the row is known to be newer.
-    if has(&fates, FieldVerdict::Open) && !row.is_current() {
+    if contains(&verdicts, FieldVerdict::Open) && !row.is_current() {
         return RowVerdict::Nothing { ask: true };
     }
-    RowVerdict::Fields(fates)
+    RowVerdict::Fields(verdicts)
 }
 
 fn order_of(record: &RecordState, doubt: Option<&Doubt>, row: &Row) -> Order {
@@ -235,7 +235,7 @@ impl WrittenRow<'_> {
         }
     }
 
-    fn fate(&self, position: FieldIndex, field: &FieldSpec) -> FieldVerdict {
+    fn verdict(&self, position: FieldIndex, field: &FieldSpec) -> FieldVerdict {
         let state = &self.record.fields[position];
         let Some(cell) = &self.cells[position] else { return FieldVerdict::Plain };
         let Some((seen, before)) = self.pending(position) else {
@@ -333,15 +333,15 @@ impl WrittenRow<'_> {
 pub(crate) fn apply(
     state: &mut FieldState,
     kind: &FieldKind,
-    fate: FieldVerdict,
+    verdict: FieldVerdict,
     cell: Cell,
     span: Span,
 ) {
-    if cell.is_none() || fate == FieldVerdict::Open {
+    if cell.is_none() || verdict == FieldVerdict::Open {
         return;
     }
     let is_news = state.seen != cell;
-    match fate {
+    match verdict {
         FieldVerdict::Open => {}
         FieldVerdict::Confirmed => state.tries = 0,
         FieldVerdict::Plain | FieldVerdict::Default if is_news => {
@@ -350,7 +350,7 @@ pub(crate) fn apply(
             }
             state.lose(kind, &cell);
             state.seen = cell;
-            state.preset = fate == FieldVerdict::Default;
+            state.preset = verdict == FieldVerdict::Default;
             state.tries = 0;
         }
         FieldVerdict::Plain | FieldVerdict::Default => {}
@@ -401,7 +401,7 @@ pub(crate) fn left_of(
     if weighed.is_open() {
         let mut left = doubt.clone();
         let fields = entity.indexed_fields();
-        let open = fields.filter(|(position, _)| weighed.fate(*position) == FieldVerdict::Open);
+        let open = fields.filter(|(position, _)| weighed.verdict(*position) == FieldVerdict::Open);
         let before = open.filter_map(|(_, field)| {
             Some((field.name.clone(), doubt.before(&field.name)?.to_vec()))
         });

@@ -92,7 +92,7 @@ async fn read_system_again(
             let reader = Reader { engine, tally: &cycle.tally, connector, entity, member };
             let mut sweeper = Sweeper { reader, stream, sweep, pages: u32::MAX };
             if let Err(error) = sweeper.run().await {
-                cycle.absorbed(member, error)?;
+                cycle.record_failure(member, error)?;
                 return Ok(false);
             }
             // A system that asks for a pause goes on in the next cycle.
@@ -145,7 +145,7 @@ async fn sweep_system(
             match result {
                 // The sweep goes on in the next cycle.
                 Ok(()) | Err(IngestError::Plugin(PluginError::RetryAfter { .. })) => {}
-                Err(error) => cycle.absorbed(member, error)?,
+                Err(error) => cycle.record_failure(member, error)?,
             }
         }
     }

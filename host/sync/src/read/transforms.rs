@@ -62,12 +62,12 @@ impl<'a> TransformCalls<'a> {
     /// An error of the plugin that is not about single rows.
     pub async fn to_fields(
         &self,
-        lens: &TransformUse,
+        transform_use: &TransformUse,
         input: CellRows,
         old: CellRows,
     ) -> Result<TransformAnswers, PluginError> {
-        let way = towards_fields(lens.orientation);
-        self.run(Call { function: &lens.function, way, input, old }).await
+        let way = towards_fields(transform_use.orientation);
+        self.run(Call { function: &transform_use.function, way, input, old }).await
     }
 
     /// Converts fields to columns.
@@ -76,15 +76,15 @@ impl<'a> TransformCalls<'a> {
     /// An error of the plugin that is not about single rows.
     pub async fn to_columns(
         &self,
-        lens: &TransformUse,
+        transform_use: &TransformUse,
         input: CellRows,
         old: CellRows,
     ) -> Result<TransformAnswers, PluginError> {
-        let way = match towards_fields(lens.orientation) {
+        let way = match towards_fields(transform_use.orientation) {
             Way::Forward => Way::Backward,
             Way::Backward => Way::Forward,
         };
-        self.run(Call { function: &lens.function, way, input, old }).await
+        self.run(Call { function: &transform_use.function, way, input, old }).await
     }
 
     /// Runs a function forward, without a complement.
@@ -246,7 +246,7 @@ mod tests {
     fn many_rows_make_several_calls_with_their_other_side() {
         let check = |old: usize, calls: &[(usize, usize)]| {
             let echo = Echo::default();
-            let lens = TransformUse {
+            let transform_use = TransformUse {
                 function: TransformRef {
                     plugin: "echo".to_owned(),
                     function: "same".to_owned(),
@@ -257,7 +257,7 @@ mod tests {
                 orientation: Orientation::ForwardReads,
             };
             let lenses = TransformCalls::new(&echo);
-            let answers = lenses.to_fields(&lens, rows(2_001), rows(old));
+            let answers = lenses.to_fields(&transform_use, rows(2_001), rows(old));
             let answers = futures::executor::block_on(answers).unwrap();
             assert_eq!(answers, rows(2_001).into_iter().map(Ok).collect::<TransformAnswers>());
             assert_eq!(*echo.0.lock().unwrap(), calls);

@@ -319,7 +319,7 @@ impl Store for MemoryStore {
     ) -> Result<Vec<LinkId>, StoreError> {
         let state = self.state();
         let later = state.dirty.range((Bound::Excluded(after), Bound::Unbounded)).copied();
-        Ok(later.filter(|id| state.is_doomed(*id, entity)).take(limit).collect())
+        Ok(later.filter(|id| state.is_pending_deletion(*id, entity)).take(limit).collect())
     }
 
     async fn active_links(&self, entity: &str) -> Result<u64, StoreError> {

@@ -23,7 +23,7 @@ fn trace<'a>(plain: bool, cells: &'a [Cell; 3]) -> SentField<'a> {
 fn the_record_says_what_became_of_an_update() {
     let (old, new, other) = (text("old"), text("new"), text("other"));
     let cells = |now: &Cell| [old.clone(), new.clone(), now.clone()];
-    let single = |untouched, now: &Cell| fates(untouched, &[trace(true, &cells(now))]);
+    let single = |untouched, now: &Cell| field_outcomes(untouched, &[trace(true, &cells(now))]);
     assert_eq!(single(true, &old), [SentFieldOutcome::Pending]);
     assert_eq!(single(false, &new), [SentFieldOutcome::Held]);
     assert_eq!(single(false, &old), [SentFieldOutcome::Unsure], "undone, or never written");
@@ -36,7 +36,7 @@ fn one_value_that_arrived_proves_the_others_of_its_call() {
     let (old, new) = (text("old"), text("new"));
     let arrived = [old.clone(), new.clone(), new.clone()];
     let undone = [old.clone(), new.clone(), old.clone()];
-    let both = |plain| fates(false, &[trace(true, &arrived), trace(plain, &undone)]);
+    let both = |plain| field_outcomes(false, &[trace(true, &arrived), trace(plain, &undone)]);
     assert_eq!(both(true), [SentFieldOutcome::Held, SentFieldOutcome::Edited]);
     assert_eq!(
         both(false),
@@ -46,7 +46,7 @@ fn one_value_that_arrived_proves_the_others_of_its_call() {
     // A value that was there before proves nothing.
     let same = [new.clone(), new.clone(), new];
     assert_eq!(
-        fates(false, &[trace(true, &same), trace(true, &undone)])[1],
+        field_outcomes(false, &[trace(true, &same), trace(true, &undone)])[1],
         SentFieldOutcome::Unsure
     );
 }
@@ -168,7 +168,7 @@ fn weighed_in(entity: &EntitySpec, title: Cell, city: Cell) -> FieldState {
         attempts: 0,
     };
     let mut record = record([text("a@x"), title, city]);
-    weigh(entity, &entry, &per_field(sent), &mut record);
+    weigh_found_record(entity, &entry, &per_field(sent), &mut record);
     record.fields[FieldIndex(1)].clone()
 }
 

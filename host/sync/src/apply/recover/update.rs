@@ -1,5 +1,5 @@
 //! Probes updates, archives and merges without an answer: the record is read again
-//! ([`crate::apply::evidence::fates`]).
+//! ([`crate::apply::evidence::field_outcomes`]).
 
 use std::collections::BTreeMap;
 

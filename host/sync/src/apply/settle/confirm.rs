@@ -122,7 +122,7 @@ impl BatchSettler<'_> {
         let look = ReadingContext { now_ms: self.now_ms, lag_ms, by_id: true, read_back: true };
         unread::note(&mut reading, Some(record), &row);
         let cells = (&row, &reading.cells);
-        let weighed = order::weigh(self.entity, record, Some(&doubt), cells, look);
+        let weighed = order::compare_row(self.entity, record, Some(&doubt), cells, look);
         let mut left = left_of(Some(&doubt), &weighed, self.entity, &row, look);
         if !matches!(weighed, RowVerdict::Nothing { .. }) {
             left = unread::left((left, Some(&doubt)), &reading, Some(record), &row, self.now_ms);
@@ -139,7 +139,7 @@ impl BatchSettler<'_> {
         if moved(&before, record) {
             self.changes.dirty.extend(record.link);
         }
-        let RowVerdict::Fields(fates) = &weighed else { return false };
+        let RowVerdict::Fields(verdicts) = &weighed else { return false };
         let refused = source.missed(record, &weighed, Some(&doubt), &mut self.changes.journal);
         for (link, failure) in refused {
             if let (Some(link), Some(failure)) = (self.links.get_mut(&link), failure) {
@@ -147,6 +147,6 @@ impl BatchSettler<'_> {
                 self.changes.links.push(link.clone());
             }
         }
-        order::has(fates, FieldVerdict::Form)
+        order::contains(verdicts, FieldVerdict::Form)
     }
 }

@@ -40,7 +40,7 @@ impl Linker<'_> {
             let place = places.entry((id, record.key.system.clone()));
             let active = place.or_insert_with(|| record.key.clone()).clone();
             if active == record.key {
-                self.unanswered.weigh(&mut record, id);
+                self.unanswered.weigh_lookalike(&mut record, id);
             } else {
                 let known = || views.iter().find(|view| view.link.id == id);
                 let link = links.remove(&id).or_else(|| Some(Link::clone(&known()?.link)));

@@ -23,15 +23,15 @@ impl IngestSource<'_> {
         if *weighed == RowVerdict::There {
             return self.unarchived(record, doubt, journal).into_iter().collect();
         }
-        let RowVerdict::Fields(fates) = weighed else { return Vec::new() };
+        let RowVerdict::Fields(verdicts) = weighed else { return Vec::new() };
         let mut refused = Vec::new();
         // A value that is taken back after each write counts as not kept, too.
         let is_missed =
-            |fate: &FieldVerdict| matches!(fate, FieldVerdict::Missed | FieldVerdict::Unsure);
-        for (position, fate) in fates.iter().filter(|(_, fate)| is_missed(fate)) {
+            |verdict: &FieldVerdict| matches!(verdict, FieldVerdict::Missed | FieldVerdict::Unsure);
+        for (position, verdict) in verdicts.iter().filter(|(_, verdict)| is_missed(verdict)) {
             let (field, state) = (&self.entity[position], &mut record.fields[position]);
             let name = Some(field.name.clone());
-            if *fate == FieldVerdict::Missed {
+            if *verdict == FieldVerdict::Missed {
                 journal.push(self.line(record.key.clone(), record.link, name, Reason::NotKept));
             }
             let digest = doubt.and_then(|doubt| doubt.digests.get(&field.name));

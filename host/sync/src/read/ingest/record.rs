@@ -42,7 +42,7 @@ impl IngestSource<'_> {
             state.wake(&cell);
             let after = state.seen.is_some().then_some(last_ms).flatten();
             let span = Span { after, until: row.modified_ms };
-            order::apply(state, &field.kind, weighed.fate(position), cell, span);
+            order::apply(state, &field.kind, weighed.verdict(position), cell, span);
         }
         for field in unmapped {
             record.fields[*field].stand_still();

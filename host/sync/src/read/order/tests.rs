@@ -79,16 +79,16 @@ fn look(now_ms: i64, by_id: bool) -> ReadingContext {
 }
 
 fn title(doubt: &Doubt, read: &(Row, PerField<Cell>), look: ReadingContext) -> RowVerdict {
-    let weighed = weigh(&entity(), &record(), Some(doubt), (&read.0, &read.1), look);
+    let weighed = compare_row(&entity(), &record(), Some(doubt), (&read.0, &read.1), look);
     match &weighed {
-        RowVerdict::Fields(fates) => is(fates[FieldIndex(0)]),
+        RowVerdict::Fields(verdicts) => is(verdicts[FieldIndex(0)]),
         _ => weighed,
     }
 }
 
 /// The verdict of [`title`] where the title has this one.
-fn is(fate: FieldVerdict) -> RowVerdict {
-    RowVerdict::Fields(PerField::filled(&entity(), fate))
+fn is(verdict: FieldVerdict) -> RowVerdict {
+    RowVerdict::Fields(PerField::filled(&entity(), verdict))
 }
 
 /// RULES.md V1 (a): an older stamp or a version from before the write decides nothing.
@@ -167,9 +167,9 @@ fn a_later_version_with_the_value_from_before_is_unsure() {
 fn an_old_row_does_not_bring_a_removed_record_back() {
     let gone = RecordState { status: RecordStatus::Deleted, ..record() };
     let (old, cells) = row(Some("2"), Some(10_500), "new");
-    let scanned = weigh(&entity(), &gone, None, (&old, &cells), look(15_000, false));
+    let scanned = compare_row(&entity(), &gone, None, (&old, &cells), look(15_000, false));
     assert_eq!(scanned, RowVerdict::Nothing { ask: false });
     let (back, cells) = row(Some("3"), Some(20_500), "new");
-    let scanned = weigh(&entity(), &gone, None, (&back, &cells), look(25_000, false));
+    let scanned = compare_row(&entity(), &gone, None, (&back, &cells), look(25_000, false));
     assert_eq!(scanned, RowVerdict::Plain);
 }

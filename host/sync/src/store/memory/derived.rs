@@ -36,7 +36,7 @@ impl State {
         })
     }
 
-    pub(super) fn is_doomed(&self, id: LinkId, entity: &str) -> bool {
+    pub(super) fn is_pending_deletion(&self, id: LinkId, entity: &str) -> bool {
         let active = self
             .links
             .get(&id)
