@@ -390,7 +390,7 @@ fn opt_out_of_a_member_that_is_only_written_stands() {
     let prefer = FirstLink::Prefer("a".to_owned());
     let merged = merge(rules(&field, &prefer), &Truth::default(), &parts, None);
     assert_eq!(merged.parts[PartIndex(1)].due, None);
-    assert_eq!(merged.notes, [(1, Reason::OptOutStands("x".into()))]);
+    assert_eq!(merged.notes, [(PartIndex(1), Reason::OptOutStands("x".into()))]);
 }
 
 /// `RULES.md` P6: nobody knows what a member that is only written holds before it was read.
