@@ -180,7 +180,7 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| one(error, AdminError::hint))
         .or_else(|| one(error, RuntimeError::hint))
         .or_else(|| one(error, KitError::hint))
-        .or_else(|| one(error, PackageReadError::hint))
+        .or_else(|| one(error, |error: &PackageReadError| error.hint().map(str::to_owned)))
         .or_else(|| one(error, PluginError::hint))
         .or_else(|| one(error, StoreError::hint))
         .or_else(|| one(error, OpenError::hint))
