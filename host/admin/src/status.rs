@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use renkei_sync::model::state::{Stream, Sweep, SweepCounts, SweepStage};
-use renkei_sync::ports::Clock;
+use renkei_sync::ports::{CallRecords, Clock};
 use renkei_sync::store::port::{EntityCounts, ReviewFilter, ReviewQuery, Store, StoreCounts};
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ pub struct StatusSources<'a> {
     /// The data directory, in which a serving process listens.
     pub data: &'a Path,
     /// The record of calls, read where nobody serves.
-    pub quotas: &'a Path,
+    pub call_records: &'a Arc<dyn CallRecords>,
     /// The clock of the program.
     pub clock: Arc<dyn Clock>,
     /// The systems, each with its plugin.
@@ -199,8 +199,8 @@ async fn find_served_plugins(data: &Path) -> Option<Vec<PluginReport>> {
 
 /// The systems that asked for a pause that is not over, from the record of calls.
 async fn read_paused_systems(sources: &StatusSources<'_>) -> Vec<PausedSystem> {
-    let StatusSources { quotas, clock, systems, .. } = sources;
-    let paused = renkei_runtime::paused_systems(quotas, Arc::clone(clock), systems).await;
+    let StatusSources { call_records, clock, systems, .. } = sources;
+    let paused = renkei_runtime::paused_systems(call_records, Arc::clone(clock), systems).await;
     paused.unwrap_or_else(|error| {
         tracing::warn!(%error, "the systems that asked for a pause are not known");
         Vec::new()

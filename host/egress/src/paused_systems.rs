@@ -5,10 +5,9 @@
 //! see and lift it.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
-use renkei_sync::ports::Clock;
+use renkei_sync::ports::{CallRecords, Clock};
 use serde::{Deserialize, Serialize};
 
 use crate::quota::QuotaGate;
@@ -30,16 +29,16 @@ pub struct UnopenedSystem {
 }
 
 impl UnopenedSystem {
-    /// Opens the records in `folder` of those of `systems`, each with its plugin, that were ever
+    /// Opens the records of those of `systems`, each with its plugin, that were ever
     /// called.
     pub fn open_recorded(
-        folder: &Path,
+        records: &Arc<dyn CallRecords>,
         clock: &Arc<dyn Clock>,
         systems: &[(String, String)],
     ) -> io::Result<Vec<Self>> {
         let mut recorded = Vec::new();
         for (system, plugin) in systems {
-            let gate = QuotaGate::open_recorded(Arc::clone(clock), folder, system)?;
+            let gate = QuotaGate::open_recorded(Arc::clone(clock), records, system)?;
             let (system, plugin) = (system.clone(), plugin.clone());
             recorded.extend(gate.map(|gate| Self { system, plugin, gate }));
         }
@@ -65,15 +64,15 @@ impl UnopenedSystem {
     }
 }
 
-/// The pauses that are not over of these systems, each with its plugin, as the record of calls in
-/// `quotas` has them. For a program that starts no runtime.
+/// The pauses that are not over of these systems, each with its plugin, as the record of calls has
+/// them. For a program that starts no runtime.
 pub async fn paused_systems(
-    quotas: &Path,
+    records: &Arc<dyn CallRecords>,
     clock: Arc<dyn Clock>,
     systems: &[(String, String)],
 ) -> io::Result<Vec<PausedSystem>> {
     let mut paused = Vec::new();
-    for system in UnopenedSystem::open_recorded(quotas, &clock, systems)? {
+    for system in UnopenedSystem::open_recorded(records, &clock, systems)? {
         paused.extend(system.pause().await);
     }
     Ok(paused)

@@ -2,20 +2,19 @@
 //! (`SECURITY.md` E10).
 //!
 //! [`QuotaGate`] waits; `windows`, which is pure, decides when a call may go; `storage` keeps the
-//! windows in memory or, for all processes of a data directory, in a file of `slots`. Where a file
-//! is involved the work is done on a blocking thread: it takes some tens of µs, but now and then it
-//! waits for a disk or for another process. What cannot be written down is not sent.
+//! windows in memory or, for all processes of a data directory, in a record behind the port
+//! [`CallRecords`]. Work on a record is done on a blocking thread: it takes some tens of µs, but
+//! now and then it waits for a disk or for another process. What cannot be written down is not
+//! sent.
 
-mod slots;
 mod storage;
 mod windows;
 
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use renkei_sync::ports::Clock;
+use renkei_sync::ports::{CallRecords, Clock};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -50,19 +49,23 @@ impl QuotaGate {
         Self::with_storage(QuotaStorage::alone(), clock)
     }
 
-    /// Windows that everybody shares who names the same folder and account.
-    pub fn shared(clock: Arc<dyn Clock>, folder: &Path, account: &str) -> io::Result<Arc<Self>> {
-        Ok(Self::with_storage(QuotaStorage::shared(folder, account, clock.as_ref())?, clock))
+    /// Windows that everybody shares who uses the same records and account.
+    pub fn shared(
+        clock: Arc<dyn Clock>,
+        records: Arc<dyn CallRecords>,
+        account: &str,
+    ) -> io::Result<Arc<Self>> {
+        Ok(Self::with_storage(QuotaStorage::shared(records, account, clock.as_ref())?, clock))
     }
 
-    /// The windows of an account that were kept there before; nothing is made where there are none.
+    /// The windows of an account that were recorded before; nothing is made where there are none.
     pub fn open_recorded(
         clock: Arc<dyn Clock>,
-        folder: &Path,
+        records: &Arc<dyn CallRecords>,
         account: &str,
     ) -> io::Result<Option<Arc<Self>>> {
-        let is_kept = storage::is_kept(folder, account);
-        is_kept.then(|| Self::shared(clock, folder, account)).transpose()
+        let is_recorded = records.has_calls(account)?;
+        is_recorded.then(|| Self::shared(clock, Arc::clone(records), account)).transpose()
     }
 
     fn with_storage(storage: QuotaStorage, clock: Arc<dyn Clock>) -> Arc<Self> {

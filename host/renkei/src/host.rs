@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex};
 
 use renkei_admin::text;
 use renkei_runtime::{Compiler, NoTokens, PluginFile, Runtime, RuntimeOptions};
-use renkei_store::SqliteStore;
+use renkei_store::{CounterDatabase, SqliteStore};
 use renkei_sync::model::plugin::{Account, PluginError, Schema};
 use renkei_sync::model::spec::days::time_zone;
 use renkei_sync::model::spec::{MemberSpec, Spec};
-use renkei_sync::ports::Systems as _;
+use renkei_sync::ports::{CallRecords, Clock, Systems as _};
 use renkei_sync::read::accounts::VerifiedAccounts;
 use renkei_sync::store::codec::Layouts;
 
@@ -72,7 +72,7 @@ impl Host {
         options.home.clone_from(&config.data);
         options.read_only = access != DatabaseAccess::ReadWrite;
         // Not a copy, whatever the access: the systems count the calls of all commands together.
-        options.quotas = Some(quotas(&config));
+        options.call_records = Some(call_records(&config, &clock));
         let runtime = Runtime::start(options).await?;
         let spec = match spec(&config, &runtime) {
             Ok(spec) => spec,
@@ -240,10 +240,11 @@ pub(crate) async fn plugins(
     let clock = Arc::new(SystemClock::program());
     let cache = cache(&config);
     let (home, plugins) = (config.data.clone(), config.plugins.clone());
+    let calls = call_records(&config, &clock);
     let mut options = RuntimeOptions::new(plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
     contain(&mut options, &config)?;
     options.home = home;
-    options.quotas = Some(quotas(&config));
+    options.call_records = Some(calls);
     options.unopened_systems = config.plugins_of_systems();
     options.read_only = access != DatabaseAccess::ReadWrite;
     options.watch = false;
@@ -265,9 +266,10 @@ fn contain(options: &mut RuntimeOptions, config: &Config) -> Result<(), CommandE
     Ok(())
 }
 
-/// The record of calls.
-pub(crate) fn quotas(config: &Config) -> PathBuf {
-    config.data.join("quotas")
+/// The record of calls in the data directory.
+pub(crate) fn call_records(config: &Config, clock: &Arc<SystemClock>) -> Arc<dyn CallRecords> {
+    let clock: Arc<dyn Clock> = clock.clone();
+    Arc::new(CounterDatabase::in_folder(&config.data, clock))
 }
 
 fn cache(config: &Config) -> PathBuf {

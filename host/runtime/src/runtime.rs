@@ -16,7 +16,7 @@ use renkei_egress::{
 };
 use renkei_sync::model::plugin::{Generation, PluginError};
 use renkei_sync::model::record::{Batch, Problem, Remedy};
-use renkei_sync::ports::{Clock, Connector, Systems, TransformCall, Transforms};
+use renkei_sync::ports::{CallRecords, Clock, Connector, Systems, TransformCall, Transforms};
 
 use crate::lifecycle::admin::{AdminError, PluginAnswer, PluginRequest};
 use crate::lifecycle::blame::{self, Blame};
@@ -69,12 +69,11 @@ pub struct RuntimeOptions {
     pub clock: Arc<dyn Clock>,
     /// The store of rotated refresh tokens.
     pub tokens: Arc<dyn TokenStore>,
-    /// The folder in which the processes that serve these systems share the record of their calls,
-    /// so that they keep the quotas together; made if it is not there. Without, this runtime keeps
-    /// them alone.
-    pub quotas: Option<PathBuf>,
+    /// The record of calls that the processes which serve these systems share, so that they keep
+    /// the quotas together. Without, this runtime keeps them alone.
+    pub call_records: Option<Arc<dyn CallRecords>>,
     /// Systems that this runtime opens no way to, each with its plugin: the pauses that they asked
-    /// for are known from `quotas`, and an admin can lift them.
+    /// for are known from `call_records`, and an admin can lift them.
     pub unopened_systems: Vec<(String, String)>,
     /// Seed of the jitter in back-offs.
     pub seed: u64,
@@ -129,7 +128,7 @@ impl RuntimeOptions {
             systems,
             clock,
             tokens,
-            quotas: None,
+            call_records: None,
             unopened_systems: Vec::new(),
             seed: 0,
             connector_limits: GuestLimits::connector(),
@@ -380,8 +379,8 @@ fn open_systems(
         let clock = || Arc::clone(&options.clock);
         let gate = match gates.iter().find(|(other, _)| other.same_account(system)) {
             Some((_, gate)) => Arc::clone(gate),
-            None => match &options.quotas {
-                Some(folder) => QuotaGate::shared(clock(), folder, &system.name),
+            None => match &options.call_records {
+                Some(records) => QuotaGate::shared(clock(), Arc::clone(records), &system.name),
                 None => Ok(QuotaGate::alone(clock())),
             }
             .map_err(RuntimeError::Quotas)?,
@@ -396,8 +395,8 @@ fn open_systems(
 }
 
 fn open_unopened(options: &RuntimeOptions) -> Result<Vec<UnopenedSystem>, RuntimeError> {
-    let Some(folder) = &options.quotas else { return Ok(Vec::new()) };
-    UnopenedSystem::open_recorded(folder, &options.clock, &options.unopened_systems)
+    let Some(records) = &options.call_records else { return Ok(Vec::new()) };
+    UnopenedSystem::open_recorded(records, &options.clock, &options.unopened_systems)
         .map_err(RuntimeError::Quotas)
 }
 

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use renkei_fixtures::{Fixture, plugin};
+use renkei_store::CounterDatabase;
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Batch, PageRequest, Row, Scan};
 use renkei_sync::model::value::Value;
@@ -86,6 +87,12 @@ impl House {
     fn replace_file(&self, name: &str, bytes: &[u8]) {
         replace_file(&self.plugins(), name, bytes);
     }
+}
+
+/// Shares the record of calls with every other runtime over `folder`.
+fn share_calls(options: &mut RuntimeOptions, folder: &Path) {
+    let clock = Arc::clone(&options.clock);
+    options.call_records = Some(Arc::new(CounterDatabase::in_folder(folder, clock)));
 }
 
 fn replace_file(folder: &Path, name: &str, bytes: &[u8]) {

@@ -16,7 +16,7 @@ use rusqlite::{Connection, params};
 use crate::error::OpenError;
 use crate::identity;
 use crate::lock::Lock;
-use crate::migrate::{self, Layout};
+use crate::migrate::{Layout, STORE};
 use crate::open::{
     BESIDE, DRAFT, FILE, configure, connect_to_read, connect_to_write, is_there, open_error,
     quick_check, refusal, remove_draft, require_file,
@@ -114,12 +114,12 @@ impl SqliteStore {
         let path = dir.join(FILE);
         let sqlite = |error| open_error(&path, error);
         let mut connection = connect_to_write(&path)?;
-        match migrate::layout(&connection).map_err(sqlite)? {
+        match STORE.layout(&connection).map_err(sqlite)? {
             Layout::Older | Layout::Current => {}
             other => return Err(refusal(&path, &other)),
         }
         configure(&connection).map_err(sqlite)?;
-        migrate::migrate(&mut connection).map_err(sqlite)?;
+        STORE.migrate(&mut connection).map_err(sqlite)?;
         let transaction = connection.transaction().map_err(sqlite)?;
         let before = identity::account(&transaction, system).map_err(sqlite)?;
         forget_system(&transaction, system).map_err(sqlite)?;
@@ -140,7 +140,7 @@ fn part_of(to: &Path) -> PathBuf {
 fn open_copy(path: &Path) -> Result<Connection, OpenError> {
     let sqlite = |error| open_error(path, error);
     let connection = connect_to_read(path).map_err(sqlite)?;
-    match migrate::layout(&connection).map_err(sqlite)? {
+    match STORE.layout(&connection).map_err(sqlite)? {
         Layout::Older | Layout::Current => Ok(connection),
         other => Err(refusal(path, &other)),
     }
@@ -173,7 +173,7 @@ fn mark_restored(draft: &Path, now_ms: i64) -> Result<(), OpenError> {
     let sqlite = |error| open_error(draft, error);
     let mut connection = connect_to_write(draft)?;
     configure(&connection).map_err(sqlite)?;
-    migrate::migrate(&mut connection).map_err(sqlite)?;
+    STORE.migrate(&mut connection).map_err(sqlite)?;
     let transaction = connection.transaction().map_err(sqlite)?;
     // A backup of a restored database is marked anew.
     identity::put_restored(&transaction, Restored::ReadAgain).map_err(sqlite)?;

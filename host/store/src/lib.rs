@@ -8,13 +8,16 @@
 //! Reading order: `open` (lock, checks, migrations), `store` (the port), `writer` and `readers`
 //! (the threads), then one file per family of tables with its SQL. The code below the threads
 //! speaks `rusqlite::Error`; `error` turns it into the port's errors at the edge, with the file and
-//! the next step. The folder's README follows one commit.
+//! the next step. The folder's README follows one commit. `counters` is a file of its own.
 
 mod open;
 pub use error::OpenError;
 
 mod backup;
 pub use backup::Contents;
+
+mod counters;
+pub use counters::CounterDatabase;
 
 mod lock;
 

@@ -7,20 +7,28 @@ use rusqlite::Connection;
 
 use crate::column;
 
-/// The steps in order. A released step is never edited; each change is a new file.
-const STEPS: [&str; 8] = [
-    include_str!("../migrations/001_start.sql"),
-    include_str!("../migrations/002_sweep.sql"),
-    include_str!("../migrations/003_doubt.sql"),
-    include_str!("../migrations/004_guard.sql"),
-    include_str!("../migrations/005_begun.sql"),
-    include_str!("../migrations/006_short.sql"),
-    include_str!("../migrations/007_meanings.sql"),
-    include_str!("../migrations/008_bare.sql"),
-];
+/// The layout of one kind of file: its owner's mark and the steps to it.
+pub(crate) struct LayoutSteps {
+    /// The `application_id` of such a file.
+    pub(crate) application_id: i32,
+    /// The steps in order. A released step is never edited; each change is a new file.
+    pub(crate) steps: &'static [&'static str],
+}
 
-/// The `application_id` of a store (`RNKI`).
-const APPLICATION_ID: i32 = 0x524e_4b49;
+/// The layout of the store (`RNKI`).
+pub(crate) const STORE: LayoutSteps = LayoutSteps {
+    application_id: 0x524e_4b49,
+    steps: &[
+        include_str!("../migrations/001_start.sql"),
+        include_str!("../migrations/002_sweep.sql"),
+        include_str!("../migrations/003_doubt.sql"),
+        include_str!("../migrations/004_guard.sql"),
+        include_str!("../migrations/005_begun.sql"),
+        include_str!("../migrations/006_short.sql"),
+        include_str!("../migrations/007_meanings.sql"),
+        include_str!("../migrations/008_bare.sql"),
+    ],
+};
 
 /// The layout of a file relative to this program's.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,34 +43,31 @@ pub(crate) enum Layout {
     Newer(usize),
 }
 
-/// The layout of a file; reads only.
-pub(crate) fn layout(connection: &Connection) -> rusqlite::Result<Layout> {
-    let steps = steps_taken(connection)?;
-    let ours: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    Ok(match steps {
-        _ if ours != APPLICATION_ID => Layout::Foreign,
-        taken if taken > STEPS.len() => Layout::Newer(taken),
-        taken if taken < STEPS.len() => Layout::Older,
-        _ => Layout::Current,
-    })
-}
-
-/// Takes the missing steps, each in a transaction of its own.
-pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let taken = steps_taken(connection)?;
-    for (number, step) in STEPS.iter().enumerate().skip(taken) {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(step)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", column::length(number + 1))?;
-        transaction.commit()?;
+impl LayoutSteps {
+    /// The layout of a file; reads only.
+    pub(crate) fn layout(&self, connection: &Connection) -> rusqlite::Result<Layout> {
+        let steps = steps_taken(connection)?;
+        let owner: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        Ok(match steps {
+            _ if owner != self.application_id => Layout::Foreign,
+            taken if taken > self.steps.len() => Layout::Newer(taken),
+            taken if taken < self.steps.len() => Layout::Older,
+            _ => Layout::Current,
+        })
     }
-    Ok(())
-}
 
-/// The number of steps that this program knows.
-pub(crate) fn steps() -> usize {
-    STEPS.len()
+    /// Takes the missing steps, each in a transaction of its own.
+    pub(crate) fn migrate(&self, connection: &mut Connection) -> rusqlite::Result<()> {
+        let taken = steps_taken(connection)?;
+        for (number, step) in self.steps.iter().enumerate().skip(taken) {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "application_id", self.application_id)?;
+            transaction.pragma_update(None, "user_version", column::length(number + 1))?;
+            transaction.commit()?;
+        }
+        Ok(())
+    }
 }
 
 fn steps_taken(connection: &Connection) -> rusqlite::Result<usize> {

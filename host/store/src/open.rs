@@ -19,7 +19,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::OpenError;
 use crate::error::{self, Kind};
 use crate::lock::Lock;
-use crate::migrate::{self, Layout};
+use crate::migrate::{Layout, STORE};
 use crate::readers::Readers;
 use crate::store::SqliteStore;
 use crate::writer::Writer;
@@ -39,7 +39,7 @@ const PAGE_BYTES: u32 = 8192;
 const READERS: usize = 2;
 /// The time that a statement waits for another process, such as `renkei status`, to release the
 /// file.
-const BUSY: Duration = Duration::from_secs(5);
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
 /// Prepared statements that a connection keeps: more than this crate has.
 const STATEMENTS: usize = 64;
 
@@ -69,13 +69,13 @@ impl SqliteStore {
             create(dir)?;
         }
         let mut connection = connect_to_write(&path)?;
-        match migrate::layout(&connection).map_err(sqlite)? {
+        match STORE.layout(&connection).map_err(sqlite)? {
             Layout::Older | Layout::Current => {}
             other => return Err(refusal(&path, &other)),
         }
         check(&connection, dir, &path)?;
         configure(&connection).map_err(sqlite)?;
-        migrate::migrate(&mut connection).map_err(sqlite)?;
+        STORE.migrate(&mut connection).map_err(sqlite)?;
         prepare(&connection).map_err(sqlite)?;
         let mut store = Self::reading(&path, Arc::new(layouts))?;
         store.writer = Some(Writer::start(connection, &path, Arc::clone(&store.layouts))?);
@@ -102,7 +102,7 @@ impl SqliteStore {
             return Err(OpenError::Missing { dir: dir.to_owned() });
         }
         let connection = connect_to_read(&path).map_err(|error| open_error(&path, error))?;
-        match migrate::layout(&connection).map_err(|error| open_error(&path, error))? {
+        match STORE.layout(&connection).map_err(|error| open_error(&path, error))? {
             Layout::Current => Self::reading(&path, Arc::new(layouts)),
             other => Err(refusal(&path, &other)),
         }
@@ -128,7 +128,7 @@ impl SqliteStore {
             let sqlite = |error| open_error(&path, error);
             let connection = connect_to_read(&path).map_err(sqlite)?;
             if let other @ (Layout::Newer(_) | Layout::Foreign) =
-                migrate::layout(&connection).map_err(sqlite)?
+                STORE.layout(&connection).map_err(sqlite)?
             {
                 return Err(refusal(&path, &other));
             }
@@ -209,7 +209,7 @@ fn create(dir: &Path) -> Result<(), OpenError> {
     let sqlite = |error| open_error(&draft, error);
     let mut connection = connect_to_write(&draft)?;
     configure(&connection).map_err(sqlite)?;
-    migrate::migrate(&mut connection).map_err(sqlite)?;
+    STORE.migrate(&mut connection).map_err(sqlite)?;
     // The last to close folds the log in and removes it.
     connection.close().map_err(|(_, error)| sqlite(error))?;
     renkei_files::publish(&draft, &dir.join(FILE)).map_err(io)
@@ -291,7 +291,7 @@ pub(crate) fn quick_check(connection: &Connection, path: &Path) -> Result<(), Op
 pub(crate) fn refusal(path: &Path, layout: &Layout) -> OpenError {
     let path = path.to_owned();
     match layout {
-        Layout::Newer(found) => OpenError::Newer { path, found: *found, known: migrate::steps() },
+        Layout::Newer(found) => OpenError::Newer { path, found: *found, known: STORE.steps.len() },
         Layout::Foreign => OpenError::Foreign { path },
         Layout::Older | Layout::Current => OpenError::Older { path },
     }

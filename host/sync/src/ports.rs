@@ -1,5 +1,8 @@
-//! The traits through which the engine reaches systems, transforms and the time. The runtime and
-//! the tests implement them.
+//! The traits through which the engine reaches systems, transforms and the time, and the way out
+//! its record of calls. The runtime, the store and the tests implement them.
+
+use std::io;
+use std::path::Path;
 
 use async_trait::async_trait;
 
@@ -92,4 +95,66 @@ pub trait Clock: Send + Sync {
     fn now_ms(&self) -> i64;
     /// Returns after `ms` milliseconds of this clock.
     async fn sleep_ms(&self, ms: u64);
+}
+
+/// The records of calls of accounts: one text per account, which all processes of a data directory
+/// change in turn. The way out (`host/egress`) says what a text means, the store keeps it. Every
+/// function may block.
+pub trait CallRecords: Send + Sync {
+    /// True where calls of the account were recorded before. Makes nothing.
+    ///
+    /// # Errors
+    /// The record cannot be read.
+    fn has_calls(&self, account: &str) -> io::Result<bool>;
+
+    /// Shows the account's record to `change`, at most once, while no other process changes it, and
+    /// keeps the text that `change` returns. `known` is the version whose text the caller still
+    /// has. Returns the version that is kept now.
+    ///
+    /// # Errors
+    /// The text cannot be read or kept; the caller then knows no version.
+    fn update(
+        &self,
+        account: &str,
+        known: Option<i64>,
+        change: &mut RecordChange<'_>,
+    ) -> io::Result<Option<i64>>;
+}
+
+/// A change of a record; nothing is kept where it returns nothing.
+pub type RecordChange<'c> = dyn FnMut(CallRecord<'_>) -> Option<RecordText> + 'c;
+
+/// The record of calls of one account, as a change sees it.
+#[derive(Clone, Copy)]
+pub struct CallRecord<'r> {
+    /// The text.
+    pub content: RecordContent<'r>,
+    /// The number of this process, which no other living one has; never 0.
+    pub process: u64,
+    /// True where the process of a number lives.
+    pub is_alive: &'r dyn Fn(u64) -> bool,
+    /// The file that holds it, for messages.
+    pub file: &'r Path,
+}
+
+/// The text of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordContent<'r> {
+    /// No call of the account was recorded.
+    Nothing,
+    /// The version that the caller knows.
+    Known,
+    /// Another version.
+    Text(&'r str),
+    /// Damaged: the calls before this time, ms since 1970, are not known.
+    Lost(i64),
+}
+
+/// The text that a change leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordText {
+    /// The text.
+    pub text: String,
+    /// True where it must outlast a power cut.
+    pub is_durable: bool,
 }

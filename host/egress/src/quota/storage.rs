@@ -1,25 +1,18 @@
-//! Keeps the windows of an account: in this process alone, or in a file that all processes of one
-//! data directory change in turn.
+//! Keeps the windows of an account: in this process alone, or in a record that all processes of one
+//! data directory change in turn ([`CallRecords`]).
 //!
-//! Each process holds a lock on a file of its own (its mark) for as long as it lives; the system
-//! drops it with the process, whatever ended that. So calls that a dead process had in flight are
-//! found out at once, and no lease has to be renewed. Marks are made and looked for only under the
-//! lock on the windows.
+//! The record is the windows' JSON text. A damaged one counts as full windows: a full window costs
+//! time, an empty one breaks the promise.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use renkei_sync::ports::Clock;
-use sha2::{Digest as _, Sha256};
+use renkei_sync::ports::{CallRecord, CallRecords, Clock, RecordContent, RecordText};
 
-use super::slots::{SlotContent, SlotFile};
 use super::windows::{QuotaWindows, WindowContext};
 
 /// The change that a look at the windows made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum WindowChange {
     Nothing,
     /// Others must see it.
@@ -28,10 +21,10 @@ pub(super) enum WindowChange {
     Lasting,
 }
 
-/// The windows of one account, in memory or in a file.
+/// The windows of one account, in memory or in a record.
 pub(super) enum QuotaStorage {
     Alone(Mutex<QuotaWindows>),
-    Shared(Mutex<SharedWindows>),
+    Shared(SharedWindows),
 }
 
 impl QuotaStorage {
@@ -39,9 +32,19 @@ impl QuotaStorage {
         Self::Alone(Mutex::default())
     }
 
-    /// Opens or makes the file of `account` in `folder`.
-    pub(super) fn shared(folder: &Path, account: &str, clock: &dyn Clock) -> io::Result<Self> {
-        Ok(Self::Shared(Mutex::new(SharedWindows::open(folder, account, clock)?)))
+    /// Opens the record of `account`, and ends the calls that dead processes left in flight.
+    pub(super) fn shared(
+        records: Arc<dyn CallRecords>,
+        account: &str,
+        clock: &dyn Clock,
+    ) -> io::Result<Self> {
+        let known = Mutex::default();
+        let shared = SharedWindows { records, account: account.to_owned(), known };
+        shared.update(clock, |windows, context| {
+            let ended = windows.end_dead(context);
+            ((), if ended { WindowChange::Some } else { WindowChange::Nothing })
+        })?;
+        Ok(Self::Shared(shared))
     }
 
     /// Looks at the windows and changes them while nobody else does. Blocks where they are shared.
@@ -58,203 +61,95 @@ impl QuotaStorage {
                 windows.observe(context.now_ms);
                 Ok(work(&mut windows, context).0)
             }
-            Self::Shared(shared) => {
-                shared.lock().unwrap_or_else(PoisonError::into_inner).update(clock, work)
-            }
+            Self::Shared(shared) => shared.update(clock, work),
         }
     }
 }
 
-/// One process's hold on the file.
+/// The windows in the record of an account, as this process knows them.
 pub(super) struct SharedWindows {
-    slots: SlotFile,
+    records: Arc<dyn CallRecords>,
+    account: String,
+    known: Mutex<KnownWindows>,
+}
+
+/// The windows with the version of the record that they were read from or written as.
+#[derive(Default)]
+struct KnownWindows {
+    version: Option<i64>,
     windows: QuotaWindows,
-    marks: ProcessMarks,
 }
 
 impl SharedWindows {
-    fn open(folder: &Path, account: &str, clock: &dyn Clock) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let name = file_name(account);
-        let slots = SlotFile::open(&folder.join(&name))?;
-        let marks = ProcessMarks { folder: folder.to_owned(), name, own: None };
-        let mut shared = Self { slots, windows: QuotaWindows::default(), marks };
-        shared.locked(|shared| {
-            let now_ms = clock.now_ms();
-            let known = shared.read(now_ms)?;
-            shared.windows.observe(now_ms);
-            let marks = &shared.marks;
-            let alive = |process| marks.alive(process);
-            shared.windows.end_dead(WindowContext {
-                now_ms,
-                process: marks.process(),
-                alive: &alive,
-            });
-            marks.sweep()?;
-            shared.marks.enter(&mut shared.windows)?;
-            shared.write(known == WindowChange::Lasting)?;
-            // A new file must not be gone, with its calls, after a power cut.
-            renkei_files::sync_folder(folder)
-        })?;
-        Ok(shared)
-    }
-
     fn update<T>(
-        &mut self,
+        &self,
         clock: &dyn Clock,
         work: impl FnOnce(&mut QuotaWindows, WindowContext<'_>) -> (T, WindowChange),
     ) -> io::Result<T> {
-        self.locked(|shared| {
-            // Only now: whoever held the lock may have taken his time.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let KnownWindows { version, windows } = &mut *known;
+        // After a failure the windows are read again.
+        let before = version.take();
+        let (mut work, mut outcome) = (Some(work), None);
+        let kept = self.records.update(&self.account, before, &mut |record| {
+            let work = work.take()?;
+            // Only now: whoever had the record may have taken his time.
             let now_ms = clock.now_ms();
-            let known = shared.read(now_ms)?;
-            let (windows, marks) = (&mut shared.windows, &shared.marks);
+            let missing = windows.read(&record, now_ms);
             windows.observe(now_ms);
-            let alive = |process| marks.alive(process);
-            let context = WindowContext { now_ms, process: marks.process(), alive: &alive };
-            let (answer, change) = work(windows, context);
-            if change != WindowChange::Nothing || known != WindowChange::Nothing {
-                shared.write(change == WindowChange::Lasting || known == WindowChange::Lasting)?;
-            }
-            Ok(answer)
-        })
-    }
-
-    fn locked<T>(&mut self, work: impl FnOnce(&mut Self) -> io::Result<T>) -> io::Result<T> {
-        self.slots.lock()?;
-        let outcome = work(self);
-        self.slots.unlock()?;
-        outcome
-    }
-
-    /// Brings the windows up to date; tells whether they must be written because they were missing.
-    fn read(&mut self, now_ms: i64) -> io::Result<WindowChange> {
-        let parsed = match self.slots.read()? {
-            SlotContent::Known => return Ok(WindowChange::Nothing),
-            SlotContent::Newer(bytes) => serde_json::from_slice(&bytes).ok().map(|w| (w, false)),
-            SlotContent::Older(bytes) => serde_json::from_slice(&bytes).ok().map(|w| (w, true)),
-            SlotContent::Nothing => {
-                self.windows = QuotaWindows::default();
-                return Ok(WindowChange::Lasting);
-            }
-            SlotContent::Damaged => None,
-        };
-        let file = self.marks.folder.join(&self.marks.name);
-        let file = file.display();
-        match parsed {
-            Some((windows, false)) => {
-                self.windows = windows;
-                return Ok(WindowChange::Nothing);
-            }
-            Some((windows, true)) => {
-                tracing::warn!(%file, "the newest record of calls is damaged; an older one is used");
-                self.windows = windows;
-                self.windows.observe(now_ms);
-                self.windows.fill(now_ms, false);
-            }
-            None => {
-                tracing::error!(
-                    %file,
-                    "the record of calls is damaged: every quota counts as used up until its window \
-                     is over; if it is known not to be, stop Renkei and delete the file"
-                );
-                self.windows = QuotaWindows::default();
-                self.windows.observe(now_ms);
-                self.windows.fill(now_ms, true);
-            }
-        }
-        Ok(WindowChange::Lasting)
-    }
-
-    fn write(&mut self, lasting: bool) -> io::Result<()> {
-        if lasting {
-            self.windows.saved();
-        }
-        self.slots.write(&serde_json::to_vec(&self.windows)?, lasting)
+            let CallRecord { process, is_alive, .. } = record;
+            let (answer, change) =
+                work(windows, WindowContext { now_ms, process, alive: is_alive });
+            let written = windows.write(change.max(missing));
+            let (written, failed) = written.map_or_else(|error| (None, Some(error)), |w| (w, None));
+            outcome = Some(failed.map_or(Ok(answer), |error| Err(io::Error::from(error))));
+            written
+        })?;
+        let missed = || Err(io::Error::other("the record of calls was not shown"));
+        let answer = outcome.unwrap_or_else(missed)?;
+        *version = kept;
+        Ok(answer)
     }
 }
 
-/// The files that say which processes live.
-struct ProcessMarks {
-    folder: PathBuf,
-    name: String,
-    /// This process's number and its locked mark.
-    own: Option<(u64, File)>,
-}
-
-impl ProcessMarks {
-    fn process(&self) -> u64 {
-        self.own.as_ref().map_or(0, |(process, _)| *process)
-    }
-
-    /// Takes a number that no living process has.
-    fn enter(&mut self, windows: &mut QuotaWindows) -> io::Result<()> {
-        loop {
-            let process = windows.new_process();
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(false).mode(0o600);
-            let mark = renkei_files::open(&options, &self.place(process))?;
-            match mark.try_lock() {
-                Ok(()) => {
-                    self.own = Some((process, mark));
-                    return Ok(());
+impl QuotaWindows {
+    /// Brings the windows up to date with the record; returns the change that they need because
+    /// the record has nothing of them.
+    fn read(&mut self, record: &CallRecord<'_>, now_ms: i64) -> WindowChange {
+        let lost_ms = match record.content {
+            RecordContent::Known => return WindowChange::Nothing,
+            RecordContent::Nothing => {
+                *self = Self::default();
+                return WindowChange::Lasting;
+            }
+            RecordContent::Text(text) => match serde_json::from_str(text) {
+                Ok(windows) => {
+                    *self = windows;
+                    return WindowChange::Nothing;
                 }
-                // Somebody deleted the windows while another process ran.
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
+                Err(_) => now_ms,
+            },
+            RecordContent::Lost(at_ms) => at_ms.min(now_ms),
+        };
+        tracing::error!(
+            file = %record.file.display(),
+            "the record of calls is damaged: every quota counts as used up until its window is \
+             over; if it is known not to be, stop Renkei and delete the file"
+        );
+        *self = Self::default();
+        self.fill(lost_ms);
+        WindowChange::Lasting
+    }
+
+    /// The text to keep, if anything changed.
+    fn write(&mut self, change: WindowChange) -> serde_json::Result<Option<RecordText>> {
+        if change == WindowChange::Nothing {
+            return Ok(None);
         }
-    }
-
-    fn alive(&self, process: u64) -> bool {
-        lives(&self.place(process))
-    }
-
-    /// Removes the marks of dead processes.
-    fn sweep(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-            let rest = name.strip_prefix(&self.name);
-            let is_mark = rest.is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".mark"));
-            if is_mark && !lives(&path) {
-                fs::remove_file(&path).ok();
-            }
+        let is_durable = change == WindowChange::Lasting;
+        if is_durable {
+            self.saved();
         }
-        Ok(())
+        Ok(Some(RecordText { text: serde_json::to_string(self)?, is_durable }))
     }
-
-    fn place(&self, process: u64) -> PathBuf {
-        self.folder.join(format!("{}.{process}.mark", self.name))
-    }
-}
-
-impl Drop for ProcessMarks {
-    fn drop(&mut self) {
-        if self.own.is_some() {
-            fs::remove_file(self.place(self.process())).ok();
-        }
-    }
-}
-
-/// True where somebody holds the lock on a mark. Where that cannot be known, somebody may.
-fn lives(mark: &Path) -> bool {
-    match renkei_files::open(OpenOptions::new().read(true), mark) {
-        Ok(mark) => mark.try_lock_shared().is_err(),
-        Err(error) => error.kind() != io::ErrorKind::NotFound,
-    }
-}
-
-/// True where windows of this account were kept before.
-pub(super) fn is_kept(folder: &Path, account: &str) -> bool {
-    folder.join(file_name(account)).exists()
-}
-
-/// An account's name, or what stands for one that is no plain file name.
-fn file_name(account: &str) -> String {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    if !account.is_empty() && account.len() <= 100 && account.chars().all(plain) {
-        return account.to_owned();
-    }
-    hex::encode(Sha256::digest(account))
 }

@@ -1,14 +1,16 @@
-//! Several gates over one file, as several processes have them, in virtual time.
+//! Several gates over one data directory, as several processes have them, in virtual time.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use futures::future::join_all;
 use renkei_package::Quota;
+use renkei_store::CounterDatabase;
 use tempfile::TempDir;
 
 use super::*;
+use renkei_sync::ports::{CallRecord, RecordChange, RecordText};
 use renkei_test_support::HandClock;
+use std::sync::atomic::AtomicBool;
 
 const WAIT_MS: u64 = 60_000;
 
@@ -17,8 +19,13 @@ fn claim(calls: u32, per_ms: u64) -> Arc<QuotaClaim> {
     Arc::new(QuotaClaim::new(&["search".to_owned()], &[quota], 4))
 }
 
+/// The record of calls as a process of its own has it.
+fn records(folder: &TempDir, clock: &Arc<HandClock>) -> Arc<dyn CallRecords> {
+    Arc::new(CounterDatabase::in_folder(folder.path(), clock.clone()))
+}
+
 fn gate(folder: &TempDir, clock: &Arc<HandClock>) -> Arc<QuotaGate> {
-    QuotaGate::shared(clock.clone(), folder.path(), "acme").unwrap()
+    QuotaGate::shared(clock.clone(), records(folder, clock), "acme").unwrap()
 }
 
 async fn call(gate: &Arc<QuotaGate>, claim: &Arc<QuotaClaim>) {
@@ -31,11 +38,11 @@ async fn call(gate: &Arc<QuotaGate>, claim: &Arc<QuotaClaim>) {
 
 /// A process that dies with a call in flight: nobody writes down how it ended.
 fn crash(folder: &TempDir, clock: &Arc<HandClock>, claim: &Arc<QuotaClaim>) {
-    let book = QuotaStorage::shared(folder.path(), "acme", clock.as_ref()).unwrap();
-    let begin = |windows: &mut QuotaWindows, scene: WindowContext<'_>| {
-        (windows.try_begin(scene, 0, claim), WindowChange::Some)
+    let storage = QuotaStorage::shared(records(folder, clock), "acme", clock.as_ref()).unwrap();
+    let begin = |windows: &mut QuotaWindows, context: WindowContext<'_>| {
+        (windows.try_begin(context, 0, claim), WindowChange::Some)
     };
-    assert_eq!(book.update(clock.as_ref(), begin).unwrap(), Admission::Begun);
+    assert_eq!(storage.update(clock.as_ref(), begin).unwrap(), Admission::Begun);
 }
 
 #[tokio::test]
@@ -98,10 +105,6 @@ async fn a_crash_leaves_no_call_in_flight() {
     // And one that starts later.
     call(&gate(&folder, &clock), &claim).await;
     assert_eq!(clock.now_ms(), 3_030);
-    drop(survivor);
-    let left = fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name());
-    let marks = left.filter(|name| name.to_string_lossy().ends_with(".mark")).count();
-    assert!(marks <= 1, "marks of the dead are removed");
 }
 
 #[tokio::test]
@@ -133,43 +136,89 @@ async fn the_servers_word_reaches_the_others() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_counts_as_a_full_window() {
+async fn a_damaged_record_counts_as_a_full_window() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
     let claim = claim(5, 1_000);
-    let (path, living) = (folder.path().join("acme"), gate(&folder, &clock));
     let waits = async |gate: &Arc<QuotaGate>, expected: i64, what: &str| {
         let before = clock.now_ms();
         call(gate, &claim).await;
         assert_eq!(clock.now_ms() - before, expected, "{what}");
     };
-    waits(&living, 0, "a new file").await;
-    fs::write(&path, b"rkcalls1 garbage").unwrap();
-    waits(&living, 1_010, "garbage, under a process that runs").await;
-    fs::write(&path, vec![0; 700_000]).unwrap();
-    waits(&gate(&folder, &clock), 1_010, "zeros, before a start").await;
+    let path = folder.path().join("counters.db");
+    waits(&gate(&folder, &clock), 0, "a new file").await;
+    for garbage in [b"garbage".repeat(1_000), vec![0; 700_000]] {
+        fs::write(&path, garbage).unwrap();
+        let other = QuotaGate::shared(clock.clone(), records(&folder, &clock), "other").unwrap();
+        waits(&gate(&folder, &clock), 1_010, "garbage").await;
+        waits(&other, 0, "another account: its window is over too").await;
+    }
+    let spoil = |text: &str| {
+        let change =
+            &mut |_: CallRecord<'_>| Some(RecordText { text: text.to_owned(), is_durable: true });
+        records(&folder, &clock).update("acme", None, change).unwrap();
+    };
+    let living = gate(&folder, &clock);
+    spoil("{\"seen_ms\":");
+    waits(&living, 1_010, "a text that is none, under a process that runs").await;
+    drop(living);
     fs::write(&path, b"").unwrap();
     waits(&gate(&folder, &clock), 0, "an empty file is a new one").await;
 }
 
 #[tokio::test]
-async fn the_file_is_private_and_bounded() {
+async fn the_record_is_bounded() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
     let (gate, claim) = (gate(&folder, &clock), claim(1_000_000, 3_600_000));
     for _ in 0..2_000 {
         clock.advance(900);
         call(&gate, &claim).await;
     }
-    for entry in fs::read_dir(folder.path()).unwrap().flatten() {
-        let about = entry.metadata().unwrap();
-        assert_eq!(about.permissions().mode() & 0o777, 0o600, "{entry:?}");
-        assert!(about.len() <= 4 * slots::SLOT_BYTES as u64, "{entry:?}: {}", about.len());
-    }
+    drop(gate);
+    let length = fs::metadata(folder.path().join("counters.db")).unwrap().len();
+    assert!(length < 256 << 10, "{length}");
 }
 
 #[tokio::test]
 async fn call_that_cannot_be_recorded_is_not_sent() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
-    assert!(QuotaGate::shared(clock.clone(), &folder.path().join("acme/quotas"), "a").is_ok());
+    let in_folder = |name: &str| {
+        let folder = folder.path().join(name);
+        Arc::new(CounterDatabase::in_folder(&folder, clock.clone()))
+    };
+    assert!(QuotaGate::shared(clock.clone(), in_folder("new/folder"), "a").is_ok());
     fs::write(folder.path().join("file"), b"").unwrap();
-    assert!(QuotaGate::shared(clock, &folder.path().join("file"), "a").is_err());
+    assert!(QuotaGate::shared(clock.clone(), in_folder("file"), "a").is_err());
+
+    let lost = Arc::new(FullDisk(AtomicBool::new(false), records(&folder, &clock)));
+    let gate = QuotaGate::shared(clock.clone(), lost.clone(), "acme").unwrap();
+    let claim = claim(1, 1_000);
+    lost.0.store(true, Ordering::Relaxed);
+    let refused = gate.acquire(&claim, WAIT_MS).await.err();
+    assert!(matches!(refused, Some(SendError::NoAnswer(_))), "{refused:?}");
+    lost.0.store(false, Ordering::Relaxed);
+    call(&gate, &claim).await;
+    assert_eq!(clock.now_ms(), 0, "what was refused is not counted");
+}
+
+/// Records that cannot be written while it is set.
+struct FullDisk(AtomicBool, Arc<dyn CallRecords>);
+
+impl CallRecords for FullDisk {
+    fn has_calls(&self, account: &str) -> io::Result<bool> {
+        self.1.has_calls(account)
+    }
+
+    fn update(
+        &self,
+        account: &str,
+        known: Option<i64>,
+        change: &mut RecordChange<'_>,
+    ) -> io::Result<Option<i64>> {
+        let is_full = self.0.load(Ordering::Relaxed);
+        let kept = self.1.update(account, known, &mut |record| {
+            let text = change(record);
+            if is_full { None } else { text }
+        });
+        if is_full { Err(io::Error::other("the disk is full")) } else { kept }
+    }
 }

@@ -7,7 +7,7 @@
 //! Everything that is not known exactly is taken to have happened later than it did: old calls are
 //! kept in cells and count as if all of a cell had ended with its last; after a clock was set back
 //! no call is younger than it was; a call of a process that died ends when that is noticed; what a
-//! damaged file forgot counts as a full window. So the memory is bounded and never too lenient.
+//! damaged record forgot counts as a full window. So the memory is bounded and never too lenient.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -94,12 +94,10 @@ pub(crate) struct QuotaWindows {
     in_flight: Vec<CallInFlight>,
     /// The server's word, by quota.
     not_before_ms: BTreeMap<String, i64>,
-    /// Windows count as used up at this time: short ones, lasting ones.
-    full_at_ms: [Option<i64>; 2],
+    /// Every window counts as used up at this time.
+    full_at_ms: Option<i64>,
     /// Calls since this was last made to outlast a power cut.
     unsaved: u32,
-    /// The last number given to a process.
-    processes: u64,
 }
 
 /// The ended calls of one quota.
@@ -214,20 +212,9 @@ impl QuotaWindows {
         self.not_before_ms.clear();
     }
 
-    /// Counts every short window as used up, and with `lasting` the lasting ones too: the calls
-    /// until now are not known.
-    pub(crate) fn fill(&mut self, now_ms: i64, lasting: bool) {
-        let [short, long] = &mut self.full_at_ms;
-        *short = Some(now_ms);
-        if lasting {
-            *long = Some(now_ms);
-        }
-    }
-
-    /// A number that no process had before.
-    pub(crate) fn new_process(&mut self) -> u64 {
-        self.processes += 1;
-        self.processes
+    /// Counts every window as used up: the calls until `at_ms` are not known.
+    pub(crate) fn fill(&mut self, at_ms: i64) {
+        self.full_at_ms = Some(at_ms);
     }
 
     fn next(&self, context: WindowContext<'_>, claim: &QuotaClaim) -> Admission {
@@ -253,9 +240,7 @@ impl QuotaWindows {
     /// ended.
     fn free_at(&self, now_ms: i64, quota: &Quota) -> Option<i64> {
         let length = signed(quota.per_ms).saturating_add(MARGIN_MS);
-        let [short, lasting] = self.full_at_ms;
-        let full = if quota.per_ms < LASTING_MS { short } else { lasting };
-        let free_ms = full.map_or(i64::MIN, |at_ms| at_ms.saturating_add(length));
+        let free_ms = self.full_at_ms.map_or(i64::MIN, |at_ms| at_ms.saturating_add(length));
         let uses = |call: &&CallInFlight| call.names.contains(&quota.name);
         let mut taken = count(self.in_flight.iter().filter(uses).count());
         let cells = self.past.get(&quota.name).map(|past| &past.cells);
@@ -304,7 +289,7 @@ impl QuotaWindows {
         }
         self.in_flight.iter_mut().for_each(|call| earlier(&mut call.began_ms));
         self.not_before_ms.values_mut().for_each(earlier);
-        self.full_at_ms.iter_mut().flatten().for_each(earlier);
+        self.full_at_ms.iter_mut().for_each(earlier);
     }
 }
 

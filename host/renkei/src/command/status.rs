@@ -27,11 +27,12 @@ pub(crate) async fn run(args: &StatusArgs, output: Output) -> Result<(), Command
     let dir = &args.dir.dir;
     let config = Config::read(dir)?;
     let store = database::open(dir, &config.data, Layouts::default(), DatabaseAccess::ReadOnly)?;
+    let clock = Arc::new(SystemClock::program());
     let sources = StatusSources {
         store: &store,
         data: &config.data,
-        quotas: &host::quotas(&config),
-        clock: Arc::new(SystemClock::program()),
+        call_records: &host::call_records(&config, &clock),
+        clock,
         systems: &config.plugins_of_systems(),
     };
     let status = read_status(&sources, StatusQuery { decided: args.decided }).await?;

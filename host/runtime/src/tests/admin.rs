@@ -5,13 +5,14 @@ use std::sync::Arc;
 use renkei_fixtures::{Fixture, assemble, plugin_version};
 use renkei_package::Package;
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::Systems as _;
+use renkei_sync::ports::{CallRecords as _, Systems as _};
 
-use super::{House, batch, forward, page_request};
+use super::{House, batch, forward, page_request, share_calls};
 use crate::lifecycle::admin::{AdminError, PluginAnswer, PluginReport, PluginRequest};
 use crate::tests::stage::system;
 use crate::{ReloadEvent, SystemAuth};
 use renkei_egress::{QuotaClaim, QuotaGate};
+use renkei_store::CounterDatabase;
 use renkei_test_servers::{Server, reply};
 use renkei_test_support::HandClock;
 
@@ -45,10 +46,11 @@ fn version(house: &House) -> String {
 #[tokio::test]
 async fn a_pause_is_lifted_without_a_way_to_the_system() {
     let (quotas, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
-    let gate = QuotaGate::shared(clock, quotas.path(), "crm").unwrap();
+    let records = Arc::new(CounterDatabase::in_folder(quotas.path(), clock.clone()));
+    let gate = QuotaGate::shared(clock, records.clone(), "crm").unwrap();
     gate.pause(&Arc::new(QuotaClaim::new(&[], &[], 8)), 1_800_000).await.unwrap();
     let house = House::with(&[Fixture::Courier, Fixture::Echo], vec![], |options| {
-        options.quotas = Some(quotas.path().to_owned());
+        share_calls(options, quotas.path());
         let resting = [("crm", "courier"), ("new", "courier")];
         options.unopened_systems =
             resting.map(|(one, of)| (one.to_owned(), of.to_owned())).to_vec();
@@ -64,7 +66,7 @@ async fn a_pause_is_lifted_without_a_way_to_the_system() {
     assert_eq!(gate.paused_until_ms().await, Ok(Some(1_800_000)), "another plugin's");
     assert_eq!(paused(reload("courier")).await, []);
     assert_eq!(gate.paused_until_ms().await, Ok(None));
-    assert!(!quotas.path().join("new").exists(), "nothing is made for what never was");
+    assert!(!records.has_calls("new").unwrap(), "nothing is made for what never was");
 }
 
 #[tokio::test]

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use renkei_fixtures::{Fixture, assemble, plugin_version};
 use renkei_package::Package;
+use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Action, Operation, Outcome, WriteRequest};
 use renkei_sync::ports::Systems as _;
 
-use super::{House, page_request};
+use super::{House, page_request, share_calls};
 use crate::SystemAuth;
 use crate::lifecycle::admin::{PluginAnswer, PluginRequest};
 use crate::tests::stage::system;
@@ -41,8 +42,7 @@ fn courier(pause_ms: u64) -> Vec<u8> {
 /// One process of a data directory.
 async fn process(base: &str, quotas: &Path, pause_ms: u64) -> House {
     let acme = system(Fixture::Courier, base, SystemAuth::Bearer("fixed-token-1".into()));
-    let house =
-        House::with(&[], vec![acme], |options| options.quotas = Some(quotas.to_owned())).await;
+    let house = House::with(&[], vec![acme], |options| share_calls(options, quotas)).await;
     house.replace_file("courier.wasm", &courier(pause_ms));
     house.runtime.rescan().await;
     house
@@ -68,7 +68,7 @@ async fn write(house: &House) -> Vec<Outcome> {
     };
     let (object, options) = ("/things".to_owned(), vec![]);
     let request = WriteRequest { object, columns: vec![], operations: vec![operation], options };
-    house.runtime.open("acme").await.unwrap().write(&request).await.unwrap()
+    house.runtime.open("acme").await.unwrap().perform(EffectCall::Write(&request)).await.unwrap()
 }
 
 async fn paused_until(house: &House, request: PluginRequest) -> Option<i64> {
@@ -131,10 +131,7 @@ async fn wait_that_the_host_reported_is_no_pause() {
     let server = Server::start(|_, _, _| reply(200, "")).await;
     let quotas = tempfile::tempdir().unwrap();
     let acme = system(Fixture::Courier, &server.base, SystemAuth::Bearer("fixed-token-1".into()));
-    let house = House::with(&[], vec![acme], |options| {
-        options.quotas = Some(quotas.path().to_owned());
-    })
-    .await;
+    let house = House::with(&[], vec![acme], |options| share_calls(options, quotas.path())).await;
     let scarce = |manifest: String| manifest.replace("calls = 100\nper_ms = 10000", DAILY);
     house.replace_file(
         "courier.wasm",

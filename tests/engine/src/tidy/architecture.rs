@@ -12,7 +12,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("renkei-files", &[]),
     ("renkei-package", &["renkei-files"]),
     ("renkei-store", &["renkei-files", "renkei-sync"]),
-    ("renkei-egress", &["renkei-files", "renkei-package", "renkei-sync"]),
+    ("renkei-egress", &["renkei-package", "renkei-sync"]),
     ("renkei-runtime", &["renkei-egress", "renkei-files", "renkei-package", "renkei-sync"]),
     ("renkei-conformance", &["renkei-package", "renkei-runtime", "renkei-sync"]),
     ("renkei-admin", &["renkei-files", "renkei-package", "renkei-runtime", "renkei-sync"]),

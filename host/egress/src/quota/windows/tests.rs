@@ -137,9 +137,7 @@ fn forgotten_calls_count_as_a_full_window() {
     let quotas = [quota(EVERY, 10, 1_000), quota(EVERY, 1_000, DAY_MS)];
     let claim = claim(&[], &quotas, 8);
     let mut windows = QuotaWindows::default();
-    windows.fill(0, false);
-    assert_eq!(windows.begin(0, 1, &claim), Admission::AfterMs(1_010));
-    windows.fill(0, true);
+    windows.fill(0);
     assert_eq!(windows.begin(0, 1, &claim), Admission::AfterMs(DAY_MS + 10));
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::record::{Action, Operation, Outcome, WriteRequest};
 use std::io::Write as _;
 use tokio::time::Instant;
@@ -268,7 +269,7 @@ async fn a_create_put_off_after_an_attempt_that_broke_off_is_uncertain() {
         let one = Operation { intent, action, id: None, key: None, if_version: None, cells };
         let (columns, options, operations) = (Vec::new(), Vec::new(), vec![one]);
         let request = WriteRequest { object, columns, operations, options };
-        street.open().await.write(&request).await.unwrap().remove(0)
+        street.open().await.perform(EffectCall::Write(&request)).await.unwrap().remove(0)
     };
     let uncertain = write("/failing", Action::Create).await;
     assert!(matches!(uncertain, Outcome::Uncertain(_)), "{uncertain:?}");
