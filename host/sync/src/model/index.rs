@@ -72,7 +72,7 @@ pub struct Indexed<I, T> {
 }
 
 impl<I: Position, T> Indexed<I, T> {
-    pub(in crate::model) fn of(items: Vec<T>) -> Self {
+    pub(in crate::model) fn from_items(items: Vec<T>) -> Self {
         Self { items, position: PhantomData }
     }
 
@@ -125,19 +125,19 @@ impl<I: Position, T> Indexed<I, T> {
 impl<T: Default> PerField<T> {
     /// Defaults for so many fields; the codec of stored items knows an entity by its names.
     pub(crate) fn defaults(fields: usize) -> Self {
-        Self::of((0..fields).map(|_| T::default()).collect())
+        Self::from_items((0..fields).map(|_| T::default()).collect())
     }
 }
 
 impl<I: LocalPosition, T> From<Vec<T>> for Indexed<I, T> {
     fn from(items: Vec<T>) -> Self {
-        Self::of(items)
+        Self::from_items(items)
     }
 }
 
 impl<I: LocalPosition, T> FromIterator<T> for Indexed<I, T> {
     fn from_iter<Items: IntoIterator<Item = T>>(items: Items) -> Self {
-        Self::of(items.into_iter().collect())
+        Self::from_items(items.into_iter().collect())
     }
 }
 

@@ -42,7 +42,8 @@ pub enum RowsKind {
 }
 
 /// Reads the rows of a batch, in order. `known` holds the stored record of each row, where there is
-/// one, fetched for the entity. A field that stands in several columns is read from all of them or not at all.
+/// one, fetched for the entity. A field that stands in several columns is read from all of them or
+/// not at all.
 ///
 /// # Errors
 /// A transform failed as a whole.

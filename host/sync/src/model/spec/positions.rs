@@ -87,7 +87,7 @@ impl<T> PerField<T> {
         entity: &'a EntitySpec,
         mut make: impl FnMut(FieldIndex, &'a FieldSpec) -> T,
     ) -> Self {
-        Self::of(entity.indexed_fields().map(|(index, field)| make(index, field)).collect())
+        Self::from_items(entity.indexed_fields().map(|(index, field)| make(index, field)).collect())
     }
 
     /// The same entry for each field of the entity.
@@ -95,7 +95,7 @@ impl<T> PerField<T> {
     where
         T: Clone,
     {
-        Self::of(vec![item; entity.fields.len()])
+        Self::from_items(vec![item; entity.fields.len()])
     }
 
     /// True if every field of the entity has an entry.
@@ -118,6 +118,6 @@ impl<T> PerField<T> {
 impl<T> PerMember<T> {
     /// One entry per member of the entity, made by a function.
     pub fn from_fn<'a>(entity: &'a EntitySpec, make: impl FnMut(&'a MemberSpec) -> T) -> Self {
-        Self::of(entity.members.iter().map(make).collect())
+        Self::from_items(entity.members.iter().map(make).collect())
     }
 }
