@@ -59,6 +59,7 @@ fn key(number: u64) -> RecordKey {
 }
 
 fn batch(first: u64, version: &str) -> Changes {
+    let layouts = layouts();
     let numbers = first..first + BATCH;
     let value = |field: usize| Some(Value::Text(format!("山田 太郎 {version} {field}").into()));
     let field = |field: usize| FieldState {
@@ -77,7 +78,7 @@ fn batch(first: u64, version: &str) -> Changes {
                 entity: "person".to_owned(),
                 status: LinkStatus::Active,
                 version: 1,
-                truth: (0..FIELDS).map(truth).collect(),
+                truth: layouts.per_field("person", (0..FIELDS).map(truth).collect()),
                 failures: Vec::new(),
                 restored: false,
             })
@@ -91,7 +92,7 @@ fn batch(first: u64, version: &str) -> Changes {
                 version: Some(version.to_owned()),
                 modified_ms: Some(1_763_800_000_000),
                 status: RecordStatus::Live,
-                fields: (0..FIELDS).map(field).collect(),
+                fields: layouts.per_field("person", (0..FIELDS).map(field).collect()),
                 raw: Vec::new(),
                 failures: Vec::new(),
             })

@@ -74,7 +74,10 @@ fn record(id: &str, link: Option<u64>, status: RecordStatus) -> RecordState {
         version: Some("7".to_owned()),
         modified_ms: Some(-1),
         status,
-        fields: vec![seen("山田@例え.jp"), FieldState { seen: Some(Value::Null), ..seen("") }],
+        fields: layouts().per_field(
+            "person",
+            vec![seen("山田@例え.jp"), FieldState { seen: Some(Value::Null), ..seen("") }],
+        ),
         raw: vec![("phone".to_owned(), None), ("email".to_owned(), Some("a".into()))],
         failures: Vec::new(),
     }
@@ -87,7 +90,7 @@ fn link(number: u64, status: LinkStatus) -> Link {
         entity: "person".to_owned(),
         status,
         version: 3,
-        truth: vec![Truth::default(), truth],
+        truth: layouts().per_field("person", vec![Truth::default(), truth]),
         failures: Vec::new(),
         restored: number == 2,
     }

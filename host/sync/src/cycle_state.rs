@@ -297,13 +297,11 @@ impl<'a> CycleState<'a> {
                 }
                 continue;
             }
-            let target = entity.members.get(draft.member);
-            let target = target.map(|member| member.system.as_str());
+            let target = entity[draft.member].system.as_str();
             let doubtful = doubtful.filter(|_| draft.action == Action::Archive);
-            let unread = behind.or(target.filter(is_behind)).or(doubtful);
+            let unread = behind.or(Some(target).filter(is_behind)).or(doubtful);
             let unread = unread.filter(|_| is_final(&draft));
-            let possible = target.filter(|_| is_create);
-            let possible = possible.and_then(|system| self.possible(entity, plan.link.id, system));
+            let possible = is_create.then(|| self.possible(entity, plan.link.id, target)).flatten();
             let unread = unread.map(|system| Reason::NotRead(system.to_owned()));
             if let Some(reason) = unread.or(possible.cloned().map(Reason::MayBe)) {
                 plan.notes.push(PlanNote { record: None, field: None, reason });
@@ -325,7 +323,7 @@ impl<'a> CycleState<'a> {
     /// The note about a denied permission that the write needs. The write waits and the failure is
     /// reported; nothing else of its object stops (`RULES.md` V18).
     fn not_granted(&self, entity: &EntitySpec, draft: &PlannedWrite) -> Option<PlanNote> {
-        let member = entity.members.get(draft.member)?;
+        let member = &entity[draft.member];
         let (system, object) = (member.system.clone(), member.object.clone());
         let error = self.denied.get(&(system.clone(), object.clone(), draft.action))?;
         let words = error.not_granted()?.to_owned();
@@ -339,7 +337,7 @@ impl<'a> CycleState<'a> {
     /// True where all that the write depends on was read: its object, and for a create every object
     /// of the entity in that system, because the record may be there.
     fn may_write(&self, entity: &EntitySpec, draft: &PlannedWrite) -> bool {
-        let Some(member) = entity.members.get(draft.member) else { return false };
+        let member = &entity[draft.member];
         let is_there = |other: &&MemberSpec| {
             other.system == member.system
                 && (draft.action == Action::Create || other.object == member.object)

@@ -2,6 +2,7 @@
 
 pub mod cascades;
 pub mod first_sync;
+pub mod index;
 pub mod plugin;
 pub mod preview;
 pub mod reason;

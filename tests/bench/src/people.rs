@@ -5,6 +5,7 @@
 //! decides, one that a person is asked about) and five are new and need a record in the other
 //! system. Every person refers to a company, anywhere in the store.
 
+use renkei_sync::model::index::{FieldIndex, PerField};
 use renkei_sync::model::spec::{
     Direction, EntitySpec, FieldKind, FieldSpec, FirstLink, MemberSpec, Spec, SpecError,
     ValueTable, Via, Winner,
@@ -13,6 +14,7 @@ use renkei_sync::model::state::{
     FieldState, Link, LinkId, LinkStatus, RecordKey, RecordState, RecordStatus, Span, Truth,
 };
 use renkei_sync::model::value::{Cell, SmolStr, Value};
+use renkei_sync::store::codec::Layouts;
 use renkei_sync::store::port::Changes;
 use renkei_test_support::spec::{self, field};
 use smol_str::format_smolstr;
@@ -125,34 +127,41 @@ pub(crate) fn companies(people: u64) -> u64 {
 }
 
 /// Link, records and mark of the company with this number, from 0.
-pub(crate) fn put_company(changes: &mut Changes, company: u64) {
+pub(crate) fn put_company(changes: &mut Changes, layouts: &Layouts, company: u64) {
     let id = LinkId(company + 1);
     let name = || text(format!("Company {company} Holding"));
     let state = settled(name());
     for key in [company_key(HUBSPOT, COMPANIES, company), company_key(SALESFORCE, ACCOUNT, company)]
     {
-        changes.records.push(record(COMPANY, key, id, vec![state.clone()]));
+        changes.records.push(record(
+            COMPANY,
+            key,
+            id,
+            layouts.per_field(COMPANY, vec![state.clone()]),
+        ));
     }
-    changes.links.push(link(COMPANY, id, vec![truth(name())]));
+    let truths = layouts.per_field(COMPANY, vec![truth(name())]);
+    changes.links.push(link(COMPANY, id, truths));
 }
 
 /// Link, records and mark of the person with this number, from 0, among so many.
-pub(crate) fn put_person(changes: &mut Changes, person: u64, people: u64) {
+pub(crate) fn put_person(changes: &mut Changes, layouts: &Layouts, person: u64, people: u64) {
     let id = LinkId(companies(people) + person + 1);
     let company = scatter(person.wrapping_add(7)) % companies(people);
     let story = story(person);
     let contact = record_key(HUBSPOT, CONTACTS, person);
-    let fields = states(person, company, HUBSPOT, COMPANIES, story);
+    let states_in =
+        |system, object| layouts.per_field(PERSON, states(person, company, system, object, story));
+    let fields = states_in(HUBSPOT, COMPANIES);
     changes.records.push(record(PERSON, contact, id, fields));
-    let mut truths: Vec<Truth> = values(person, company).into_iter().map(truth).collect();
-    if story == Story::New {
-        truths = vec![Truth::default(); truths.len()];
-    } else {
+    let mut truths = Vec::new();
+    if story != Story::New {
+        truths.extend(values(person, company).into_iter().map(truth));
         let contact = record_key(SALESFORCE, CONTACT, person);
-        let fields = states(person, company, SALESFORCE, ACCOUNT, story);
+        let fields = states_in(SALESFORCE, ACCOUNT);
         changes.records.push(record(PERSON, contact, id, fields));
     }
-    changes.links.push(link(PERSON, id, truths));
+    changes.links.push(link(PERSON, id, layouts.per_field(PERSON, truths)));
     changes.dirty.push(id);
 }
 
@@ -235,7 +244,7 @@ fn text(text: String) -> Cell {
     Some(Value::Text(text.into()))
 }
 
-fn link(entity: &str, id: LinkId, truth: Vec<Truth>) -> Link {
+fn link(entity: &str, id: LinkId, truth: PerField<Truth>) -> Link {
     Link {
         id,
         entity: entity.to_owned(),
@@ -247,8 +256,8 @@ fn link(entity: &str, id: LinkId, truth: Vec<Truth>) -> Link {
     }
 }
 
-fn record(entity: &str, key: RecordKey, link: LinkId, fields: Vec<FieldState>) -> RecordState {
-    let country = fields.get(COUNTRY).and_then(|state| state.seen.clone());
+fn record(entity: &str, key: RecordKey, link: LinkId, fields: PerField<FieldState>) -> RecordState {
+    let country = fields.find(FieldIndex(COUNTRY)).and_then(|state| state.seen.clone());
     let raw = country.map(|code| (format!("column_{COUNTRY}"), Some(code)));
     RecordState {
         key,

@@ -48,13 +48,14 @@ const GROWTH: f64 = 1.2;
 /// Runs it.
 pub(crate) fn run() -> Result<Figures> {
     let spec = people::spec()?;
+    let layouts = Layouts::from_spec(&spec);
     let memory = MemoryStore::new("bench");
-    fill(&memory, FEW)?;
+    fill(&memory, &layouts, FEW)?;
     let dir = tempfile::tempdir()?;
-    let few = SqliteStore::open(&dir.path().join("few"), Layouts::from_spec(&spec))?;
-    fill(&few, FEW)?;
-    let many = SqliteStore::open(&dir.path().join("many"), Layouts::from_spec(&spec))?;
-    fill(&many, MANY)?;
+    let few = SqliteStore::open(&dir.path().join("few"), layouts.clone())?;
+    fill(&few, &layouts, FEW)?;
+    let many = SqliteStore::open(&dir.path().join("many"), layouts.clone())?;
+    fill(&many, &layouts, MANY)?;
     let (mut alone, mut quick, mut small, mut large) = (vec![], vec![], vec![], vec![]);
     let mut growth = Vec::new();
     for _ in 0..ROUNDS {
@@ -77,15 +78,15 @@ pub(crate) fn run() -> Result<Figures> {
 }
 
 /// Puts so many people into a store, all of them to be planned.
-fn fill(store: &dyn Store, people: u64) -> Result<()> {
+fn fill(store: &dyn Store, layouts: &Layouts, people: u64) -> Result<()> {
     for first in (0..people).step_by(1000) {
         let mut changes = Changes::default();
         let last = people.min(first + 1000);
         for company in people::companies(first)..people::companies(last) {
-            people::put_company(&mut changes, company);
+            people::put_company(&mut changes, layouts, company);
         }
         for person in first..last {
-            people::put_person(&mut changes, person, people);
+            people::put_person(&mut changes, layouts, person, people);
         }
         block_on(store.commit(changes))?;
     }

@@ -64,13 +64,13 @@ pub(crate) fn run() -> Result<Figures> {
 }
 
 /// Changes that linking so many new people commits, one set per chunk.
-fn changes() -> Vec<Changes> {
+fn changes(layouts: &Layouts) -> Vec<Changes> {
     let chunk = PEOPLE / COMMITS;
     (0..COMMITS)
         .map(|number| {
             let mut changes = Changes::default();
             for person in number * chunk..(number + 1) * chunk {
-                people::put_person(&mut changes, person, PEOPLE);
+                people::put_person(&mut changes, layouts, person, PEOPLE);
             }
             for record in &changes.records {
                 let mail = (String::from("mail"), format!("{}@example.jp", record.key.id));
@@ -93,8 +93,9 @@ fn changes() -> Vec<Changes> {
 
 /// Time of all commits through the port.
 fn commits(spec: &Spec, dir: &Path) -> Result<Spent> {
-    let store = SqliteStore::open(dir, Layouts::from_spec(spec))?;
-    let changes = changes();
+    let layouts = Layouts::from_spec(spec);
+    let changes = changes(&layouts);
+    let store = SqliteStore::open(dir, layouts)?;
     let (done, spent) =
         spend(|| changes.into_iter().try_for_each(|changes| block_on(store.commit(changes))));
     done?;

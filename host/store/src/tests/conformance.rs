@@ -82,7 +82,7 @@ fn a_record() -> impl Strategy<Value = RecordState> {
     (a_key(), option::of(1..=LINKS), status, any::<Option<i64>>(), failures()).prop_map(
         |(key, link, status, modified_ms, failures)| {
             let mut record = record("", link, status);
-            record.fields[1].seen =
+            record.fields[FieldIndex(1)].seen =
                 Some(Value::References(vec![key.id.clone().into(), "9".into()]));
             let entity = entity(link.unwrap_or(1));
             RecordState { key, entity, modified_ms, failures, ..record }

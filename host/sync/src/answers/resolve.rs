@@ -7,6 +7,7 @@ use crate::model::state::{
     JournalEntry, LinkStatus, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
     SKEW_MS, Truth,
 };
+use crate::store::fetch::links_for;
 use crate::store::port::{Changes, Store, StoreError};
 
 mod error;
@@ -105,10 +106,11 @@ async fn stands(store: &dyn Store, spec: &Spec, review: &Review) -> Result<bool,
     else {
         return Ok(true);
     };
-    let field = spec.entity(&review.entity).and_then(|entity| entity.field(field));
-    let view = store.links(&[link]).await?.pop();
-    let truth =
-        field.zip(view.as_ref()).and_then(|((index, _), view)| view.link.truth.get(index.0));
+    let entity = spec.entity(&review.entity);
+    let field = entity.and_then(|entity| Some((entity, entity.field(field)?.0)));
+    let Some((entity, field)) = field else { return Ok(false) };
+    let view = links_for(store, entity, &[link]).await?.pop();
+    let truth = view.as_ref().map(|view| &view.link.truth[field]);
     // The same value may have been taken back and set anew since.
     let is_later = |truth: &Truth| {
         truth.edited.until.is_some_and(|until| until > review.at_ms.saturating_add(SKEW_MS))

@@ -5,9 +5,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::model::index::FieldIndex;
 use crate::model::reason::Reason;
 use crate::model::review::standing as standing_of;
-use crate::model::spec::{FieldKind, Spec};
+use crate::model::spec::{FieldKind, FieldSpec, Spec};
 use crate::model::state::{
     Awaited, Failure, JournalEntry, Link, LinkId, LinkStatus, LinkView, RecordKey, RecordState,
     RecordStatus, Review, ReviewStatus, ReviewSubject,
@@ -16,6 +17,7 @@ use crate::model::value::{Cell, DisplayedValue, SmolStr, Value};
 use crate::plan::mapping::FieldMappings;
 use crate::plan::references::References;
 use crate::read::unreadable::was_not_answered;
+use crate::store::fetch;
 use crate::store::port::{JournalQuery, ReviewFilter, ReviewQuery, Store, StoreError};
 
 mod times;
@@ -114,7 +116,7 @@ pub async fn why(
 async fn linked(
     store: &dyn Store,
     spec: &Spec,
-    view: LinkView,
+    mut view: LinkView,
     subject: &WhySubject,
     field: Option<&str>,
 ) -> Result<Explanation, StoreError> {
@@ -141,6 +143,7 @@ async fn linked(
     let entity = spec.entity(&view.link.entity);
     let fields = match entity {
         Some(entity) => {
+            fetch::cover(&mut view, entity);
             let (mappings, views) = (FieldMappings::new(entity), std::slice::from_ref(&view));
             let references = References::fetch(store, &mappings, views, None).await?;
             fields((&mappings, &references), &view, field)
@@ -263,14 +266,14 @@ fn fields(
     view: &LinkView,
     wanted: Option<&str>,
 ) -> Vec<FieldExplanation> {
-    let fields = mappings.entity.fields.iter().zip(&view.link.truth).enumerate();
-    let wanted = fields.filter(|(_, (field, _))| wanted.is_none_or(|name| field.name == name));
-    let answer = |(position, (field, truth)): (usize, (&crate::model::spec::FieldSpec, _))| {
-        let truth: &crate::model::state::Truth = truth;
+    let fields = mappings.entity.indexed_fields();
+    let wanted = fields.filter(|(_, field)| wanted.is_none_or(|name| field.name == name));
+    let answer = |(position, field): (FieldIndex, &FieldSpec)| {
+        let truth = &view.link.truth[position];
         let members = view.records.iter().filter_map(|record| {
             Some(MemberExplanation {
                 record: record.key.clone(),
-                seen: record.fields.get(position)?.seen.clone(),
+                seen: record.fields[position].seen.clone(),
                 standing: standing((mappings, references), position, record, &view.link)?,
             })
         });
@@ -287,32 +290,29 @@ fn fields(
 /// The standing of a record's field to the truth, in plain words.
 fn standing(
     (mappings, references): (&FieldMappings<'_>, &References),
-    position: usize,
+    position: FieldIndex,
     record: &RecordState,
     link: &Link,
 ) -> Option<String> {
-    let truth = &link.truth.get(position)?.value;
+    let truth = &link.truth[position].value;
     let member = mappings.member_of(record)?;
     let member_of = (&record.key.system, &record.key.object);
-    let state = record.fields.get(position)?;
+    let state = &record.fields[position];
     let Some(mapping) = mappings.mapping(member, position) else {
         return Some("not mapped there".to_owned());
     };
     let direction = mapping.group.direction;
     // A reference is seen as ids of its system and kept as links, so the two do not compare.
-    let kind = mappings.entity.fields.get(position).map(|field| &field.kind);
-    let comparable = !matches!(kind, Some(FieldKind::Reference { .. }));
+    let FieldSpec { name, kind, .. } = &mappings.entity[position];
+    let comparable = !matches!(kind, FieldKind::Reference { .. });
     let stands = if comparable { state.seen == *truth } else { state.base == *truth };
-    let name = mappings.entity.fields.get(position).map(|field| &field.name);
     let fails = |failures: &[Failure]| {
         let here = |one: &&Failure| one.system == *member_of.0 && one.object == *member_of.1;
-        failures.iter().filter(here).any(|one| one.field.as_ref() == name)
+        failures.iter().filter(here).any(|one| one.field.as_ref() == Some(name))
     };
     let words = if record.status != RecordStatus::Live {
         "the record is not the one that is kept in step"
-    } else if state.seen.is_none()
-        && name.is_some_and(|name| was_not_answered(&record.failures, name))
-    {
+    } else if state.seen.is_none() && was_not_answered(&record.failures, name) {
         "was not read there: the system did not answer it; see the failure"
     } else if state.seen.is_none() && fails(&record.failures) {
         "was not read there: it holds what cannot be used; see the failure"

@@ -13,8 +13,9 @@
 //! nothing was: a record of that object that went before it was ever read may have been it, and
 //! what a person deleted is not made again.
 
+use crate::model::index::{FieldIndex, PerField};
 use crate::model::reason::Reason;
-use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, FieldSpec};
+use crate::model::spec::{EntitySpec, FieldKind, FieldSpec};
 use crate::model::state::{FieldState, FieldWrite, OutboxEntry, RecordKey, RecordState, Span};
 use crate::model::value::{Cell, Value};
 use crate::read::canonical::is_same;
@@ -113,21 +114,24 @@ pub fn note(
 /// Weighs a record that a match key has brought to a link whose create has no answer. It is what
 /// that made, or a person has made the same thing. What agrees besides the key proves the former:
 /// then what differs was edited since. An empty cell is never proof that somebody emptied it.
-pub fn weigh(entity: &EntitySpec, entry: &OutboxEntry, sent: &[Cell], record: &mut RecordState) {
+pub fn weigh(
+    entity: &EntitySpec,
+    entry: &OutboxEntry,
+    sent: &PerField<Cell>,
+    record: &mut RecordState,
+) {
     let written = entry.fields.iter().filter_map(|write| {
         let (position, field) = entity.field(&write.field)?;
-        Some((position, is_plain(field), &write.after, sent.get(position.0)?))
+        Some((position, is_plain(field), &write.after, &sent[position]))
     });
     let written: Vec<(FieldIndex, bool, &Cell, &Cell)> = written.collect();
-    let seen = |position: FieldIndex| record.fields.get(position.0)?.seen.as_ref();
+    let seen = |position: FieldIndex| record.fields[position].seen.as_ref();
     let holds = |position: FieldIndex, sent: &Cell| {
-        let (field, state) = (entity.fields.get(position.0), record.fields.get(position.0));
-        field.zip(state).is_some_and(|(field, state)| is_same(&field.kind, &state.seen, sent))
+        is_same(&entity[position].kind, &record.fields[position].seen, sent)
     };
     let agrees = |position: FieldIndex| {
-        sent.get(position.0).is_some_and(|sent| {
-            sent.as_ref().is_some_and(|value| !value.is_null()) && holds(position, sent)
-        })
+        let sent = &sent[position];
+        sent.as_ref().is_some_and(|value| !value.is_null()) && holds(position, sent)
     };
     // The key that found it proves nothing: it would be there anyway.
     let found_by = entity.match_keys.iter().find(|key| key.fields.iter().all(|one| agrees(*one)));
@@ -147,9 +151,7 @@ pub fn weigh(entity: &EntitySpec, entry: &OutboxEntry, sent: &[Cell], record: &m
     let fates: Vec<SentFieldOutcome> =
         written.iter().map(|(position, plain, _, sent)| fate(*position, *plain, sent)).collect();
     for ((position, plain, truth, sent), fate) in written.into_iter().zip(fates) {
-        if let Some(state) = record.fields.get_mut(position.0) {
-            note(state, fate, truth, sent, plain);
-        }
+        note(&mut record.fields[position], fate, truth, sent, plain);
     }
 }
 
@@ -179,17 +181,21 @@ pub enum CreateLikeness {
 }
 
 /// Compares a record with the fields that a create sent; absent and empty ones say nothing.
-pub fn likeness(entity: &EntitySpec, sent: &[Cell], record: &RecordState) -> CreateLikeness {
+pub fn likeness(
+    entity: &EntitySpec,
+    sent: &PerField<Cell>,
+    record: &RecordState,
+) -> CreateLikeness {
     let (mut same, mut other, mut other_key) = (0, 0, false);
-    let fields = sent.iter().zip(&record.fields).zip(&entity.fields);
-    for (position, ((sent, state), field)) in fields.enumerate() {
+    for (position, field) in entity.indexed_fields() {
+        let (sent, state) = (&sent[position], &record.fields[position]);
         if sent.as_ref().is_none_or(Value::is_null) || state.seen.is_none() {
             continue;
         }
         let filled = state.seen.as_ref().is_some_and(|value| !value.is_null());
         if is_same(&field.kind, sent, &state.seen) {
             same += 1;
-        } else if filled && is_key(entity, FieldIndex(position)) {
+        } else if filled && is_key(entity, position) {
             other_key = true;
         } else {
             other += 1;
@@ -274,7 +280,7 @@ pub fn judge(evidence: &CreateEvidence) -> CreateVerdict {
 pub(crate) fn settle_unanswered_update(
     entity: &EntitySpec,
     entry: &OutboxEntry,
-    sent: &[Cell],
+    sent: &PerField<Cell>,
     record: &mut RecordState,
     heir: bool,
 ) -> Reason {
@@ -283,29 +289,26 @@ pub(crate) fn settle_unanswered_update(
             (entry.if_version.as_deref(), entry.if_modified_ms),
             (record.version.as_deref(), record.modified_ms),
         );
-    let written: Vec<(usize, &FieldWrite)> = entry
+    let written: Vec<(FieldIndex, &FieldWrite)> = entry
         .fields
         .iter()
-        .filter_map(|write| Some((entity.field(&write.field)?.0.0, write)))
+        .filter_map(|write| Some((entity.field(&write.field)?.0, write)))
         .collect();
     let traces: Vec<SentField<'_>> = written
         .iter()
-        .filter_map(|(position, write)| {
-            let field = entity.fields.get(*position)?;
-            Some(SentField {
-                kind: &field.kind,
-                before: &write.before,
-                sent: sent.get(*position)?,
-                now: &record.fields.get(*position)?.seen,
-            })
+        .map(|&(position, write)| SentField {
+            kind: &entity[position].kind,
+            before: &write.before,
+            sent: &sent[position],
+            now: &record.fields[position].seen,
         })
         .collect();
     let fates = fates(untouched, &traces);
     let plain: Vec<bool> = traces.iter().map(SentField::is_plain).collect();
     let since = Span { after: entry.if_modified_ms, until: record.modified_ms };
     for (((position, write), fate), plain) in written.into_iter().zip(&fates).zip(&plain) {
-        let Some(state) = record.fields.get_mut(position) else { continue };
-        note(state, *fate, &write.after, sent.get(position).unwrap_or(&None), *plain);
+        let state = &mut record.fields[position];
+        note(state, *fate, &write.after, &sent[position], *plain);
         if *fate == SentFieldOutcome::Edited {
             state.edited = since;
         }

@@ -292,10 +292,8 @@ impl PlanFindings<'_> {
     /// The unread field that a failure is about, if there is one: it is not written either.
     fn unread(&self, failure: &Failure) -> Option<&UnreadField> {
         self.unread.iter().find(|unread| {
-            let member = self.entity.members.get(unread.member);
-            let is_there = member.is_some_and(|member| {
-                member.system == failure.system && member.object == failure.object
-            });
+            let member = &self.entity[unread.member];
+            let is_there = member.system == failure.system && member.object == failure.object;
             is_there && failure.field.as_ref() == Some(&unread.field)
         })
     }

@@ -8,7 +8,7 @@ use crate::apply::settled::{RETRY_MS, SettledOperation};
 use crate::engine::{Engine, WriteResult};
 use crate::model::reason::Reason;
 use crate::model::record::{Action, Applied, Batch, Outcome, Problem, Row, can_retry};
-use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
+use crate::model::spec::{EntitySpec, FieldKind, MemberSpec};
 use crate::model::state::{
     Awaited, Doubt, FieldWrite, Link, LinkId, LinkStatus, OutboxEntry, RecordKey, RecordState,
     RecordStatus, Review, ReviewChoice, ReviewStatus, Span,
@@ -20,6 +20,7 @@ use crate::read::forms::is_form_of;
 use crate::read::ingest::{IngestError, IngestSource};
 use crate::read::keys;
 use crate::read::sent::sent;
+use crate::store::fetch::{links_for, records_for};
 use crate::store::port::Changes;
 
 mod confirm;
@@ -153,7 +154,7 @@ impl<'a> BatchSettler<'a> {
     ) -> Result<(), IngestError> {
         let store = self.engine.store;
         let ids: Vec<LinkId> = batch.iter().map(|entry| entry.link).collect();
-        for view in store.links(&ids).await? {
+        for view in links_for(store, self.entity, &ids).await? {
             self.links.insert(view.link.id, Arc::unwrap_or_clone(view.link));
         }
         let source = self.source();
@@ -163,7 +164,7 @@ impl<'a> BatchSettler<'a> {
             _ => entry.id.iter().map(|id| source.key(id)).collect(),
         };
         let keys: Vec<RecordKey> = batch.iter().zip(outcomes).flat_map(keys).collect();
-        for record in store.records(&keys).await? {
+        for record in records_for(store, self.entity, &keys).await? {
             self.records.insert(record.key.clone(), record);
         }
         self.doubts = store.doubts(&keys).await?.into_iter().collect();
@@ -308,8 +309,8 @@ impl<'a> BatchSettler<'a> {
         doubt: Option<&Doubt>,
     ) -> bool {
         let Some((position, field)) = self.entity.field(&write.field) else { return false };
-        let Some(state) = record.fields.get_mut(position.0) else { return false };
-        let holds = reading.cells.get(position.0).cloned().flatten();
+        let state = &mut record.fields[position];
+        let holds = reading.cells[position].clone();
         let is_reference = matches!(field.kind, FieldKind::Reference { .. });
         // An answer that shows what stood there before says that nothing was written, and not in
         // which form: the next reading tells (`RULES.md` R26).
@@ -464,9 +465,9 @@ fn note_defaults(
     reading: &RowReading,
     record: &mut RecordState,
 ) {
-    let fields = record.fields.iter_mut().zip(&reading.cells).enumerate();
-    for (index, (state, holds)) in fields {
-        let Some((column, default)) = member.default_of(FieldIndex(index)) else { continue };
+    for (index, holds) in reading.cells.iter() {
+        let state = &mut record.fields[index];
+        let Some((column, default)) = member.default_of(index) else { continue };
         let was_sent =
             entry.columns.iter().any(|write| write.column == column && write.cell == *default);
         // A field that was carried has what was sent as its base.

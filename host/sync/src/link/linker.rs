@@ -12,6 +12,7 @@ use crate::cycle_state::ContestedPlaces;
 use crate::engine::{CycleCounters, CycleEvent, Engine, journal_of};
 use crate::link::matching::{MatchContext, MatchVerdict, judge};
 use crate::link::pending_creates::UnansweredCreates;
+use crate::model::index::PerField;
 use crate::model::reason::Reason;
 use crate::model::review;
 use crate::model::spec::EntitySpec;
@@ -21,6 +22,7 @@ use crate::model::state::{
 };
 use crate::plan::link::PlanNote;
 use crate::read::keys::HELD;
+use crate::store::fetch::work_for;
 use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
 mod answered;
@@ -52,7 +54,7 @@ pub(crate) async fn link_records(
     loop {
         let limit = engine.options.chunk_links;
         let work = LinkWork::Unlinked;
-        let chunk = engine.store.link_work(&entity.name, work, after.as_ref(), limit).await?;
+        let chunk = work_for(engine.store, entity, work, after.as_ref(), limit).await?;
         let Some(last) = chunk.last() else { break };
         after = Some(last.key.clone());
         let mut linker = Linker::new(engine, entity, &reviews, &unanswered, current).await?;
@@ -130,7 +132,7 @@ fn new_link(entity: &EntitySpec, id: LinkId) -> Link {
         entity: entity.name.clone(),
         status: LinkStatus::Active,
         version: 0,
-        truth: vec![Truth::default(); entity.fields.len()],
+        truth: PerField::filled(entity, Truth::default()),
         failures: Vec::new(),
         restored: false,
     }

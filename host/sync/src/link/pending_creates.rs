@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::evidence::{CreateLikeness, likeness, weigh};
 use crate::engine::{CycleCounters, Engine};
+use crate::model::index::PerField;
 use crate::model::record::Action;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
@@ -15,6 +16,7 @@ use crate::model::state::{
 };
 use crate::model::value::Cell;
 use crate::read::sent::sent_cells;
+use crate::store::fetch::work_for;
 use crate::store::port::{OutboxQuery, ReviewFilter, ReviewQuery, Store, StoreError};
 
 /// Records fetched at once.
@@ -25,7 +27,7 @@ pub(crate) struct UnansweredCreates<'a> {
     entity: &'a EntitySpec,
     /// The creates with the cells that were sent, in canonical form; without cells if a transform
     /// failed on them.
-    creates: Vec<(OutboxEntry, Vec<Cell>)>,
+    creates: Vec<(OutboxEntry, Option<PerField<Cell>>)>,
     /// Records without a link that one of the creates may have made.
     withheld: BTreeSet<RecordKey>,
 }
@@ -49,13 +51,13 @@ impl<'a> UnansweredCreates<'a> {
         let questions = questions(engine.store, &self.entity.name).await?;
         let mut after: Option<RecordKey> = None;
         loop {
-            let (name, work) = (&self.entity.name, LinkWork::Unlinked);
-            let records = engine.store.link_work(name, work, after.as_ref(), ROWS).await?;
+            let (entity, work) = (self.entity, LinkWork::Unlinked);
+            let records = work_for(engine.store, entity, work, after.as_ref(), ROWS).await?;
             let Some(last) = records.last() else { return Ok(()) };
             after = Some(last.key.clone());
             let waits = |record: &&RecordState| {
                 self.creates.iter().any(|(entry, cells)| {
-                    may_be(self.entity, entry, cells, questions.get(&entry.intent), record)
+                    may_be(self.entity, entry, cells.as_ref(), questions.get(&entry.intent), record)
                 })
             };
             let waiting: Vec<_> = records.iter().filter(waits).map(|one| one.key.clone()).collect();
@@ -71,17 +73,21 @@ impl<'a> UnansweredCreates<'a> {
     /// True if a record may not join a link yet, because the cells that were sent to its place are
     /// not known.
     pub(crate) fn blocks(&self, record: &RecordKey, link: LinkId) -> bool {
-        self.create_of(record, link).is_some_and(|(_, cells)| cells.is_empty())
+        self.create_of(record, link).is_some_and(|(_, cells)| cells.is_none())
     }
 
     /// Weighs a record that joins its link against the create: changes since then become edits.
     pub(crate) fn weigh(&self, record: &mut RecordState, link: LinkId) {
-        if let Some((entry, cells)) = self.create_of(&record.key, link) {
+        if let Some((entry, Some(cells))) = self.create_of(&record.key, link) {
             weigh(self.entity, entry, cells, record);
         }
     }
 
-    fn create_of(&self, record: &RecordKey, link: LinkId) -> Option<&(OutboxEntry, Vec<Cell>)> {
+    fn create_of(
+        &self,
+        record: &RecordKey,
+        link: LinkId,
+    ) -> Option<&(OutboxEntry, Option<PerField<Cell>>)> {
         // A link has one place in a system: the object of the create may be another by now, as a
         // converted Lead is a Contact.
         self.creates.iter().find(|(entry, _)| entry.link == link && entry.system == record.system)
@@ -93,14 +99,14 @@ impl<'a> UnansweredCreates<'a> {
 fn may_be(
     entity: &EntitySpec,
     entry: &OutboxEntry,
-    sent: &[Cell],
+    sent: Option<&PerField<Cell>>,
     question: Option<&Review>,
     record: &RecordState,
 ) -> bool {
     if record.key.system != entry.system || record.key.object != entry.object {
         return false;
     }
-    let likeness = likeness(entity, sent, record);
+    let likeness = sent.map_or(CreateLikeness::Partly, |sent| likeness(entity, sent, record));
     match question.map(|question| &question.matter) {
         Some(ReviewSubject::Uncertain { records, .. }) => {
             likeness == CreateLikeness::Same || records.contains(&record.key)
@@ -116,17 +122,17 @@ async fn with_cells(
     tally: &CycleCounters<'_>,
     entity: &EntitySpec,
     creates: Vec<OutboxEntry>,
-) -> Vec<(OutboxEntry, Vec<Cell>)> {
+) -> Vec<(OutboxEntry, Option<PerField<Cell>>)> {
     let mut known = Vec::with_capacity(creates.len());
     for member in &entity.members {
         let is_mine =
             |entry: &&OutboxEntry| entry.system == member.system && entry.object == member.object;
         let mine: Vec<OutboxEntry> = creates.iter().filter(is_mine).cloned().collect();
         let cells = match sent_cells(&engine.transforms, entity, member, &mine).await {
-            Ok(cells) => cells,
+            Ok(cells) => cells.into_iter().map(Some).collect(),
             Err(error) => {
                 tally.failed("transform", &entity.name, &error);
-                vec![Vec::new(); mine.len()]
+                vec![None; mine.len()]
             }
         };
         known.extend(mine.into_iter().zip(cells));

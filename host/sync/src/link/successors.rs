@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::apply::evidence::settle_unanswered_update;
 use crate::engine::{CycleCounters, Engine, journal_of};
+use crate::model::index::PerField;
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::review;
@@ -22,6 +23,7 @@ use crate::model::value::{Cell, Value};
 use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
 use crate::read::sent::sent_cells;
+use crate::store::fetch::{links_for, records_for, work_for};
 use crate::store::port::{Changes, OutboxQuery, Store, StoreError};
 
 /// Moves the links of all merged and converted records of an entity to their successors, where
@@ -35,14 +37,15 @@ pub(crate) async fn follow_moves(
     let mut moved: Vec<RecordState> = Vec::new();
     let (store, limit) = (engine.store, engine.options.chunk_links);
     loop {
-        let chunk = store.link_work(&entity.name, LinkWork::Moved, after.as_ref(), limit).await?;
+        let work = LinkWork::Moved;
+        let chunk = work_for(store, entity, work, after.as_ref(), limit).await?;
         let Some(last) = chunk.last() else { break };
         after = Some(last.key.clone());
         moved.extend(chunk);
     }
     for RecordState { key, .. } in winners_first(store, moved).await? {
         // One commit each: a later move builds on an earlier one, which may have moved this record.
-        for record in store.records(&[key]).await? {
+        for record in records_for(store, entity, &[key]).await? {
             if let Some(changes) = follow(engine, tally, entity, record).await? {
                 store.commit(changes).await?;
             }
@@ -75,7 +78,7 @@ async fn winners_first(
 
 /// The number of values of a record that its successor does not have.
 fn lost_values(record: &RecordState, heir: &RecordState) -> usize {
-    let fields = record.fields.iter().zip(&heir.fields);
+    let fields = record.fields.values().zip(heir.fields.values());
     let lost = fields.filter(|(old, new)| {
         old.seen.as_ref().is_some_and(|value| !value.is_null()) && old.seen != new.seen
     });
@@ -94,12 +97,12 @@ async fn follow(
     };
     let aliases = store.aliases(std::slice::from_ref(&record.key)).await?;
     let heir = aliases.into_iter().next().map_or_else(|| successor.clone(), |(_, heir)| heir);
-    let Some(heir) = store.records(&[heir]).await?.into_iter().next() else {
+    let Some(heir) = records_for(store, entity, &[heir]).await?.into_iter().next() else {
         return Ok(None);
     };
     let mut ids = vec![from];
     ids.extend(heir.link);
-    let views = store.links(&ids).await?;
+    let views = links_for(store, entity, &ids).await?;
     let view = |id: LinkId| views.iter().find(|view| view.link.id == id);
     let Some(left) = view(from) else { return Ok(None) };
     let now_ms = engine.clock.now_ms();
@@ -142,7 +145,7 @@ async fn updates_of(
     tally: &CycleCounters<'_>,
     entity: &EntitySpec,
     record: &RecordKey,
-) -> Result<Option<Vec<(OutboxEntry, Vec<Cell>)>>, StoreError> {
+) -> Result<Option<Vec<(OutboxEntry, PerField<Cell>)>>, StoreError> {
     let query = OutboxQuery {
         state: OutboxState::Sent,
         entity: Some(entity.name.clone()),
@@ -181,7 +184,7 @@ struct Succession<'a> {
     now_ms: i64,
     changes: Changes,
     /// Updates of the record without an answer, with the cells that were sent.
-    unanswered: Vec<(OutboxEntry, Vec<Cell>)>,
+    unanswered: Vec<(OutboxEntry, PerField<Cell>)>,
     /// The link that stays, where it changes.
     stays: Option<Link>,
 }
@@ -292,7 +295,7 @@ impl Succession<'_> {
     /// that has just gone, it becomes surplus: its values are weighed once it has the place.
     fn join(&mut self, other: &mut RecordState, view: &LinkView, because: &RecordKey) {
         if other.status.is_aside() {
-            other.fields.iter_mut().for_each(FieldState::stand_aside);
+            other.fields.values_mut().for_each(FieldState::stand_aside);
             return;
         }
         let active = in_place(view, other).map(|active| active.key.clone());
@@ -302,7 +305,7 @@ impl Succession<'_> {
         if active.is_none() && !view.records.iter().any(|record| is_gone(&record)) {
             return;
         }
-        other.fields.iter_mut().for_each(FieldState::stand_aside);
+        other.fields.values_mut().for_each(FieldState::stand_aside);
         match active {
             Some(active) => self.set_aside(other, active, view, Some(because.clone())),
             None => self.stand_aside(other, view),
@@ -313,8 +316,8 @@ impl Succession<'_> {
     fn join_consent(&mut self, left: &LinkView, right: &LinkView) {
         self.change(right, |entity, link| {
             let mut joins = false;
-            let truths = left.link.truth.iter().zip(&mut link.truth);
-            for (field, (from, to)) in entity.fields.iter().zip(truths) {
+            for (position, field) in entity.indexed_fields() {
+                let (from, to) = (&left.link.truth[position], &mut link.truth[position]);
                 if let Some(truth) = consent::join(&field.winner, from, to) {
                     *to = consent::carried(truth);
                     joins = true;
@@ -390,8 +393,8 @@ impl Succession<'_> {
     /// Passes the base values of a record to its successor, where that has none of its own.
     fn pass_bases(&self, record: &RecordState, heir: &mut RecordState) {
         let was_read = heir.was_read();
-        let fields = self.entity.fields.iter();
-        for ((new, old), field) in heir.fields.iter_mut().zip(&record.fields).zip(fields) {
+        for (position, field) in self.entity.indexed_fields() {
+            let (old, new) = (&record.fields[position], &mut heir.fields[position]);
             // A record that lacks its predecessor's opt-out does not take it back.
             let lost = consent::is_opt_out(&field.winner, &old.base) && new.seen != old.base;
             if old.is_filler(&field.kind, &new.seen) {

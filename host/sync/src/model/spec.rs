@@ -1,17 +1,19 @@
 //! The mapping: entities, their members, fields, column groups and policies.
 //!
 //! Configuration builds these types and checks them against live schemas; the engine only reads
-//! them. Systems, objects, fields and columns have names here; inside the engine a field is its
-//! position in [`EntitySpec::fields`] and a member its position in [`EntitySpec::members`].
+//! them. Systems, objects, fields and columns have names here; inside the engine a field is a
+//! [`FieldIndex`] and a member a [`MemberIndex`].
 //! [`Spec::new`] orders entities so that a reference always points backwards.
 
 use std::collections::BTreeMap;
 
+use crate::model::index::MemberIndex;
 use crate::model::plugin::Schema;
 use crate::model::record::Attributes;
 use crate::model::spec::days::{DayFacts, Days};
 use crate::model::value::Cell;
 
+pub use crate::model::index::FieldIndex;
 pub use meaning::Meanings;
 pub(crate) use meaning::makes_more;
 pub use policies::{Clear, DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge, Winner};
@@ -20,12 +22,9 @@ mod columns;
 pub mod days;
 mod meaning;
 mod policies;
+mod positions;
 pub(crate) mod stopped;
 mod table;
-
-/// Position of a field in [`EntitySpec::fields`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FieldIndex(pub usize);
 
 /// All entities of the configuration, parents before the entities that refer to them.
 #[derive(Debug, Clone)]
@@ -314,6 +313,16 @@ pub enum SpecError {
         /// The object.
         object: String,
     },
+    /// A position in the mapping is none of a field of this entity.
+    #[error("the mapping names field {position} of {entity}, which has {count}, counted from 0")]
+    NoSuchField {
+        /// The entity.
+        entity: String,
+        /// The position.
+        position: usize,
+        /// The number of fields.
+        count: usize,
+    },
     /// A field stands in two groups of one member.
     #[error("{entity}: field {field} is mapped twice in {system}.{object}")]
     MappedTwice {
@@ -398,17 +407,14 @@ impl Spec {
 
 impl EntitySpec {
     /// The member that is this object of this system, with its position.
-    pub fn member(&self, system: &str, object: &str) -> Option<(usize, &MemberSpec)> {
-        self.members
-            .iter()
-            .enumerate()
+    pub fn member(&self, system: &str, object: &str) -> Option<(MemberIndex, &MemberSpec)> {
+        self.indexed_members()
             .find(|(_, member)| member.system == system && member.object == object)
     }
 
     /// The field with this name, with its position.
     pub fn field(&self, name: &str) -> Option<(FieldIndex, &FieldSpec)> {
-        let position = self.fields.iter().position(|field| field.name == name)?;
-        Some((FieldIndex(position), self.fields.get(position)?))
+        self.indexed_fields().find(|(_, field)| field.name == name)
     }
 
     /// Entities that this one refers to.
@@ -420,6 +426,7 @@ impl EntitySpec {
     }
 
     fn check(&self, all: &[Self]) -> Result<(), SpecError> {
+        self.check_positions(all)?;
         for field in &self.fields {
             if let FieldKind::Reference { entity, .. } = &field.kind
                 && !all.iter().any(|other| &other.name == entity)
@@ -464,7 +471,7 @@ impl EntitySpec {
             None => Ok(()),
             Some(twice) => Err(SpecError::MappedTwice {
                 entity: self.name.clone(),
-                field: self.fields.get(twice.0).map(|field| field.name.clone()).unwrap_or_default(),
+                field: self[*twice].name.clone(),
                 system: member.system.clone(),
                 object: member.object.clone(),
             }),

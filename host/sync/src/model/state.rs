@@ -2,14 +2,15 @@
 //! the journal.
 //!
 //! Pure data, carried by the [`crate::store::port::Store`] port. Values are as they were read
-//! (`RULES.md` V9); [`crate::read::canonical`] compares them. Vectors of cells and field states are
-//! in the order of the entity's fields. Only [`crate::store::codec`] turns positions into names, so
-//! that a stored record survives a change of the mapping.
+//! (`RULES.md` V9); [`crate::read::canonical`] compares them. Truths and field states are one per
+//! field of the entity. Only [`crate::store::codec`] turns positions into names, so that a stored
+//! record survives a change of the mapping.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::index::PerField;
 use crate::model::reason::Reason;
 use crate::model::value::Cell;
 
@@ -74,8 +75,8 @@ pub struct Link {
     pub status: LinkStatus,
     /// Counts the plans that made operations; part of every intent.
     pub version: u64,
-    /// One truth per field, in the order of the entity's fields.
-    pub truth: Vec<Truth>,
+    /// One truth per field.
+    pub truth: PerField<Truth>,
     /// Writes that failed, one entry per cause (RULES.md V5).
     pub failures: Vec<Failure>,
     /// The database was put back from a backup or a copy since the link was last planned. Writes

@@ -198,8 +198,8 @@ fn parents(
     let mut parents = Vec::new();
     let Some(member) = mappings.member_of(record) else { return parents };
     let RecordKey { system, object, .. } = &record.key;
-    for (position, (field, state)) in mappings.entity.fields.iter().zip(&record.fields).enumerate()
-    {
+    for (position, field) in mappings.entity.indexed_fields() {
+        let state = &record.fields[position];
         let FieldKind::Reference { .. } = &field.kind else { continue };
         let Some(mapping) = mappings.mapping(member, position) else { continue };
         let (Some(target), Some(column)) =

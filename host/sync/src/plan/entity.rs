@@ -31,6 +31,7 @@ use crate::plan::mapping::FieldMappings;
 use crate::plan::references::{PromisedRecords, References};
 use crate::plan::render::{RenderedWrite, intent, render};
 use crate::read::ingest::IngestSource;
+use crate::store::fetch::links_for;
 use crate::store::port::{Changes, Store, StoreError};
 
 /// Lost records read by id in one call.
@@ -55,13 +56,13 @@ pub(crate) async fn plan_entity(
         let Some(last) = ids.last() else { break };
         after = *last;
         let ids: Vec<LinkId> = ids.into_iter().filter(|id| !cycle.is_deferred(*id)).collect();
-        let mut views = cycle.engine.store.links(&ids).await?;
+        let mut views = links_for(cycle.engine.store, entity, &ids).await?;
         references.extend(cycle.engine.store, &mappings, &views).await?;
         if !references.lost_there().is_empty() {
             if !look_for_lost(cycle, references.lost_there()).await? {
                 continue;
             }
-            views = cycle.engine.store.links(&ids).await?;
+            views = links_for(cycle.engine.store, entity, &ids).await?;
             references.extend(cycle.engine.store, &mappings, &views).await?;
         }
         done += plan_chunk(cycle, (&mappings, &references), hold, views, &mut made).await?;
@@ -263,7 +264,7 @@ impl<'s> LinkChunk<'s> {
         found.unread = std::mem::take(&mut plan.unread);
         let mut goes_on = plan.held;
         for (draft, rendered) in rendered {
-            let Some(member) = self.entity.members.get(draft.member) else { continue };
+            let member = &self.entity[draft.member];
             found.failures.extend(self.unrendered(member, draft, &rendered.notes));
             notes.extend(rendered.notes);
             for settled in &rendered.settled {
@@ -345,12 +346,12 @@ impl<'s> LinkChunk<'s> {
     /// The failures of creates that lack a requirement.
     fn lacking(&self, plan: &LinkPlan) -> PlanFindings<'s> {
         let failure = |lacking: &MissingRequirement| {
-            let member = self.entity.members.get(lacking.member)?;
+            let member = &self.entity[lacking.member];
             let (field, class) = (lacking.field.clone(), FailureClass::Required);
             let said = (lacking.column.clone(), lacking.reason.to_string());
-            Some(planned(member, None, field, class, said, self.now_ms))
+            planned(member, None, field, class, said, self.now_ms)
         };
-        let failures = plan.lacking.iter().filter_map(failure).collect();
+        let failures = plan.lacking.iter().map(failure).collect();
         PlanFindings { entity: self.entity, wanted: Vec::new(), failures, unread: Vec::new() }
     }
 
@@ -480,8 +481,6 @@ fn mark_field_told(
             None => return,
         },
     };
-    if let Some(state) = Arc::make_mut(&mut record).fields.get_mut(position.0) {
-        state.agreed.clone_from(&settled.after);
-    }
+    Arc::make_mut(&mut record).fields[position].agreed.clone_from(&settled.after);
     records.push(record);
 }

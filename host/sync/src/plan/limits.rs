@@ -25,6 +25,7 @@ use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::link::{PlanContext, plan_link};
 use crate::plan::mapping::FieldMappings;
 use crate::plan::references::{PromisedRecords, References};
+use crate::store::fetch::links_for;
 use crate::store::port::{Changes, OutboxQuery, ReviewFilter, ReviewQuery, StoreError};
 
 /// The deletions that a plan without a guard would make.
@@ -74,7 +75,7 @@ async fn find_pending(
         let ids = engine.store.pending_deletions(name, after, limit).await?;
         let Some(last) = ids.last() else { return Ok(pending) };
         after = *last;
-        let views = engine.store.links(&ids).await?;
+        let views = links_for(engine.store, mappings.entity, &ids).await?;
         let references =
             References::fetch(engine.store, mappings, &views, Some(PromisedRecords::new())).await?;
         let along = WentAlong::fetch(cycle, mappings, &views).await?;
@@ -85,7 +86,7 @@ async fn find_pending(
             let drafts = plan_link(&context, view).drafts;
             let archives = drafts.into_iter().filter(|draft| draft.action == Action::Archive);
             pending.records.extend(archives.filter_map(|draft| {
-                let member = mappings.entity.members.get(draft.member)?;
+                let member = &mappings.entity[draft.member];
                 let (system, object) = (member.system.clone(), member.object.clone());
                 Some(RecordKey { system, object, id: draft.id? })
             }));

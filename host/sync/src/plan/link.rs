@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::model::index::{ActiveIndex, FieldIndex, Indexed, PartIndex, RecordIndex};
 use crate::model::reason::Reason;
 use crate::model::review;
 use crate::model::spec::FieldSpec;
@@ -53,13 +54,13 @@ struct LinkPlanner<'a> {
     context: &'a PlanContext<'a>,
     plan: LinkPlan,
     /// Shared with the view until one is changed.
-    records: Vec<Arc<RecordState>>,
+    records: Indexed<RecordIndex, Arc<RecordState>>,
     reviews: Vec<Review>,
-    active: Vec<ActiveMember>,
+    active: Indexed<ActiveIndex, ActiveMember>,
     /// Records that this plan itself makes surplus: nobody has approved what to do with them.
     rivals: Vec<RecordKey>,
     /// By field, ordered; most fields have none. Filled by `merge_fields`.
-    merged: Vec<(usize, FieldOutcome)>,
+    merged: Vec<(FieldIndex, FieldOutcome)>,
     create_reason: Reason,
     /// Since the backup that was put back something was taken out of a reference: what is gone may
     /// have gone along with a deletion of the engine's own, which the backup does not know.
@@ -68,10 +69,10 @@ struct LinkPlanner<'a> {
     recalls: bool,
 }
 
-/// A merged field with the positions (in `active`) of its member fields.
+/// A merged field with the active records of its member fields.
 struct FieldOutcome {
     merged: MergedField,
-    parts: Vec<usize>,
+    parts: Indexed<PartIndex, ActiveIndex>,
     /// The truth is what a person chose.
     chosen: bool,
 }
@@ -99,15 +100,17 @@ pub fn plan_link(context: &PlanContext<'_>, view: &LinkView) -> LinkPlan {
 
 impl<'a> LinkPlanner<'a> {
     fn new(context: &'a PlanContext<'a>, view: &LinkView) -> Self {
-        let mut link = Arc::clone(&view.link);
-        let fields = context.mappings.entity.fields.len();
-        if link.truth.len() != fields {
-            Arc::make_mut(&mut link).truth.resize_with(fields, Default::default);
-        }
+        let entity = context.mappings.entity;
+        debug_assert!(view.link.truth.covers(entity), "a truth per field is planned");
+        debug_assert!(
+            view.records.iter().all(|record| record.fields.covers(entity)),
+            "a state per field is planned"
+        );
+        let records = view.records.clone().into();
         Self {
             context,
             plan: LinkPlan {
-                link,
+                link: Arc::clone(&view.link),
                 records: Vec::new(),
                 drafts: Vec::new(),
                 waits: Vec::new(),
@@ -119,9 +122,9 @@ impl<'a> LinkPlanner<'a> {
                 held: false,
                 stands: false,
             },
-            records: view.records.clone(),
+            active: context.mappings.active(&records),
+            records,
             reviews: view.reviews.clone(),
-            active: context.mappings.active(&view.records),
             rivals: Vec::new(),
             merged: Vec::new(),
             create_reason: Reason::NewRecord,
@@ -132,10 +135,9 @@ impl<'a> LinkPlanner<'a> {
 
     fn merge_fields(&mut self) {
         let mappings = self.context.mappings;
-        for (position, field) in mappings.entity.fields.iter().enumerate() {
-            if !self.is_quiet(position, field)
-                && let Some(outcome) = self.merge_field(position, field)
-            {
+        for (position, field) in mappings.entity.indexed_fields() {
+            if !self.is_quiet(position, field) {
+                let outcome = self.merge_field(position, field);
                 self.add_field_outcome(position, field, &outcome);
                 self.merged.push((position, outcome));
             }
@@ -144,31 +146,32 @@ impl<'a> LinkPlanner<'a> {
 
     /// True where the field needs no merge. Most fields of most links need none, so this allocates
     /// nothing; awaited references are noted all the same.
-    fn is_quiet(&mut self, position: usize, field: &FieldSpec) -> bool {
+    fn is_quiet(&mut self, position: FieldIndex, field: &FieldSpec) -> bool {
         let Self { context, records, active, plan, reviews, .. } = self;
-        let Some(truth) = plan.link.truth.get(position) else { return true };
+        let truth = &plan.link.truth[position];
         let waits = &mut plan.waits;
         let mut quiet = !reviews.iter().any(|review| review::is_about(review, &field.name));
-        for active in active.iter() {
+        for active in active.values() {
             let part = part(context, records, *active, (position, field), waits);
             quiet &= part.is_none_or(|part| merge::is_quiet(field, &part, truth));
         }
         quiet
     }
 
-    fn merge_field(&mut self, position: usize, field: &FieldSpec) -> Option<FieldOutcome> {
+    fn merge_field(&mut self, position: FieldIndex, field: &FieldSpec) -> FieldOutcome {
         let mappings = self.context.mappings;
         let mut positions = Vec::with_capacity(self.active.len());
         let mut parts = Vec::with_capacity(self.active.len());
         let waits = &mut self.plan.waits;
-        for (index, active) in self.active.iter().enumerate() {
+        for (index, active) in self.active.iter() {
             let field = (position, field);
             if let Some(part) = part(self.context, &self.records, *active, field, waits) {
                 positions.push(index);
                 parts.push(part);
             }
         }
-        let truth = self.plan.link.truth.get(position)?;
+        let parts = parts.into();
+        let truth = &self.plan.link.truth[position];
         let review = self.reviews.iter().find(|review| review::is_about(review, &field.name));
         let rules = MergeRules {
             field,
@@ -183,30 +186,32 @@ impl<'a> LinkPlanner<'a> {
             .and_then(|review| review.choice.as_ref());
         let merged = merge(rules, truth, &parts, choice);
         self.recalls &= merged.question.is_none();
-        Some(FieldOutcome { merged, parts: positions, chosen: choice.is_some() })
+        FieldOutcome { merged, parts: positions.into(), chosen: choice.is_some() }
     }
 
     /// Stores truth, bases, questions and notes of a merge in the plan.
-    fn add_field_outcome(&mut self, position: usize, field: &FieldSpec, outcome: &FieldOutcome) {
+    fn add_field_outcome(
+        &mut self,
+        position: FieldIndex,
+        field: &FieldSpec,
+        outcome: &FieldOutcome,
+    ) {
         let truth = &outcome.merged.truth;
-        let stands = self.plan.link.truth.get(position).is_some_and(|k| k.value == truth.value);
-        if self.plan.link.truth.get(position).is_some_and(|known| known != truth)
-            && let Some(known) = Arc::make_mut(&mut self.plan.link).truth.get_mut(position)
-        {
-            known.clone_from(truth);
+        let known = &self.plan.link.truth[position];
+        let stands = known.value == truth.value;
+        if known != truth {
+            Arc::make_mut(&mut self.plan.link).truth[position].clone_from(truth);
         }
-        for (index, outlook) in outcome.parts.iter().zip(&outcome.merged.parts) {
-            let record = self.active.get(*index).and_then(|a| self.records.get_mut(a.record));
-            let Some(record) = record else { continue };
+        for (index, outlook) in outcome.parts.values().zip(outcome.merged.parts.values()) {
+            let record = &mut self.records[self.active[*index].record];
             let unsure = outcome.merged.question.is_some();
             let is_news = |state: &FieldState| {
                 let weighed = (state.unsure || state.lost.is_some()) && !unsure;
                 let moved = !stands && state.bereft.is_some();
                 weighed || moved || state.base != outlook.base || state.agreed != outlook.agreed
             };
-            if record.fields.get(position).is_some_and(is_news)
-                && let Some(state) = Arc::make_mut(record).fields.get_mut(position)
-            {
+            if is_news(&record.fields[position]) {
+                let state = &mut Arc::make_mut(record).fields[position];
                 let stands = stands && state.base == outlook.base;
                 state.bereft = state.bereft.take().filter(|_| stands);
                 state.base.clone_from(&outlook.base);
@@ -216,8 +221,8 @@ impl<'a> LinkPlanner<'a> {
             }
         }
         for (part, reason) in &outcome.merged.notes {
-            let record = outcome.parts.get(*part).and_then(|index| self.key_of(*index));
-            self.note(record, Some(&field.name), reason.clone());
+            let record = self.key_of(outcome.parts[*part]);
+            self.note(Some(record), Some(&field.name), reason.clone());
         }
         self.add_review(field, &outcome.merged, outcome.chosen);
     }
@@ -255,21 +260,25 @@ impl<'a> LinkPlanner<'a> {
         self.plan.reviews.extend(decided);
     }
 
-    fn outcome(&self, field: usize) -> Option<&FieldOutcome> {
+    fn outcome(&self, field: FieldIndex) -> Option<&FieldOutcome> {
         self.merged.iter().find(|(merged, _)| *merged == field).map(|(_, outcome)| outcome)
     }
 
-    fn is_frozen(&self, field: usize) -> bool {
+    fn is_frozen(&self, field: FieldIndex) -> bool {
         self.outcome(field).is_some_and(|outcome| outcome.merged.question.is_some())
     }
 
-    fn truth(&self, field: usize) -> Cell {
-        self.plan.link.truth.get(field).and_then(|truth| truth.value.clone())
+    fn truth(&self, field: FieldIndex) -> Cell {
+        self.plan.link.truth[field].value.clone()
     }
 
-    fn key_of(&self, active: usize) -> Option<RecordKey> {
-        let active = self.active.get(active)?;
-        self.records.get(active.record).map(|record| record.key.clone())
+    /// The record of an active member.
+    fn record(&self, active: ActiveMember) -> &RecordState {
+        &self.records[active.record]
+    }
+
+    fn key_of(&self, active: ActiveIndex) -> RecordKey {
+        self.record(self.active[active]).key.clone()
     }
 
     fn note(&mut self, record: Option<RecordKey>, field: Option<&str>, reason: Reason) {
@@ -312,7 +321,7 @@ impl<'a> LinkPlanner<'a> {
             ReviewSubject::Surplus { active, surplus, .. } => {
                 review.choice == Some(ReviewChoice::Leave) || !self.stands(review, active, surplus)
             }
-            ReviewSubject::Deleted { gone } => !self.records.iter().any(|record| {
+            ReviewSubject::Deleted { gone } => !self.records.values().any(|record| {
                 record.key == *gone && record.link.is_some() && record.status.is_removed()
             }),
             ReviewSubject::Taken { .. } => review.status == ReviewStatus::Chosen,
@@ -329,7 +338,7 @@ impl<'a> LinkPlanner<'a> {
             Arc::make_mut(&mut self.plan.link).restored = false;
         }
         let is_news = |now: &Arc<RecordState>, before| !Arc::ptr_eq(now, before) && now != before;
-        let records = self.records.into_iter().zip(&view.records);
+        let records = self.records.into_values().zip(&view.records);
         let changed = records.filter(|(now, before)| is_news(now, before));
         self.plan.records = changed.map(|(now, _)| now).collect();
         self.plan.waits.sort_unstable();
@@ -341,14 +350,14 @@ impl<'a> LinkPlanner<'a> {
 /// A live record's view of a field, with its position; nothing where its member does not map it.
 fn part<'a>(
     context: &'a PlanContext<'_>,
-    records: &'a [Arc<RecordState>],
+    records: &'a Indexed<RecordIndex, Arc<RecordState>>,
     active: ActiveMember,
-    (position, field): (usize, &FieldSpec),
+    (position, field): (FieldIndex, &FieldSpec),
     waits: &mut Vec<Awaited>,
 ) -> Option<MemberField<'a>> {
     let mapping = context.mappings.mapping(active.member, position)?;
-    let record = records.get(active.record)?;
-    let state = record.fields.get(position)?;
+    let record = &records[active.record];
+    let state = &record.fields[position];
     Some(MemberField {
         system: &record.key.system,
         reads: mapping.group.direction.reads(),
@@ -379,7 +388,7 @@ fn seen<'a>(
 /// True where something was taken out of a reference of a live record.
 fn has_lost(records: &[Arc<RecordState>]) -> bool {
     let mut live = records.iter().filter(|record| record.status == RecordStatus::Live);
-    live.any(|record| record.fields.iter().any(|state| state.lost.is_some()))
+    live.any(|record| record.fields.values().any(|state| state.lost.is_some()))
 }
 
 fn undecided(matter: &ReviewSubject) -> Reason {
@@ -392,8 +401,12 @@ fn undecided(matter: &ReviewSubject) -> Reason {
 }
 
 /// True where this record of the link has this status.
-fn is_now(records: &[Arc<RecordState>], key: &RecordKey, status: &RecordStatus) -> bool {
-    records.iter().any(|record| record.key == *key && record.status == *status)
+fn is_now(
+    records: &Indexed<RecordIndex, Arc<RecordState>>,
+    key: &RecordKey,
+    status: &RecordStatus,
+) -> bool {
+    records.values().any(|record| record.key == *key && record.status == *status)
 }
 
 /// Neither absent nor null.
@@ -407,7 +420,7 @@ fn was_seen(
     review: &Review,
     rules: MergeRules<'_>,
     truth: &Truth,
-    parts: &[MemberField<'_>],
+    parts: &Indexed<PartIndex, MemberField<'_>>,
 ) -> bool {
     let ReviewSubject::Conflict { values, chosen: Some(chosen), .. } = &review.matter else {
         // The same question would be asked now.
@@ -419,5 +432,5 @@ fn was_seen(
         let shown = |(system, cell): &(String, Cell)| system == part.system && *cell == *part.seen;
         unedited || values.iter().any(shown) || *part.seen == truth.value
     };
-    truth.value == *chosen && parts.iter().filter(|part| part.reads).all(holds_shown)
+    truth.value == *chosen && parts.values().filter(|part| part.reads).all(holds_shown)
 }

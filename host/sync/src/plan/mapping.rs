@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, MappingGroup, MemberSpec};
+use crate::model::index::{
+    ActiveIndex, FieldIndex, Indexed, MemberIndex, PerField, PerMember, RecordIndex,
+};
+use crate::model::spec::{EntitySpec, FieldKind, MappingGroup, MemberSpec};
 use crate::model::state::{RecordState, RecordStatus};
 
 /// An entity with the mapping of each field in each member.
@@ -10,10 +13,9 @@ use crate::model::state::{RecordState, RecordStatus};
 pub struct FieldMappings<'a> {
     /// The entity.
     pub entity: &'a EntitySpec,
-    /// Per member, per field.
-    table: Vec<Vec<Option<FieldMapping<'a>>>>,
+    table: PerMember<PerField<Option<FieldMapping<'a>>>>,
     /// Positions of the fields that refer to other entities.
-    references: Vec<usize>,
+    references: Vec<FieldIndex>,
 }
 
 /// The mapping of one field in one member.
@@ -30,37 +32,37 @@ impl<'a> FieldMappings<'a> {
             let group = member.groups.iter().find(|group| group.fields.contains(&field))?;
             Some(FieldMapping { group })
         };
-        let row = |member| {
-            (0..entity.fields.len()).map(|field| mapping(member, FieldIndex(field))).collect()
-        };
-        let fields = entity.fields.iter().enumerate();
+        let row = |member| PerField::from_fn(entity, |field, _| mapping(member, field));
+        let fields = entity.indexed_fields();
         let references = fields.filter(|(_, f)| matches!(f.kind, FieldKind::Reference { .. }));
         let references = references.map(|(position, _)| position).collect();
-        Self { entity, table: entity.members.iter().map(row).collect(), references }
+        Self { entity, table: PerMember::from_fn(entity, row), references }
     }
 
     /// Positions of the fields that refer to other entities.
-    pub fn references(&self) -> &[usize] {
+    pub fn references(&self) -> &[FieldIndex] {
         &self.references
     }
 
     /// A field's mapping in a member.
-    pub fn mapping(&self, member: usize, field: usize) -> Option<FieldMapping<'a>> {
-        self.table.get(member)?.get(field).copied().flatten()
+    pub fn mapping(&self, member: MemberIndex, field: FieldIndex) -> Option<FieldMapping<'a>> {
+        self.table[member][field]
     }
 
     /// The member that a record belongs to.
-    pub fn member_of(&self, record: &RecordState) -> Option<usize> {
+    pub fn member_of(&self, record: &RecordState) -> Option<MemberIndex> {
         self.entity.member(&record.key.system, &record.key.object).map(|(position, _)| position)
     }
 
     /// Positions of the live records and their members, one per system.
-    pub fn active(&self, records: &[Arc<RecordState>]) -> Vec<ActiveMember> {
+    pub fn active(
+        &self,
+        records: &Indexed<RecordIndex, Arc<RecordState>>,
+    ) -> Indexed<ActiveIndex, ActiveMember> {
         let mut active: Vec<ActiveMember> = Vec::with_capacity(records.len());
-        for (position, record) in records.iter().enumerate() {
-            let taken = |other: &ActiveMember| {
-                records.get(other.record).is_some_and(|r| r.key.system == record.key.system)
-            };
+        for (position, record) in records.iter() {
+            let taken =
+                |other: &ActiveMember| records[other.record].key.system == record.key.system;
             if record.status == RecordStatus::Live
                 && !active.iter().any(taken)
                 && let Some(member) = self.member_of(record)
@@ -68,7 +70,7 @@ impl<'a> FieldMappings<'a> {
                 active.push(ActiveMember { record: position, member });
             }
         }
-        active
+        active.into()
     }
 }
 
@@ -76,9 +78,9 @@ impl<'a> FieldMappings<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActiveMember {
     /// Its position among the link's records.
-    pub record: usize,
+    pub record: RecordIndex,
     /// Its member's position in the entity.
-    pub member: usize,
+    pub member: MemberIndex,
 }
 
 impl<'a> FieldMapping<'a> {

@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 
+use crate::model::index::{Indexed, PartIndex};
 use crate::model::reason::Reason;
 use crate::model::spec::{Clear, FieldKind, FieldSpec, FirstLink};
 use crate::model::state::{FieldState, ReviewChoice, ReviewSubject, Span, Truth};
@@ -80,9 +81,9 @@ pub struct MergedField {
     /// The truth from now on.
     pub truth: Truth,
     /// One per member field, in order.
-    pub parts: Vec<FieldResult>,
-    /// Reasons to report, each with the position of its member field.
-    pub notes: Vec<(usize, Reason)>,
+    pub parts: Indexed<PartIndex, FieldResult>,
+    /// Reasons to report, each with its member field.
+    pub notes: Vec<(PartIndex, Reason)>,
     /// A conflict that a rule has decided.
     pub decided: Option<ReviewSubject>,
     /// A question that freezes the field.
@@ -107,7 +108,7 @@ pub struct MergeRules<'a> {
 pub fn merge(
     rules: MergeRules<'_>,
     truth: &Truth,
-    parts: &[MemberField<'_>],
+    parts: &Indexed<PartIndex, MemberField<'_>>,
     choice: Option<&ReviewChoice>,
 ) -> MergedField {
     let merge = FieldMerge::new(rules, truth, parts);
@@ -135,17 +136,22 @@ struct FieldMerge<'a> {
     field: &'a FieldSpec,
     rules: MergeRules<'a>,
     old: &'a Truth,
-    parts: &'a [MemberField<'a>],
+    parts: &'a Indexed<PartIndex, MemberField<'a>>,
     new: Truth,
-    outlooks: Vec<FieldResult>,
-    notes: Vec<(usize, Reason)>,
+    /// One per part.
+    outlooks: Indexed<PartIndex, FieldResult>,
+    notes: Vec<(PartIndex, Reason)>,
     reason: Reason,
     decided: Option<ReviewSubject>,
 }
 
 impl<'a> FieldMerge<'a> {
-    fn new(rules: MergeRules<'a>, old: &'a Truth, parts: &'a [MemberField<'a>]) -> Self {
-        let outlooks = parts.iter().map(|part| FieldResult {
+    fn new(
+        rules: MergeRules<'a>,
+        old: &'a Truth,
+        parts: &'a Indexed<PartIndex, MemberField<'a>>,
+    ) -> Self {
+        let outlooks = parts.values().map(|part| FieldResult {
             base: part.seen.as_ref().clone().or_else(|| part.state.base.clone()),
             agreed: part.state.agreed.clone(),
             due: None,
@@ -191,9 +197,9 @@ impl<'a> FieldMerge<'a> {
     }
 
     /// The edits; drift and ignored clears are set aside.
-    fn votes(&mut self) -> Result<Vec<usize>, Box<ReviewSubject>> {
+    fn votes(&mut self) -> Result<Vec<PartIndex>, Box<ReviewSubject>> {
         let (mut votes, mut emptied) = (Vec::new(), Vec::new());
-        for (position, part) in self.parts.iter().enumerate() {
+        for (position, part) in self.parts.iter() {
             if part.state.base.is_none() || !part.is_edited() && !part.is_unsure() {
                 continue;
             }
@@ -217,18 +223,17 @@ impl<'a> FieldMerge<'a> {
     }
 
     /// Moves the truth by the edits, or asks.
-    fn count(&mut self, edits: Vec<usize>) -> Option<ReviewSubject> {
+    fn count(&mut self, edits: Vec<PartIndex>) -> Option<ReviewSubject> {
         let edits = self.weighty(edits);
         if edits.is_empty() {
             return None;
         }
-        let unsure =
-            edits.iter().filter_map(|edit| self.parts.get(*edit)).any(MemberField::is_unsure);
+        let unsure = edits.iter().any(|edit| self.parts[*edit].is_unsure());
         if self.is_set() && !unsure {
             self.merge_sets(&edits);
             return None;
         }
-        let mut votes: Vec<Vote> = edits.iter().filter_map(|edit| self.vote(*edit)).collect();
+        let mut votes: Vec<Vote> = edits.iter().map(|edit| self.vote(*edit)).collect();
         // An edit of the truth by somebody who had it speaks for it.
         if edits.iter().all(|edit| self.is_behind(*edit)) {
             votes.push(Vote {
@@ -249,11 +254,10 @@ impl<'a> FieldMerge<'a> {
     }
 
     /// A person who only changes the form of a value does not contest another value.
-    fn weighty(&self, edits: Vec<usize>) -> Vec<usize> {
-        let in_form = |edit: &usize| {
-            self.parts
-                .get(*edit)
-                .is_some_and(|part| !part.is_unsure() && self.is_same(&part.seen, &part.state.base))
+    fn weighty(&self, edits: Vec<PartIndex>) -> Vec<PartIndex> {
+        let in_form = |edit: &PartIndex| {
+            let part = &self.parts[*edit];
+            !part.is_unsure() && self.is_same(&part.seen, &part.state.base)
         };
         let (mut forms, values): (Vec<_>, Vec<_>) = edits.into_iter().partition(in_form);
         forms.retain(|edit| !self.is_behind(*edit));
@@ -264,29 +268,28 @@ impl<'a> FieldMerge<'a> {
         is_same(&self.field.kind, one, other)
     }
 
-    fn vote(&self, position: usize) -> Option<Vote> {
-        let part = self.parts.get(position)?;
-        Some(Vote {
+    fn vote(&self, position: PartIndex) -> Vote {
+        let part = &self.parts[position];
+        Vote {
             system: part.system.to_owned(),
             value: part.seen.as_ref().clone(),
             edited: part.state.edited,
-        })
+        }
     }
 
     /// True where a member was edited before it had got the truth.
-    fn is_behind(&self, position: usize) -> bool {
-        self.parts.get(position).is_some_and(|part| {
-            let bereft = part.state.bereft.as_deref();
-            let agreed = self.is_same(&part.state.agreed, &self.old.value)
-                || self.is_same(&part.state.base, &self.old.value)
-                || bereft.is_some() && bereft == self.old.value.as_ref()
-                || self.rules.is_over;
-            self.old.value.is_some() && (part.is_unsure() || !agreed)
-        })
+    fn is_behind(&self, position: PartIndex) -> bool {
+        let part = &self.parts[position];
+        let bereft = part.state.bereft.as_deref();
+        let agreed = self.is_same(&part.state.agreed, &self.old.value)
+            || self.is_same(&part.state.base, &self.old.value)
+            || bereft.is_some() && bereft == self.old.value.as_ref()
+            || self.rules.is_over;
+        self.old.value.is_some() && (part.is_unsure() || !agreed)
     }
 
-    fn merge_sets(&mut self, edits: &[usize]) {
-        let parts = edits.iter().filter_map(|edit| self.parts.get(*edit));
+    fn merge_sets(&mut self, edits: &[PartIndex]) {
+        let parts = edits.iter().map(|edit| &self.parts[*edit]);
         let edits = parts.clone().map(|part| (&part.state.base, part.seen.as_ref()));
         let merged = policy::merge_sets(&self.old.value, edits);
         let from = parts.map(|part| part.system.to_owned()).next();
@@ -319,7 +322,7 @@ impl<'a> FieldMerge<'a> {
         let previous = self.new.value.clone();
         self.new = Truth { value, previous, from, edited, flips };
         // An agreement from before the truth moved, perhaps there and back, does not count.
-        for (part, outlook) in self.parts.iter().zip(&mut self.outlooks) {
+        for (part, outlook) in self.parts.values().zip(self.outlooks.values_mut()) {
             if *part.seen != self.new.value {
                 outlook.agreed = None;
             }
@@ -328,7 +331,7 @@ impl<'a> FieldMerge<'a> {
 
     /// Edited members whose value is not the truth have agreed to nothing any more.
     fn overrule(&mut self) {
-        for (part, outlook) in self.parts.iter().zip(&mut self.outlooks) {
+        for (part, outlook) in self.parts.values().zip(self.outlooks.values_mut()) {
             let edited = part.is_edited() || part.is_unsure();
             if part.reads && edited && *part.seen != self.new.value {
                 outlook.agreed = None;
@@ -338,11 +341,11 @@ impl<'a> FieldMerge<'a> {
 
     /// Members that are seen for the first time: adopt, fill, or prefer (the "no base" rows).
     fn adopt_first_values(&mut self) -> Option<ReviewSubject> {
-        for (position, part) in self.parts.iter().enumerate() {
+        for (position, part) in self.parts.iter() {
             if part.state.base.is_some() || part.seen.is_none() || !part.reads {
                 continue;
             }
-            let Some(vote) = self.vote(position) else { continue };
+            let vote = self.vote(position);
             // A field that was emptied just now is not filled behind that person's back.
             let emptied = is_null(&self.new.value) && !is_blank(&self.old.value);
             let nulls = is_null(&self.new.value) && is_null(&vote.value);
@@ -365,7 +368,7 @@ impl<'a> FieldMerge<'a> {
 
     /// Decides what is due, once the truth is known.
     fn into_merged_field(mut self) -> MergedField {
-        for position in 0..self.parts.len() {
+        for position in self.parts.positions() {
             self.settle_part(position);
         }
         MergedField {
@@ -377,15 +380,12 @@ impl<'a> FieldMerge<'a> {
         }
     }
 
-    fn settle_part(&mut self, position: usize) {
-        let opted_out = self.parts.get(position).is_some_and(|part| self.keeps_opt_out(part));
+    fn settle_part(&mut self, position: PartIndex) {
+        let part = &self.parts[position];
+        let opted_out = self.keeps_opt_out(part);
         // Another form of the same value stays, unless a person has just changed the form.
         let says_so = !self.is_form() && self.says_so(position);
-        let (Some(part), Some(outlook)) =
-            (self.parts.get(position), self.outlooks.get_mut(position))
-        else {
-            return;
-        };
+        let outlook = &mut self.outlooks[position];
         // An own value of a member that is only written is no answer to the truth: should it be
         // read one day, it is a first value.
         if !part.reads && part.is_edited() && !says_so {
@@ -419,8 +419,8 @@ impl<'a> FieldMerge<'a> {
         self.new.value != self.old.value && self.is_same(&self.new.value, &self.old.value)
     }
 
-    fn says_so(&self, position: usize) -> bool {
-        self.parts.get(position).is_some_and(|part| self.is_same(&part.seen, &self.new.value))
+    fn says_so(&self, position: PartIndex) -> bool {
+        self.is_same(&self.parts[position].seen, &self.new.value)
     }
 
     fn frozen(self, question: ReviewSubject) -> MergedField {
@@ -431,17 +431,15 @@ impl<'a> FieldMerge<'a> {
         };
         MergedField {
             truth: self.old.clone(),
-            parts: self.parts.iter().map(still).collect(),
+            parts: self.parts.values().map(still).collect(),
             notes: Vec::new(),
             decided: None,
             question: Some(question),
         }
     }
 
-    fn agree(&mut self, position: usize) {
-        if let Some(outlook) = self.outlooks.get_mut(position) {
-            outlook.agreed.clone_from(&self.old.value);
-        }
+    fn agree(&mut self, position: PartIndex) {
+        self.outlooks[position].agreed.clone_from(&self.old.value);
     }
 
     fn is_set(&self) -> bool {

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use smol_str::{ToSmolStr as _, format_smolstr};
 
-use crate::model::spec::{FieldIndex, FieldKind, FieldSpec, MemberSpec};
+use crate::model::index::FieldIndex;
+use crate::model::spec::{FieldKind, FieldSpec, MemberSpec};
 use crate::model::state::{LinkId, LinkStatus, LinkView, RecordKey, RecordStatus};
 use crate::model::value::{Cell, SmolStr, Value};
 use crate::plan::mapping::FieldMappings;
@@ -37,7 +38,7 @@ pub struct References {
     links: BTreeMap<String, BTreeMap<String, HashMap<String, LinkId>>>,
     members: HashMap<LinkId, Vec<RecordKey>>,
     /// Values of records referred to, for the columns of new records.
-    copied: HashMap<(LinkId, usize), Cell>,
+    copied: HashMap<(LinkId, FieldIndex), Cell>,
     /// Records that references lost and that are gone or missing.
     gone: HashSet<RecordKey>,
     /// Records that references lost and that are there, as far as known.
@@ -135,8 +136,7 @@ impl References {
             }
         }
         for view in views {
-            let truths =
-                mappings.references().iter().filter_map(|field| view.link.truth.get(*field));
+            let truths = mappings.references().iter().map(|field| &view.link.truth[*field]);
             wanted.extend(truths.flat_map(|truth| link_ids(&truth.value)));
             wanted.extend(losers(mappings, view).flat_map(|(_, _, state)| link_ids(&state.base)));
             wanted.extend(removed(mappings, view).flat_map(|state| link_ids(&state.agreed)));
@@ -286,9 +286,10 @@ impl References {
         let ids: Vec<LinkId> = wanted.keys().copied().collect();
         for view in store.links(&ids).await? {
             for field in wanted.get(&view.link.id).into_iter().flatten() {
-                let cell = view.link.truth.get(field.0).map(|truth| truth.value.clone());
+                // A link of another entity, which the one that is referred to should be.
+                let cell = view.link.truth.find(*field).map(|truth| truth.value.clone());
                 let filled = cell.filter(|cell| cell.as_ref().is_some_and(|one| !one.is_null()));
-                self.copied.extend(filled.map(|cell| ((view.link.id, field.0), cell)));
+                self.copied.extend(filled.map(|cell| ((view.link.id, *field), cell)));
             }
         }
         Ok(())
@@ -301,13 +302,12 @@ impl References {
         view: &LinkView,
         field: FieldIndex,
     ) -> Vec<LinkId> {
-        let truth = view.link.truth.get(field.0).map(|truth| link_ids(&truth.value));
-        let mut links: Vec<LinkId> = truth.into_iter().flatten().collect();
+        let mut links: Vec<LinkId> = link_ids(&view.link.truth[field].value).collect();
         for record in &view.records {
             let mapping =
-                mappings.member_of(record).and_then(|member| mappings.mapping(member, field.0));
+                mappings.member_of(record).and_then(|member| mappings.mapping(member, field));
             let target = mapping.and_then(|mapping| mapping.group.target.as_deref());
-            let seen = record.fields.get(field.0).and_then(|state| state.seen.as_ref());
+            let seen = record.fields[field].seen.as_ref();
             if let (Some(target), Some(id)) = (target, seen.and_then(primary)) {
                 links.extend(self.link(&record.key.system, target, id));
             }
@@ -317,7 +317,7 @@ impl References {
 
     /// A value of a record referred to, for a column of a new record.
     pub fn copied(&self, link: LinkId, field: FieldIndex) -> Option<&Cell> {
-        self.copied.get(&(link, field.0))
+        self.copied.get(&(link, field))
     }
 
     /// The link of a remote record.

@@ -4,6 +4,7 @@
 //! planned writes of a chunk. A column that would not change is not written; a value without a
 //! counterpart is reported, never guessed (`RULES.md` V17).
 
+use crate::model::index::GroupIndex;
 use crate::model::plugin::PluginError;
 use crate::model::reason::Reason;
 use crate::model::record::Action;
@@ -38,29 +39,25 @@ pub async fn render(
         .iter()
         .map(|draft| draft.groups.iter().map(|(group, _)| unknown(entity, draft, *group)).collect())
         .collect();
-    for (position, member) in entity.members.iter().enumerate() {
-        for (group_position, group) in member.groups.iter().enumerate() {
-            let places: Vec<(usize, usize)> = drafts
-                .iter()
-                .enumerate()
-                .filter(|(_, draft)| draft.member == position)
-                .filter_map(|(index, draft)| {
-                    let slot = draft.groups.iter().position(|(g, _)| *g == group_position)?;
-                    Some((index, slot))
+    for (member_index, member) in entity.indexed_members() {
+        for (group_index, group) in member.indexed_groups() {
+            let mine = drafts.iter().zip(&mut columns);
+            let mine = mine.filter(|(draft, _)| draft.member == member_index);
+            let (places, slots): (Vec<_>, Vec<_>) = mine
+                .filter_map(|(draft, slots)| {
+                    let mut slots = draft.groups.iter().zip(slots);
+                    let ((_, cells), slot) = slots.find(|((index, _), _)| *index == group_index)?;
+                    Some(((draft, cells), slot))
                 })
-                .collect();
-            let rows = render_group(transforms, member, group, drafts, &places).await?;
-            for ((index, slot), row) in places.into_iter().zip(rows) {
-                if let Some(place) = columns.get_mut(index).and_then(|slots| slots.get_mut(slot)) {
-                    *place = row;
-                }
-            }
+                .unzip();
+            let rows = render_group(transforms, member, group, &places).await?;
+            slots.into_iter().zip(rows).for_each(|(slot, row)| *slot = row);
         }
     }
-    let rendered = drafts.iter().zip(columns).filter_map(|(draft, columns)| {
-        let member = entity.members.get(draft.member)?;
-        Some(assemble(entity, member, draft, columns))
-    });
+    let rendered = drafts
+        .iter()
+        .zip(columns)
+        .map(|(draft, columns)| assemble(entity, &entity[draft.member], draft, columns));
     Ok(rendered.collect())
 }
 
@@ -72,40 +69,30 @@ enum RenderedColumns {
 }
 
 /// The result for a group that was not rendered: no counterpart.
-fn unknown(entity: &EntitySpec, draft: &PlannedWrite, group: usize) -> RenderedColumns {
-    let group = entity.members.get(draft.member).and_then(|member| member.groups.get(group));
-    let column = group.and_then(|group| group.columns.first().cloned()).unwrap_or_default();
+fn unknown(entity: &EntitySpec, draft: &PlannedWrite, group: GroupIndex) -> RenderedColumns {
+    let column = entity[draft.member][group].columns.first().cloned().unwrap_or_default();
     RenderedColumns::Failed(Reason::Unmapped { column, items: Vec::new() })
 }
 
-/// Renders one group for the planned writes at these places.
+/// Renders one group for these planned writes, each with the cells of its fields.
 async fn render_group(
     transforms: &TransformCalls<'_>,
     member: &MemberSpec,
     group: &MappingGroup,
-    drafts: &[PlannedWrite],
-    places: &[(usize, usize)],
+    places: &[(&PlannedWrite, &Vec<Cell>)],
 ) -> Result<Vec<RenderedColumns>, PluginError> {
-    let cells: Vec<Vec<Cell>> = places
-        .iter()
-        .filter_map(|(index, slot)| drafts.get(*index)?.groups.get(*slot))
-        .map(|(_, cells)| cells.clone())
-        .collect();
+    let cells = places.iter().map(|(_, cells)| (*cells).clone());
     match &group.via {
-        Via::Direct => Ok(cells.into_iter().map(|cells| in_days(member, group, cells)).collect()),
+        Via::Direct => Ok(cells.map(|cells| in_days(member, group, cells)).collect()),
         Via::Table(table) => {
-            let drafts = places.iter().filter_map(|(index, _)| drafts.get(*index));
-            Ok(drafts
-                .zip(&cells)
-                .map(|(draft, cells)| look_up(table, group, draft, cells))
-                .collect())
+            let places = places.iter();
+            Ok(places.map(|(draft, cells)| look_up(table, group, draft, cells)).collect())
         }
         Via::Transform(lens) => {
-            let old = places.iter().filter_map(|(index, _)| {
-                let draft = drafts.get(*index)?;
-                Some(group.columns.iter().map(|column| present(draft, column)).collect())
+            let old = places.iter().map(|(draft, _)| {
+                group.columns.iter().map(|column| present(draft, column)).collect()
             });
-            let answers = transforms.to_columns(lens, cells, old.collect()).await?;
+            let answers = transforms.to_columns(lens, cells.collect(), old.collect()).await?;
             Ok(answers
                 .into_iter()
                 .map(|answer| answer.map_or_else(RenderedColumns::Failed, RenderedColumns::Cells))
@@ -164,7 +151,7 @@ fn assemble(
     let mut fields: Vec<FieldWrite> = Vec::new();
     let mut sendable = true;
     for ((group, _), cells) in draft.groups.iter().zip(columns) {
-        let Some(group) = member.groups.get(*group) else { continue };
+        let group = &member[*group];
         let mine: Vec<FieldWrite> = draft
             .fields
             .iter()

@@ -1,11 +1,10 @@
 //! From a connector's rows to canonical fields: the inbound half of a mapping.
 
+use crate::model::index::{FieldIndex, PerField};
 use crate::model::plugin::PluginError;
 use crate::model::reason::Reason;
 use crate::model::record::{Batch, Row};
-use crate::model::spec::{
-    EntitySpec, FieldIndex, MappingGroup, MemberSpec, TransformUse, ValueTable, Via,
-};
+use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec, TransformUse, ValueTable, Via};
 use crate::model::state::RecordState;
 use crate::model::value::{Cell, Value};
 use crate::read::canonical::{composed, fit};
@@ -14,9 +13,8 @@ use crate::read::transforms::TransformCalls;
 /// One row as the fields hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowReading {
-    /// One cell per field, in the order of the entity's fields; absent where the row has no usable
-    /// value.
-    pub cells: Vec<Cell>,
+    /// One cell per field; absent where the row has no usable value.
+    pub cells: PerField<Cell>,
     /// Columns that mappings with a complement must keep.
     pub raw: Vec<(String, Cell)>,
     /// Fields with an unusable value, and the reason.
@@ -44,7 +42,8 @@ pub enum RowsKind {
 }
 
 /// Reads the rows of a batch, in order. `known` holds the stored record of each row, where there is
-/// one. A field that stands in several columns is read from all of them or not at all.
+/// one, fetched for the entity. A field that stands in several columns is read from all of them or
+/// not at all.
 ///
 /// # Errors
 /// A transform failed as a whole.
@@ -56,7 +55,7 @@ pub async fn read_rows(
     known: &[Option<&RecordState>],
 ) -> Result<Vec<RowReading>, PluginError> {
     let blank = RowReading {
-        cells: vec![None; entity.fields.len()],
+        cells: PerField::filled(entity, None),
         raw: Vec::new(),
         problems: Vec::new(),
         absent: Vec::new(),
@@ -113,24 +112,20 @@ async fn read_lens(
     known: &[Option<&RecordState>],
     readings: &mut [RowReading],
 ) -> Result<(), PluginError> {
-    let mut positions = Vec::new();
+    let mut called = Vec::new();
     let mut input = Vec::new();
     let mut old = Vec::new();
-    for (position, cells) in columns.into_iter().enumerate() {
-        if let Some(reading) = readings.get_mut(position) {
-            reading.keep_raw(group, &cells);
-        }
+    for ((reading, known), cells) in readings.iter_mut().zip(known).zip(columns) {
+        reading.keep_raw(group, &cells);
         if cells.iter().all(Option::is_none) {
             continue;
         }
-        let known = known.get(position).copied().flatten();
-        positions.push(position);
+        called.push(reading);
         input.push(cells);
-        old.push(group.fields.iter().map(|field| seen(known, *field)).collect());
+        old.push(group.fields.iter().map(|field| seen(*known, *field)).collect());
     }
     let answers = transforms.to_fields(lens, input, old).await?;
-    for (position, answer) in positions.into_iter().zip(answers) {
-        let Some(reading) = readings.get_mut(position) else { continue };
+    for (reading, answer) in called.into_iter().zip(answers) {
         match answer {
             Ok(cells) => reading.put_all(entity, member, group, cells),
             Err(reason) => {
@@ -150,7 +145,7 @@ fn is_filler(fillers: &[String], cell: &Cell) -> bool {
 }
 
 fn seen(known: Option<&RecordState>, field: FieldIndex) -> Cell {
-    known?.fields.get(field.0)?.seen.clone()
+    known.and_then(|record| record.fields[field].seen.clone())
 }
 
 impl RowReading {
@@ -174,8 +169,7 @@ impl RowReading {
         cells: Vec<Cell>,
     ) {
         for (index, (field, cell)) in group.fields.iter().zip(cells).enumerate() {
-            let Some(spec) = entity.fields.get(field.0) else { continue };
-            let Some(place) = self.cells.get_mut(field.0) else { continue };
+            let (spec, place) = (&entity[*field], &mut self.cells[*field]);
             let zone = member.days.zone();
             let is_moment = zone.is_none() && matches!(cell, Some(Value::Timestamp(_)));
             match fit(&spec.kind, cell, zone) {

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::Engine;
 use crate::link::stamp::{CreateStamp, StampMemory, recall};
+use crate::model::index::FieldIndex;
 use crate::model::plugin::{Generation, PluginError};
 use crate::model::reason::Reason;
 use crate::model::record::{Page, Removal, Row, Tombstone};
-use crate::model::spec::{EntitySpec, FieldIndex, MemberSpec};
+use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
     Awaited, Doubt, JournalEntry, LinkId, RecordKey, RecordState, RecordStatus,
 };
@@ -21,6 +22,7 @@ use crate::read::keys;
 use crate::read::order::{self, ReadingContext, RowVerdict, left_of};
 use crate::read::transforms::TransformCalls;
 use crate::read::unreadable;
+use crate::store::fetch::records_for;
 use crate::store::port::{Changes, Restored, Store, StoreError};
 
 mod missed;
@@ -122,7 +124,7 @@ impl<'a> IngestSource<'a> {
         let keys: BTreeSet<RecordKey> = ids.map(|id| self.key(id)).collect();
         let keys: Vec<RecordKey> = keys.into_iter().collect();
         let mut known: BTreeMap<RecordKey, RecordState> = BTreeMap::new();
-        for record in self.store.records(&keys).await? {
+        for record in records_for(self.store, self.entity, &keys).await? {
             known.insert(record.key.clone(), record);
         }
         let doubts: BTreeMap<RecordKey, Doubt> =
@@ -174,7 +176,7 @@ impl<'a> IngestSource<'a> {
         let (transforms, entity, member) = (self.transforms, self.entity, self.member);
         let mut readings = read_rows(transforms, entity, member, rows, &before).await?;
         let unreadable = unreadable::named(&page.facts);
-        let fields = (0..self.entity.fields.len()).map(FieldIndex);
+        let fields = self.entity.indexed_fields().map(|(field, _)| field);
         let unmapped: Vec<FieldIndex> =
             fields.filter(|field| self.member.group_of(*field).is_none()).collect();
         let mut fresh: Vec<RecordState> = Vec::new();
@@ -378,7 +380,7 @@ impl<'a> IngestSource<'a> {
         }
         let link = before.and_then(|record| record.link);
         let lines = reading.problems.iter().map(|(field, reason)| {
-            let field = self.entity.fields.get(field.0).map(|field| field.name.clone());
+            let field = Some(self.entity[*field].name.clone());
             self.line(self.key(&row.id), link, field, reason.clone())
         });
         changes.journal.extend(lines);
@@ -408,5 +410,5 @@ impl<'a> IngestSource<'a> {
 pub(crate) fn moved(before: &RecordState, after: &RecordState) -> bool {
     before.status != after.status
         || before.fields.len() != after.fields.len()
-        || before.fields.iter().zip(&after.fields).any(|(old, new)| old.seen != new.seen)
+        || before.fields.values().zip(after.fields.values()).any(|(old, new)| old.seen != new.seen)
 }

@@ -36,19 +36,15 @@ pub async fn match_keys(
     let mut found: Vec<RecordKeys> =
         records.iter().map(|record| (record.key.clone(), Vec::new())).collect();
     for key in &entity.match_keys {
-        let mut positions = Vec::new();
+        let mut made = Vec::new();
         let mut parts = Vec::new();
-        for (position, record) in records.iter().enumerate() {
+        for (record, keys) in records.iter().zip(&mut found) {
             match parts_of(entity, key, record) {
                 Parts::Known(cells) => {
-                    positions.push(position);
+                    made.push(keys);
                     parts.push(cells);
                 }
-                Parts::NotAnswered => {
-                    if let Some((_, keys)) = found.get_mut(position) {
-                        keys.push((key.name.clone(), HELD.to_owned()));
-                    }
-                }
+                Parts::NotAnswered => keys.1.push((key.name.clone(), HELD.to_owned())),
                 Parts::Lacking => {}
             }
         }
@@ -60,8 +56,7 @@ pub async fn match_keys(
                 answers.map(|answer| answer.map(first)).collect::<Vec<_>>()
             }
         };
-        for (position, value) in positions.into_iter().zip(values) {
-            let Some((record, keys)) = found.get_mut(position) else { continue };
+        for ((record, keys), value) in made.into_iter().zip(values) {
             match value {
                 Ok(value) => keys.extend(value.map(|value| (key.name.clone(), value))),
                 Err(reason) => {
@@ -87,8 +82,7 @@ enum Parts {
 fn parts_of(entity: &EntitySpec, key: &MatchKey, record: &RecordState) -> Parts {
     let mut parts = Vec::with_capacity(key.fields.len());
     for index in &key.fields {
-        let field = entity.fields.get(index.0).zip(record.fields.get(index.0));
-        let Some((field, state)) = field else { return Parts::Lacking };
+        let (field, state) = (&entity[*index], &record.fields[*index]);
         // A stopped field counts with its base.
         let cell = if state.is_still() { &state.base } else { &state.seen };
         match cell {

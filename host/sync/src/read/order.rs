@@ -8,6 +8,7 @@
 
 use std::cmp::Ordering;
 
+use crate::model::index::{FieldIndex, PerField};
 use crate::model::record::{Page, Row};
 use crate::model::spec::{EntitySpec, FieldKind, FieldSpec};
 use crate::model::state::{
@@ -56,20 +57,20 @@ pub(crate) enum RowVerdict {
     Plain,
     /// The record stands there as before our archive, which did not happen and is due again.
     There,
-    /// One verdict per field, in the order of the entity's fields.
-    Fields(Vec<FieldVerdict>),
+    /// One verdict per field.
+    Fields(PerField<FieldVerdict>),
 }
 
 impl RowVerdict {
-    pub(crate) fn fate(&self, position: usize) -> FieldVerdict {
+    pub(crate) fn fate(&self, position: FieldIndex) -> FieldVerdict {
         match self {
-            Self::Fields(fates) => fates.get(position).copied().unwrap_or(FieldVerdict::Plain),
+            Self::Fields(fates) => fates[position],
             _ => FieldVerdict::Plain,
         }
     }
 
     fn is_open(&self) -> bool {
-        matches!(self, Self::Fields(fates) if fates.contains(&FieldVerdict::Open))
+        matches!(self, Self::Fields(fates) if has(fates, FieldVerdict::Open))
     }
 
     /// True if the record is to be read by its id at once.
@@ -95,6 +96,11 @@ pub(crate) enum FieldVerdict {
     Unsure,
     /// The value may be older than our write.
     Open,
+}
+
+/// True where a field has this verdict.
+pub(crate) fn has(fates: &PerField<FieldVerdict>, wanted: FieldVerdict) -> bool {
+    fates.values().any(|fate| *fate == wanted)
 }
 
 /// The order of a row relative to the newest known order of its record.
@@ -125,7 +131,7 @@ pub(crate) fn weigh(
     entity: &EntitySpec,
     record: &RecordState,
     doubt: Option<&Doubt>,
-    (row, cells): (&Row, &[Cell]),
+    (row, cells): (&Row, &PerField<Cell>),
     look: ReadingContext,
 ) -> RowVerdict {
     let order = order_of(record, doubt, row);
@@ -143,10 +149,9 @@ pub(crate) fn weigh(
     }
     let Some(doubt) = doubt.filter(|doubt| doubt.written) else { return RowVerdict::Plain };
     let row = WrittenRow { entity, record, doubt, row, cells, order, is_final, look };
-    let fates: Vec<FieldVerdict> =
-        (0..record.fields.len()).map(|position| row.fate(position)).collect();
+    let fates = PerField::from_fn(entity, |position, field| row.fate(position, field));
     // An open field shows that the whole row may be old, unless the row is known to be newer.
-    if fates.contains(&FieldVerdict::Open) && !row.is_current() {
+    if has(&fates, FieldVerdict::Open) && !row.is_current() {
         return RowVerdict::Nothing { ask: true };
     }
     RowVerdict::Fields(fates)
@@ -176,7 +181,7 @@ struct WrittenRow<'a> {
     record: &'a RecordState,
     doubt: &'a Doubt,
     row: &'a Row,
-    cells: &'a [Cell],
+    cells: &'a PerField<Cell>,
     order: Order,
     /// The row shows the present state for certain.
     is_final: bool,
@@ -230,13 +235,9 @@ impl WrittenRow<'_> {
         }
     }
 
-    fn fate(&self, position: usize) -> FieldVerdict {
-        let (Some(field), Some(state)) =
-            (self.entity.fields.get(position), self.record.fields.get(position))
-        else {
-            return FieldVerdict::Plain;
-        };
-        let Some(Some(cell)) = self.cells.get(position) else { return FieldVerdict::Plain };
+    fn fate(&self, position: FieldIndex, field: &FieldSpec) -> FieldVerdict {
+        let state = &self.record.fields[position];
+        let Some(cell) = &self.cells[position] else { return FieldVerdict::Plain };
         let Some((seen, before)) = self.pending(position) else {
             let is_new = state.base.is_none() && !cell.is_null();
             let made = self.doubt.created && self.is_of_write() && is_new;
@@ -295,40 +296,36 @@ impl WrittenRow<'_> {
 
     /// The value that our write set in a field, with the values from before; `None` where no write
     /// is pending.
-    fn pending(&self, position: usize) -> Option<(&Value, &[Value])> {
-        let name = &self.entity.fields.get(position)?.name;
-        let state = self.record.fields.get(position)?;
+    fn pending(&self, position: FieldIndex) -> Option<(&Value, &[Value])> {
+        let state = &self.record.fields[position];
         let seen = state.seen.as_ref().filter(|_| state.base.is_some())?;
-        let before = self.doubt.before(name)?;
+        let before = self.doubt.before(&self.entity[position].name)?;
         Some((seen, before)).filter(|_| !before.contains(seen))
     }
 
     /// True if no other write of ours came after the one that set this field.
-    fn is_of_last_write(&self, position: usize) -> bool {
+    fn is_of_last_write(&self, position: FieldIndex) -> bool {
         let writes = &self.doubt.writes;
-        let name = self.entity.fields.get(position).map(|field| &field.name);
-        name.and_then(|name| writes.get(name)) == writes.values().max()
+        writes.get(&self.entity[position].name) == writes.values().max()
     }
 
     /// The verdict about a later version that holds the value from before the write. Another field
     /// that holds the value of the same write proves that the write happened.
-    fn taken_back(&self, position: usize) -> FieldVerdict {
-        let write =
-            |position: usize| self.doubt.writes.get(&self.entity.fields.get(position)?.name);
-        let arrived = |other: usize| {
+    fn taken_back(&self, position: FieldIndex) -> FieldVerdict {
+        let write = |position: FieldIndex| self.doubt.writes.get(&self.entity[position].name);
+        let arrived = |(other, field): (FieldIndex, &FieldSpec)| {
             if write(other) != write(position) {
                 return false;
             }
             let Some((seen, _)) = self.pending(other) else { return false };
-            let is_plain = self
-                .entity
-                .fields
-                .get(other)
-                .is_some_and(|field| !matches!(field.kind, FieldKind::Reference { .. }));
-            let held = self.cells.get(other).is_some_and(|cell| cell.as_ref() == Some(seen));
+            let is_plain = !matches!(field.kind, FieldKind::Reference { .. });
+            let held = self.cells[other].as_ref() == Some(seen);
             other != position && is_plain && held
         };
-        if (0..self.cells.len()).any(arrived) { FieldVerdict::Plain } else { FieldVerdict::Unsure }
+        match self.entity.indexed_fields().any(arrived) {
+            true => FieldVerdict::Plain,
+            false => FieldVerdict::Unsure,
+        }
     }
 }
 
@@ -403,7 +400,7 @@ pub(crate) fn left_of(
     }
     if weighed.is_open() {
         let mut left = doubt.clone();
-        let fields = entity.fields.iter().enumerate();
+        let fields = entity.indexed_fields();
         let open = fields.filter(|(position, _)| weighed.fate(*position) == FieldVerdict::Open);
         let before = open.filter_map(|(_, field)| {
             Some((field.name.clone(), doubt.before(&field.name)?.to_vec()))

@@ -1,5 +1,6 @@
 //! Operations that were sent, read as their member would read them.
 
+use crate::model::index::PerField;
 use crate::model::plugin::PluginError;
 use crate::model::record::{Batch, Row};
 use crate::model::spec::{EntitySpec, MemberSpec};
@@ -19,8 +20,7 @@ pub(crate) fn columns_of(batch: &[OutboxEntry]) -> Vec<String> {
     columns
 }
 
-/// The cells that operations sent, as their member reads them: per operation, in the order of the
-/// entity's fields.
+/// The cells that operations sent, as their member reads them: per operation and field.
 ///
 /// # Errors
 /// A transform failed.
@@ -29,7 +29,7 @@ pub(crate) async fn sent_cells(
     entity: &EntitySpec,
     member: &MemberSpec,
     entries: &[OutboxEntry],
-) -> Result<Vec<Vec<Cell>>, PluginError> {
+) -> Result<Vec<PerField<Cell>>, PluginError> {
     let columns = columns_of(entries);
     let cells = |entry| columns.iter().map(|column| sent(entry, column)).collect();
     let rows = entries.iter().map(|entry| Row { cells: cells(entry), ..Row::default() }).collect();

@@ -21,8 +21,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use crate::model::index::{FieldIndex, PerField};
 use crate::model::spec::Spec;
 use crate::model::value::Value;
 use crate::store::port::StoreError;
@@ -75,18 +76,22 @@ impl Layouts {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when an item cannot be written.
-    pub fn encode<T: Item>(&self, entity: &str, items: &[T]) -> Result<String, StoreError> {
+    pub fn encode<T: Item>(&self, entity: &str, items: &PerField<T>) -> Result<String, StoreError> {
         let unwritable = |error: serde_json::Error| StoreError::Corrupt(error.to_string());
         let keys = self.entities.get(entity).map(|layout| layout.keys.as_slice());
+        debug_assert!(
+            items.len() >= keys.unwrap_or_default().len(),
+            "an item per field of {entity} is written"
+        );
         let default = T::default();
-        let written = || items.iter().filter(|item| **item != default);
+        let written = || items.values().filter(|item| **item != default);
         let mut out = Vec::with_capacity(items.len().saturating_mul(ITEM_BYTES));
         out.push(b'{');
         let shared = (most(written().map(|item| item.shared().0)).unwrap_or_default(), {
             most(written().map(|item| item.shared().1)).flatten()
         });
         write_shared(shared, &mut out).map_err(unwritable)?;
-        for (key, item) in keys.unwrap_or_default().iter().zip(items) {
+        for (key, item) in keys.unwrap_or_default().iter().zip(items.values()) {
             if *item == default {
                 continue;
             }
@@ -112,11 +117,24 @@ impl Layouts {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when the text is not such an object.
-    pub fn decode<T: Item>(&self, entity: &str, text: &str) -> Result<Vec<T>, StoreError> {
+    pub fn decode<T: Item>(&self, entity: &str, text: &str) -> Result<PerField<T>, StoreError> {
         let mut reader = serde_json::Deserializer::from_str(text);
-        let items = Items { names: self.fields(entity), item: PhantomData };
+        let names = self.fields(entity);
+        let items = Items { names, item: PhantomData };
         let items = items.deserialize(&mut reader).and_then(|items| reader.end().map(|()| items));
+        debug_assert!(
+            items.as_ref().map_or(true, |items| items.len() == names.len()),
+            "an item per field of {entity} is read"
+        );
         items.map_err(|error| StoreError::Corrupt(format!("fields of {entity}: {error}")))
+    }
+
+    /// Items in the order of the entity's fields, one per field: missing ones are defaults, and
+    /// those beyond the last field are dropped.
+    pub fn per_field<T: Default>(&self, entity: &str, items: Vec<T>) -> PerField<T> {
+        let mut all = PerField::defaults(self.fields(entity).len());
+        all.values_mut().zip(items).for_each(|(place, item)| *place = item);
+        all
     }
 }
 
@@ -142,7 +160,7 @@ struct Items<'a, T> {
 }
 
 impl<'de, T: Item> DeserializeSeed<'de> for Items<'_, T> {
-    type Value = Vec<T>;
+    type Value = PerField<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
         reader.deserialize_map(self)
@@ -150,14 +168,14 @@ impl<'de, T: Item> DeserializeSeed<'de> for Items<'_, T> {
 }
 
 impl<'de, T: Item> Visitor<'de> for Items<'_, T> {
-    type Value = Vec<T>;
+    type Value = PerField<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "an object by field name")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut items: Vec<T> = self.names.iter().map(|_| T::default()).collect();
+        let mut items = PerField::defaults(self.names.len());
         let mut shared = SharedFacts::default();
         let mut next = 0;
         while let Some(place) = map.next_key_seed(PlaceOf { names: self.names, next })? {
@@ -165,8 +183,7 @@ impl<'de, T: Item> Visitor<'de> for Items<'_, T> {
                 Place::Shared => shared = map.next_value()?,
                 Place::Field(position) => {
                     let item = map.next_value_seed(One { shared: &shared, item: PhantomData })?;
-                    let place = items.get_mut(position);
-                    *place.ok_or_else(|| A::Error::custom("no such field"))? = item;
+                    items[FieldIndex(position)] = item;
                     next = position + 1;
                 }
                 Place::Forgotten => drop(map.next_value::<IgnoredAny>()?),

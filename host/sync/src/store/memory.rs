@@ -335,7 +335,7 @@ impl Store for MemoryStore {
     ) -> Result<Vec<RecordKey>, StoreError> {
         let state = self.state();
         let refers = |record: &&Arc<RecordState>| {
-            let seen = record.fields.get(field.0).and_then(|state| state.seen.as_ref());
+            let seen = record.fields.find(field).and_then(|state| state.seen.as_ref());
             record.entity == entity
                 && record.key.system == stream.system
                 && record.key.object == stream.object

@@ -11,7 +11,7 @@ use renkei_sync::model::value::Value;
 
 use super::{bench, check_cell};
 use crate::bench::{Bench, direct, field, member};
-use crate::scenarios::{a, b, people};
+use crate::scenarios::{a, b, people, world};
 use crate::world::{Place, place};
 
 /// Changes the member of system `b`, as an admin who edits the mapping.
@@ -244,4 +244,43 @@ fn record_waits_for_a_system_that_comes_later_and_does_not_answer() {
     assert!(!report.failures.is_empty());
     bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&c()).len(), 4);
+}
+
+/// State that was stored for fewer fields fits the mapping of today, also where that has moved the
+/// object to another entity.
+#[test]
+fn stored_state_fits_a_mapping_with_more_fields() {
+    for name in ["person", "contact"] {
+        let mut bench = Bench::in_memory(world(), Spec::new(vec![people()]).unwrap());
+        let cells = [("mail", "a@x".into()), ("note", "one".into())];
+        let left = bench.shared.world().create(&a(), &cells);
+        bench.run_to_rest();
+        let right = bench.shared.world().live(&b())[0].clone();
+        let mut larger = people();
+        name.clone_into(&mut larger.name);
+        larger.fields.push(field("note", FieldKind::Text, Winner::Newest));
+        for member in &mut larger.members {
+            member.groups.push(direct(5, "note", Direction::Both));
+            member.digest.push('+');
+        }
+        let is_same = larger.name == bench.spec.entities()[0].name;
+        bench.spec = Spec::new(vec![larger]).unwrap();
+        bench.shared.world().edit(&a(), &left, "title", "CEO".into());
+        for _ in 0..4 {
+            bench.try_cycle().unwrap();
+        }
+        if is_same {
+            check_cell(&bench, &b(), &right, "note", "one");
+        }
+    }
+}
+
+/// A mapping that names a field which is not there is refused before anything is looked up by it.
+#[test]
+fn mapping_of_a_field_that_is_not_there_is_refused() {
+    let mut spec = people();
+    spec.members[0].groups.push(direct(9, "note", Direction::Both));
+    let refused = Spec::new(vec![spec]).unwrap_err();
+    let expected = "the mapping names field 9 of person, which has 5, counted from 0";
+    assert_eq!(refused.to_string(), expected);
 }

@@ -4,8 +4,7 @@ use super::*;
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::spec::{
-    DeleteGuard, FieldIndex, FieldKind, FieldSpec, FirstLink, MatchKey, OnCascade, OnDelete,
-    OnMerge, Winner,
+    DeleteGuard, FieldKind, FieldSpec, FirstLink, MatchKey, OnCascade, OnDelete, OnMerge, Winner,
 };
 use crate::model::state::{FieldState, FieldWrite, LinkId, OutboxState, RecordStatus};
 
@@ -94,7 +93,11 @@ fn entity() -> EntitySpec {
 }
 
 fn compare(sent: [Cell; 3], seen: [Cell; 3]) -> CreateLikeness {
-    likeness(&entity(), &sent, &record(seen))
+    likeness(&entity(), &per_field(sent), &record(seen))
+}
+
+fn per_field<T: Clone>(items: [T; 3]) -> PerField<T> {
+    PerField::from_fn(&entity(), |field, _| items[field.0].clone())
 }
 
 fn record(seen: [Cell; 3]) -> RecordState {
@@ -106,7 +109,7 @@ fn record(seen: [Cell; 3]) -> RecordState {
         version: None,
         modified_ms: None,
         status: RecordStatus::Live,
-        fields: seen.map(state).to_vec(),
+        fields: per_field(seen.map(state)),
         raw: Vec::new(),
         failures: Vec::new(),
     }
@@ -167,8 +170,8 @@ fn weighed_in(entity: &EntitySpec, title: Cell, city: Cell) -> FieldState {
         attempts: 0,
     };
     let mut record = record([text("a@x"), title, city]);
-    weigh(entity, &entry, &sent, &mut record);
-    record.fields.swap_remove(1)
+    weigh(entity, &entry, &per_field(sent), &mut record);
+    record.fields[FieldIndex(1)].clone()
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::apply::evidence::{CreateEvidence, CreateLikeness, CreateVerdict, judg
 use crate::apply::refused_columns;
 use crate::apply::settle::BatchSettler;
 use crate::link::pending_creates::questions;
+use crate::model::index::PerField;
 use crate::model::plugin::PluginError;
 use crate::model::reason::Reason;
 use crate::model::record::{Applied, Outcome, Problem, Remedy};
@@ -22,6 +23,7 @@ use crate::model::value::{Cell, Value};
 use crate::plan::render::given_up;
 use crate::read::ingest::IngestError;
 use crate::read::sent::{columns_of, sent, sent_cells};
+use crate::store::fetch::work_for;
 use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
 /// Records of which nobody has spoken yet, asked for at once.
@@ -201,7 +203,7 @@ impl Prober<'_> {
         let mut after: Option<RecordKey> = None;
         loop {
             let store = self.engine.store;
-            let rows = store.link_work(&self.entity.name, work, after.as_ref(), WORK_ROWS).await?;
+            let rows = work_for(store, self.entity, work, after.as_ref(), WORK_ROWS).await?;
             let Some(last) = rows.last() else { return Ok(found) };
             after = Some(last.key.clone());
             found.extend(rows.into_iter().filter(|record| {
@@ -237,7 +239,7 @@ impl Prober<'_> {
     ) -> Result<u64, IngestError> {
         let transforms = &self.engine.transforms;
         let sent = sent_cells(transforms, self.entity, self.member, entries).await?;
-        let alike = |cells: &Vec<Cell>, wanted| {
+        let alike = |cells: &PerField<Cell>, wanted| {
             let like = scene
                 .strangers
                 .iter()

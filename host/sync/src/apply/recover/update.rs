@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use super::{ProbeStage, Prober};
 use crate::apply::evidence::settle_unanswered_update;
+use crate::model::index::PerField;
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::state::{OutboxEntry, RecordKey, RecordState, RecordStatus};
 use crate::model::value::Cell;
 use crate::read::ingest::IngestError;
 use crate::read::sent::sent_cells;
+use crate::store::fetch::records_for;
 use crate::store::port::Changes;
 
 impl Prober<'_> {
@@ -23,7 +25,7 @@ impl Prober<'_> {
             entries.iter().flat_map(|entry| entry.id.iter().chain(&entry.loser)).cloned().collect();
         self.source().read_again(self.connector, &ids).await?;
         let keys: Vec<RecordKey> = ids.iter().map(|id| self.source().key(id)).collect();
-        let known = self.engine.store.records(&keys).await?;
+        let known = records_for(self.engine.store, self.entity, &keys).await?;
         let mut records: BTreeMap<RecordKey, RecordState> =
             known.into_iter().map(|record| (record.key.clone(), record)).collect();
         let sent = self.sent_cells(entries).await?;
@@ -63,11 +65,11 @@ impl Prober<'_> {
             && record.status.successor().is_some()
     }
 
-    /// The values that operations sent, in canonical form and the order of the entity's fields.
+    /// The values that operations sent, in canonical form: per operation and field.
     pub(super) async fn sent_cells(
         &self,
         entries: &[OutboxEntry],
-    ) -> Result<Vec<Vec<Cell>>, IngestError> {
+    ) -> Result<Vec<PerField<Cell>>, IngestError> {
         let transforms = &self.engine.transforms;
         Ok(sent_cells(transforms, self.entity, self.member, entries).await?)
     }

@@ -31,7 +31,7 @@ pub(super) fn fields_of<'a>(
     entity: &'a EntitySpec,
     group: &'a MappingGroup,
 ) -> impl Iterator<Item = String> + 'a {
-    group.fields.iter().filter_map(|field| Some(entity.fields.get(field.0)?.name.clone()))
+    group.fields.iter().map(|field| entity[*field].name.clone())
 }
 
 /// The same columns with the same values under the same mapping look the same, whether they are

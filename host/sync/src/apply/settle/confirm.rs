@@ -98,7 +98,7 @@ impl BatchSettler<'_> {
         let mut tries = 0;
         for write in &entry.fields {
             let Some((position, field)) = self.entity.field(&write.field) else { continue };
-            let Some(state) = record.fields.get(position.0) else { continue };
+            let state = &record.fields[position];
             tries = tries.max(state.tries);
             if let Some(seen) = state.seen.clone() {
                 doubt.remember(&field.name, seen);
@@ -121,7 +121,7 @@ impl BatchSettler<'_> {
         };
         let look = ReadingContext { now_ms: self.now_ms, lag_ms, by_id: true, read_back: true };
         unread::note(&mut reading, Some(record), &row);
-        let cells = (&row, reading.cells.as_slice());
+        let cells = (&row, &reading.cells);
         let weighed = order::weigh(self.entity, record, Some(&doubt), cells, look);
         let mut left = left_of(Some(&doubt), &weighed, self.entity, &row, look);
         if !matches!(weighed, RowVerdict::Nothing { .. }) {
@@ -147,6 +147,6 @@ impl BatchSettler<'_> {
                 self.changes.links.push(link.clone());
             }
         }
-        fates.contains(&FieldVerdict::Form)
+        order::has(fates, FieldVerdict::Form)
     }
 }

@@ -15,6 +15,7 @@ use crate::model::state::{
 };
 use crate::read::ingest::IngestError;
 use crate::read::keys::{HELD, match_keys};
+use crate::store::fetch::links_for;
 
 use super::BatchSettler;
 
@@ -48,7 +49,8 @@ impl BatchSettler<'_> {
             let (key, link) = (self.there(id), self.final_link(entry.link));
             let record = self.records.get(&key).filter(|record| record.link.is_none());
             let Some(record) = record else { continue };
-            let Some(view) = self.engine.store.links(&[link]).await?.pop() else { continue };
+            let views = links_for(self.engine.store, self.entity, &[link]).await?;
+            let Some(view) = views.into_iter().next() else { continue };
             let all = std::iter::once(record).chain(view.records.iter().map(AsRef::as_ref));
             let all: Vec<&RecordState> = all.collect();
             let (keys, _) = match_keys(&self.engine.transforms, self.entity, &all).await?;

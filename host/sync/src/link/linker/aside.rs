@@ -13,6 +13,7 @@ use crate::model::state::{
 };
 use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
+use crate::store::fetch::{links_for, records_for};
 use crate::store::port::{Changes, StoreError};
 
 impl Linker<'_> {
@@ -29,9 +30,9 @@ impl Linker<'_> {
             .into_iter()
             .map(|link| (link.id, Link { restored: self.recalled.contains(&link.id), ..link }))
             .collect();
-        let views = store.links(&joined).await?;
+        let views = links_for(store, self.entity, &joined).await?;
         let keys: Vec<RecordKey> = self.known.linked.keys().cloned().collect();
-        let mut records = store.records(&keys).await?;
+        let mut records = records_for(store, self.entity, &keys).await?;
         records.sort_by_key(|record| self.chosen.iter().position(|one| *one == record.key));
         for mut record in records {
             let Some(&id) = self.known.linked.get(&record.key) else { continue };
@@ -61,7 +62,7 @@ impl Linker<'_> {
     fn give_link(&self, record: &mut RecordState, link: LinkId) {
         record.link = Some(link);
         // The new link does not know the agreements with an earlier link.
-        for state in &mut record.fields {
+        for state in record.fields.values_mut() {
             (state.base, state.agreed, state.bereft) = (None, None, None);
         }
         // The stamp has done its work.

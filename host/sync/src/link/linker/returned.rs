@@ -21,6 +21,7 @@ use crate::model::state::{
 };
 use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
+use crate::store::fetch::{links_for, work_for};
 use crate::store::port::{Changes, ReviewQuery, StoreError};
 
 /// Gives all records of an entity that came back their places.
@@ -28,7 +29,7 @@ pub(crate) async fn take_back(engine: &Engine<'_>, entity: &EntitySpec) -> Resul
     let mut after: Option<RecordKey> = None;
     loop {
         let (work, limit) = (LinkWork::Returned, engine.options.chunk_links);
-        let chunk = engine.store.link_work(&entity.name, work, after.as_ref(), limit).await?;
+        let chunk = work_for(engine.store, entity, work, after.as_ref(), limit).await?;
         let Some(last) = chunk.last() else { return Ok(()) };
         after = Some(last.key.clone());
         let mut returns = Returns::new(engine, entity, &chunk).await?;
@@ -71,7 +72,8 @@ impl<'a> Returns<'a> {
         fetch_candidates(engine, entity, &values, &mut known).await?;
         let homes: BTreeMap<RecordKey, LinkId> = store.resolve(&keys).await?.into_iter().collect();
         let links: Vec<LinkId> = homes.values().copied().collect();
-        let views = store.links(&links).await?.into_iter().map(|view| (view.link.id, view));
+        let views =
+            links_for(store, entity, &links).await?.into_iter().map(|view| (view.link.id, view));
         Ok(Self {
             engine,
             entity,
@@ -178,7 +180,8 @@ impl<'a> Returns<'a> {
         let store = self.engine.store;
         let united = store.resolve(std::slice::from_ref(heir)).await?;
         let Some(&(_, united)) = united.first() else { return Ok(false) };
-        let Some(view) = store.links(&[united]).await?.pop() else { return Ok(false) };
+        let views = links_for(store, self.entity, &[united]).await?;
+        let Some(view) = views.into_iter().next() else { return Ok(false) };
         let query = ReviewQuery { link: Some(united), ..ReviewQuery::default() };
         let is_of = |one: &&Review| one.record.as_ref() == Some(&record.key);
         let reviews = store.reviews(&query).await?;
@@ -210,7 +213,7 @@ impl<'a> Returns<'a> {
             other.status = if is_first { RecordStatus::Live } else { RecordStatus::Surplus };
             self.drop_stamp(&mut other);
             // The new link does not know the agreements with an earlier link.
-            for state in &mut other.fields {
+            for state in other.fields.values_mut() {
                 (state.base, state.agreed, state.bereft) = (None, None, None);
             }
             self.add_journal_entry(link, &other.key, Reason::MergeUndone(record.key.clone()));

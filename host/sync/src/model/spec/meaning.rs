@@ -34,7 +34,7 @@ impl MemberSpec {
         makes.sort_unstable();
         let create = (CREATE.to_owned(), makes.join("\n"));
         let fields = self.groups.iter().flat_map(|group| {
-            let kept = group.fields.iter().filter_map(|index| entity.fields.get(index.0));
+            let kept = group.fields.iter().map(|index| &entity[*index]);
             kept.filter_map(|field| {
                 let meaning = self.meaning(entity, group, field)?;
                 Some((field.name.clone(), digest(&[&meaning.to_string()])))
@@ -49,7 +49,7 @@ impl MemberSpec {
         group: &MappingGroup,
         field: &FieldSpec,
     ) -> Option<Json> {
-        let names = group.fields.iter().filter_map(|index| entity.fields.get(index.0));
+        let names = group.fields.iter().map(|index| &entity[*index]);
         let names: Vec<&str> = names.map(|field| field.name.as_str()).collect();
         let via = match &group.via {
             Via::Direct => json!("direct"),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Awaited, Failure, FieldState, LinkId, RecordKey};
+use crate::model::index::PerField;
 use crate::model::value::Cell;
 
 /// The status of a record in its system.
@@ -95,8 +96,8 @@ pub struct RecordState {
     pub modified_ms: Option<i64>,
     /// The status of the record in its system.
     pub status: RecordStatus,
-    /// One state per field, in the order of the entity's fields.
-    pub fields: Vec<FieldState>,
+    /// One state per field.
+    pub fields: PerField<FieldState>,
     /// Columns as read, kept for mappings that need the present remote value to write back (tables,
     /// transforms).
     pub raw: Vec<(String, Cell)>,
@@ -139,6 +140,6 @@ impl RecordState {
 
     /// True if any field of it was ever read.
     pub fn was_read(&self) -> bool {
-        self.fields.iter().any(|field| field.seen.is_some())
+        self.fields.values().any(|field| field.seen.is_some())
     }
 }

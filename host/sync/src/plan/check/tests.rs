@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::model::index::PerField;
 use crate::model::reason::Reason;
 use crate::model::spec::days::Days;
 use crate::model::spec::{DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge};
@@ -52,7 +53,7 @@ fn view() -> LinkView {
             version: None,
             modified_ms: None,
             status,
-            fields: Vec::new(),
+            fields: PerField::defaults(0),
             raw: Vec::new(),
             failures: Vec::new(),
         })
@@ -63,7 +64,7 @@ fn view() -> LinkView {
             entity: "person".to_owned(),
             status: LinkStatus::Active,
             version: 0,
-            truth: Vec::new(),
+            truth: PerField::defaults(0),
             failures: Vec::new(),
             restored: false,
         }),

@@ -26,11 +26,11 @@ impl LinkPlanner<'_> {
             let is_there = |other: &Arc<RecordState>| {
                 other.status.is_aside() && other.key.system == record.key.system
             };
-            self.records.iter().any(is_there)
+            self.records.values().any(is_there)
         };
         let removed = self
             .records
-            .iter()
+            .values()
             .filter(|record| record.link.is_some() && record.status.is_removed() && !there(record));
         let with = |record: &RecordState| self.context.along.with(&record.key).cloned();
         let all: Vec<_> = removed.map(|record| (record.key.clone(), with(record))).collect();
@@ -51,7 +51,7 @@ impl LinkPlanner<'_> {
             field: None,
             reason: Reason::WentAlong(with.clone()),
         };
-        for record in self.records.iter_mut().filter(|record| record.key == *gone) {
+        for record in self.records.values_mut().filter(|record| record.key == *gone) {
             if record.status != RecordStatus::Withdrawn {
                 Arc::make_mut(record).status = RecordStatus::Withdrawn;
                 self.plan.news.push(note.clone());

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use smol_str::ToSmolStr as _;
 
 use super::{LinkPlanner, PlanContext};
+use crate::model::index::{ActiveIndex, FieldIndex, RecordIndex};
 use crate::model::reason::Reason;
 use crate::model::spec::FieldSpec;
 use crate::model::state::{LinkId, RecordKey};
@@ -35,26 +36,24 @@ impl LinkPlanner<'_> {
     pub(super) fn follow_merges(&mut self) {
         let references = self.context.references;
         for &position in self.context.mappings.references() {
-            let shown: Vec<(usize, Cell)> = self.shown(position).collect();
-            let Some(truth) = self.plan.link.truth.get(position) else { continue };
+            let shown: Vec<(RecordIndex, Cell)> = self.shown(position).collect();
+            let truth = &self.plan.link.truth[position];
             let is_old =
                 |cell: &Cell, now: &&Cell| cell != *now && references.is_renamed(cell, now);
             let now = shown.iter().map(|(_, seen)| seen).find(|seen| is_old(&truth.value, seen));
-            if let (Some(now), Some(truth)) =
-                (now, now.and(Arc::make_mut(&mut self.plan.link).truth.get_mut(position)))
-            {
-                truth.value.clone_from(now);
+            if let Some(now) = now {
+                Arc::make_mut(&mut self.plan.link).truth[position].value.clone_from(now);
             }
             for (record, seen) in &shown {
-                let Some(record) = self.records.get_mut(*record) else { continue };
-                let Some(state) = record.fields.get(position) else { continue };
+                let record = &mut self.records[*record];
+                let state = &record.fields[position];
                 let by_now =
                     |cell: &Cell| now.into_iter().chain([seen]).find(|now| is_old(cell, now));
                 let (base, agreed) = (by_now(&state.base), by_now(&state.agreed));
                 let bereft = by_now(&state.bereft.as_deref().cloned());
                 let is_other = base.is_some() || agreed.is_some() || bereft.is_some();
-                let record = is_other.then(|| Arc::make_mut(record));
-                if let Some(state) = record.and_then(|record| record.fields.get_mut(position)) {
+                if is_other {
+                    let state = &mut Arc::make_mut(record).fields[position];
                     state.base = base.cloned().unwrap_or_else(|| state.base.take());
                     state.agreed = agreed.cloned().unwrap_or_else(|| state.agreed.take());
                     let bereft = bereft.cloned().flatten().map(Box::new);
@@ -66,19 +65,18 @@ impl LinkPlanner<'_> {
 
     /// The references that the active records hold, by position, where something was taken out of
     /// one of them; else nothing.
-    fn shown(&self, position: usize) -> impl Iterator<Item = (usize, Cell)> {
+    fn shown(&self, position: FieldIndex) -> impl Iterator<Item = (RecordIndex, Cell)> {
         let mappings = self.context.mappings;
-        let field = mappings.entity.fields.get(position);
-        let state =
-            move |active: &ActiveMember| self.records.get(active.record)?.fields.get(position);
-        let mut states = self.active.iter().filter_map(state);
+        let kind = &mappings.entity[position].kind;
+        let state = move |active: &ActiveMember| &self.records[active.record].fields[position];
+        let mut states = self.active.values().map(state);
         let is_due = states.any(|state| state.lost.is_some());
-        self.active.iter().filter(move |_| is_due).filter_map(move |active| {
-            let target = mappings.mapping(active.member, position)?.target(&field?.kind)?;
-            let record = self.records.get(active.record)?;
-            let seen = &record.fields.get(position)?.seen;
+        self.active.values().filter(move |_| is_due).filter_map(move |active| {
+            let target = mappings.mapping(active.member, position)?.target(kind)?;
+            let record = self.record(*active);
+            let seen = &record.fields[position].seen;
             let references = self.context.references;
-            let inward = references.inward(is_many(&field?.kind), &record.key.system, target, seen);
+            let inward = references.inward(is_many(kind), &record.key.system, target, seen);
             Some((active.record, inward.cell))
         })
     }
@@ -86,21 +84,18 @@ impl LinkPlanner<'_> {
     /// Sets references that systems emptied apart from those that people emptied.
     pub(super) fn follow_deletions(&mut self) {
         let mappings = self.context.mappings;
-        for index in 0..self.active.len() {
+        for index in self.active.positions() {
             for &position in mappings.references() {
-                let Some(field) = mappings.entity.fields.get(position) else { continue };
+                let field = &mappings.entity[position];
                 let Some(bereft) = self.bereft(index, position, field) else { continue };
-                let record = self.active.get(index).map(|active| active.record);
-                let record = record.and_then(|record| self.records.get_mut(record));
-                let Some(record) = record.map(Arc::make_mut) else { continue };
+                let record = Arc::make_mut(&mut self.records[self.active[index].record]);
                 let key = record.key.clone();
-                if let Some(state) = record.fields.get_mut(position) {
-                    state.base = bereft.base;
-                    state.lost = None;
-                    if bereft.waits_for.is_some() {
-                        state.agreed = None;
-                        state.bereft = bereft.had.map(Box::new).or(state.bereft.take());
-                    }
+                let state = &mut record.fields[position];
+                state.base = bereft.base;
+                state.lost = None;
+                if bereft.waits_for.is_some() {
+                    state.agreed = None;
+                    state.bereft = bereft.had.map(Box::new).or(state.bereft.take());
                 }
                 if let Some(gone) = bereft.waits_for {
                     self.note(Some(key), Some(&field.name), Reason::FollowsDeletion(gone));
@@ -109,14 +104,19 @@ impl LinkPlanner<'_> {
         }
     }
 
-    fn bereft(&self, active: usize, position: usize, field: &FieldSpec) -> Option<LostReference> {
+    fn bereft(
+        &self,
+        active: ActiveIndex,
+        position: FieldIndex,
+        field: &FieldSpec,
+    ) -> Option<LostReference> {
         let references = self.context.references;
-        let active = self.active.get(active)?;
+        let active = self.active[active];
         let mapping = self.context.mappings.mapping(active.member, position)?;
         let target = mapping.target(&field.kind).filter(|_| mapping.group.direction.reads())?;
-        let record = self.records.get(active.record)?;
-        let state = record.fields.get(position)?;
-        let truth = &self.plan.link.truth.get(position)?.value;
+        let record = self.record(active);
+        let state = &record.fields[position];
+        let truth = &self.plan.link.truth[position].value;
         // Most references are in step.
         if state.base.is_none() || state.lost.is_none() && state.base == *truth {
             return None;
@@ -172,15 +172,15 @@ impl LinkPlanner<'_> {
     }
 
     /// True where a person has named a record in a single reference since it was in step.
-    fn is_set_anew(&self, position: usize, field: &FieldSpec) -> bool {
+    fn is_set_anew(&self, position: FieldIndex, field: &FieldSpec) -> bool {
         let PlanContext { mappings, references, .. } = self.context;
-        self.active.iter().any(|active| {
+        self.active.values().any(|active| {
             let mapping = mappings.mapping(active.member, position);
             let mapping = mapping.filter(|mapping| mapping.group.direction.reads());
             let target = mapping.and_then(|mapping| mapping.target(&field.kind));
-            let record = self.records.get(active.record);
-            let state = record.and_then(|record| record.fields.get(position));
-            target.zip(record).zip(state).is_some_and(|((target, record), state)| {
+            let record = self.record(*active);
+            let state = &record.fields[position];
+            target.is_some_and(|target| {
                 let system = &record.key.system;
                 let seen = references.inward(false, system, target, &state.seen).cell;
                 state.base.is_some() && seen != state.base && link_ids(&seen).next().is_some()

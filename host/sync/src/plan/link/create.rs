@@ -1,6 +1,7 @@
 //! Plans creates: for each system without a record of the link, the cells of a new one.
 
 use super::{LinkPlanner, MissingRequirement, PlannedWrite, is_filled};
+use crate::model::index::MemberIndex;
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::spec::{CopiedColumn, FieldKind, MappingGroup, MemberSpec};
@@ -14,7 +15,7 @@ impl LinkPlanner<'_> {
             return;
         }
         let entity = self.context.mappings.entity;
-        for (position, member) in entity.members.iter().enumerate() {
+        for (position, member) in entity.indexed_members() {
             let stops = member.stops_create.first();
             if !(member.create || stops.is_some())
                 || self.has_record_in(&member.system)
@@ -31,7 +32,7 @@ impl LinkPlanner<'_> {
     }
 
     /// Notes and lists that no record is made, because a column that it needs stands still.
-    fn stands_still(&mut self, position: usize, member: &MemberSpec, column: &str) {
+    fn stands_still(&mut self, position: MemberIndex, member: &MemberSpec, column: &str) {
         let (object, column) = (format!("{}.{}", member.system, member.object), column.to_owned());
         let reason = Reason::StandsStill { object, column: column.clone() };
         self.note(None, None, reason.clone());
@@ -47,8 +48,8 @@ impl LinkPlanner<'_> {
     /// A live record, one that may take its place or come back, or one that is just moving to
     /// another id.
     fn has_record_in(&self, system: &str) -> bool {
-        let active = self.active.iter().filter_map(|active| self.records.get(active.record));
-        let kept = self.records.iter().filter(|record| {
+        let active = self.active.values().map(|active| &self.records[active.record]);
+        let kept = self.records.values().filter(|record| {
             matches!(record.status, RecordStatus::Surplus | RecordStatus::Missing)
                 || record.status.successor().is_some()
         });
@@ -59,7 +60,7 @@ impl LinkPlanner<'_> {
     /// record there all the same (`RULES.md` V15).
     fn has_unmapped_in(&mut self, system: &str) -> bool {
         let mappings = self.context.mappings;
-        let unmapped = self.records.iter().find(|record| {
+        let unmapped = self.records.values().find(|record| {
             record.status == RecordStatus::Live
                 && record.key.system == system
                 && mappings.member_of(record).is_none()
@@ -72,10 +73,10 @@ impl LinkPlanner<'_> {
         is_there
     }
 
-    fn create(&mut self, position: usize, member: &MemberSpec) -> Option<PlannedWrite> {
+    fn create(&mut self, position: MemberIndex, member: &MemberSpec) -> Option<PlannedWrite> {
         let mut groups = Vec::new();
         let mut fields = Vec::new();
-        for (index, group) in member.groups.iter().enumerate() {
+        for (index, group) in member.indexed_groups() {
             if !group.direction.writes() {
                 continue;
             }
@@ -116,7 +117,7 @@ impl LinkPlanner<'_> {
     /// The cells that a new record copies from the records that it refers to.
     fn copies(&self, member: &MemberSpec) -> Vec<(String, Cell)> {
         let copy = |copy: &CopiedColumn| {
-            let link = link_ids(&self.truth(copy.reference.0)).next()?;
+            let link = link_ids(&self.truth(copy.reference)).next()?;
             let cell = self.context.references.copied(link, copy.field)?;
             Some((copy.column.clone(), cell.clone()))
         };
@@ -127,12 +128,12 @@ impl LinkPlanner<'_> {
     /// record waits until it is mapped or changes (`RULES.md` V17).
     fn is_outside_table(&mut self, group: &MappingGroup) -> bool {
         let entity = self.context.mappings.entity;
-        let active = self.active.iter().filter_map(|active| self.records.get(active.record));
+        let active = self.active.values().map(|active| &self.records[active.record]);
         let failures = active.flat_map(|record| &record.failures);
         let mut unmapped = failures.filter(|one| one.class == FailureClass::Unmapped);
         let outside = unmapped.find_map(|failure| {
             let (index, _) = entity.field(failure.field.as_ref()?)?;
-            let waits = group.fields.contains(&index) && !is_filled(&self.truth(index.0));
+            let waits = group.fields.contains(&index) && !is_filled(&self.truth(index));
             let column = failure.problems.first()?.field.clone().unwrap_or_default();
             let reason = Reason::Unmapped { column, items: Vec::new() };
             waits.then(|| (failure.record(), failure.field.clone(), reason))
@@ -147,19 +148,19 @@ impl LinkPlanner<'_> {
     /// The cells of one group of a new record; none where no field has a value or one is frozen.
     fn new_cells(
         &mut self,
-        member: usize,
+        member: MemberIndex,
         spec: &MemberSpec,
         group: &MappingGroup,
     ) -> Option<(Vec<Cell>, Vec<FieldWrite>)> {
         let mut cells = Vec::with_capacity(group.fields.len());
         let mut writes = Vec::with_capacity(group.fields.len());
-        for index in &group.fields {
-            let field = self.context.mappings.entity.fields.get(index.0)?;
-            let mapping = self.context.mappings.mapping(member, index.0)?;
-            if self.is_frozen(index.0) {
+        for &index in &group.fields {
+            let field = &self.context.mappings.entity[index];
+            let mapping = self.context.mappings.mapping(member, index)?;
+            if self.is_frozen(index) {
                 return None;
             }
-            let truth = self.truth(index.0);
+            let truth = self.truth(index);
             let outward = self.outward(field, mapping, &spec.system, &truth, &None);
             writes.push(FieldWrite {
                 field: field.name.clone(),
@@ -173,24 +174,19 @@ impl LinkPlanner<'_> {
         cells.iter().any(is_filled).then_some((cells, writes))
     }
 
-    fn note_missing(&mut self, member: usize, group: &MappingGroup) {
-        let entity = self.context.mappings.entity;
-        for index in &group.fields {
-            let Some(field) = entity.fields.get(index.0).map(|field| field.name.clone()) else {
-                continue;
-            };
-            let reason = Reason::RequiredMissing { field: field.clone() };
-            self.note(None, Some(&field), reason.clone());
+    fn note_missing(&mut self, member: MemberIndex, group: &MappingGroup) {
+        for &index in &group.fields {
+            let field = &self.context.mappings.entity[index];
+            let reason = Reason::RequiredMissing { field: field.name.clone() };
+            self.note(None, Some(&field.name), reason.clone());
             // A field that waits for its parent or for an answer is listed as that.
-            let truth = self.truth(index.0);
-            let names_nothing = entity.fields.get(index.0).is_some_and(|field| {
-                matches!(field.kind, FieldKind::Reference { .. })
-                    && self.context.references.is_same_by_now(&truth, &None)
-            });
-            if (names_nothing || !is_filled(&truth)) && !self.is_frozen(index.0) {
+            let truth = self.truth(index);
+            let names_nothing = matches!(field.kind, FieldKind::Reference { .. })
+                && self.context.references.is_same_by_now(&truth, &None);
+            if (names_nothing || !is_filled(&truth)) && !self.is_frozen(index) {
                 self.plan.lacking.push(MissingRequirement {
                     member,
-                    field: Some(field),
+                    field: Some(field.name.clone()),
                     column: None,
                     reason,
                 });

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::{LinkPlanner, PlannedWrite, is_now};
+use crate::model::index::RecordIndex;
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::review;
@@ -46,15 +47,15 @@ impl LinkPlanner<'_> {
     /// object is in the mapping again: one is active, and a person is asked about the other.
     pub(super) fn set_rivals_aside(&mut self) {
         let mappings = self.context.mappings;
-        let is_rival = |position: &usize| {
-            let record = self.records.get(*position);
-            record.is_some_and(|record| {
-                record.status == RecordStatus::Live && mappings.member_of(record).is_some()
-            }) && !self.active.iter().any(|active| active.record == *position)
+        let is_rival = |position: &RecordIndex| {
+            let record = &self.records[*position];
+            record.status == RecordStatus::Live
+                && mappings.member_of(record).is_some()
+                && !self.active.values().any(|active| active.record == *position)
         };
-        let rivals: Vec<usize> = (0..self.records.len()).filter(is_rival).collect();
+        let rivals: Vec<RecordIndex> = self.records.positions().filter(is_rival).collect();
         for position in rivals {
-            let Some(record) = self.records.get_mut(position) else { continue };
+            let record = &mut self.records[position];
             let surplus = record.key.clone();
             Arc::make_mut(record).status = RecordStatus::Surplus;
             consent::carry(mappings.entity, Arc::make_mut(&mut self.plan.link), record);
@@ -69,7 +70,7 @@ impl LinkPlanner<'_> {
     /// True where a question about a surplus record still holds: both records are there as it says.
     /// An approval is used with whatever record is active now.
     pub(super) fn stands(&self, review: &Review, active: &RecordKey, surplus: &RecordKey) -> bool {
-        let mut records = self.records.iter().filter(|record| record.key == *active);
+        let mut records = self.records.values().filter(|record| record.key == *active);
         let stands = match review.choice {
             Some(ReviewChoice::Approve) => !records.any(|record| record.status.is_gone()),
             _ => records.any(|record| record.status.has_place()),
@@ -92,12 +93,12 @@ impl LinkPlanner<'_> {
     }
 
     fn active_in(&self, system: &str) -> Option<RecordKey> {
-        let records = self.active.iter().filter_map(|active| self.records.get(active.record));
+        let records = self.active.values().map(|active| &self.records[active.record]);
         records.map(|record| &record.key).find(|key| key.system == system).cloned()
     }
 
     fn is_aside(&self, key: &RecordKey) -> bool {
-        self.records.iter().any(|record| record.key == *key && record.status.is_aside())
+        self.records.values().any(|record| record.key == *key && record.status.is_aside())
     }
 
     /// Plans the merge, one per system at a time; false where no active record of that object is
@@ -106,8 +107,8 @@ impl LinkPlanner<'_> {
         if self.rivals.contains(surplus) {
             return false;
         }
-        let winner = self.active.iter().find_map(|active| {
-            let record = self.records.get(active.record)?;
+        let winner = self.active.values().find_map(|active| {
+            let record = self.record(*active);
             let alike = record.key.system == surplus.system && record.key.object == surplus.object;
             alike.then_some((active.member, record))
         });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::index::{GroupIndex, MemberIndex};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::state::{Awaited, FieldWrite, Link, LinkId, RecordKey, RecordState, Review};
@@ -37,8 +38,8 @@ pub struct LinkPlan {
 /// A requirement of a member that is not met, so that no record is created there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingRequirement {
-    /// The member's position in the entity.
-    pub member: usize,
+    /// The member.
+    pub member: MemberIndex,
     /// The field that it insists on and that has no value.
     pub field: Option<String>,
     /// The column that stands still.
@@ -52,8 +53,8 @@ pub struct MissingRequirement {
 pub struct PlannedWrite {
     /// The link.
     pub link: LinkId,
-    /// The member's position in the entity.
-    pub member: usize,
+    /// The member.
+    pub member: MemberIndex,
     /// The kind of write.
     pub action: Action,
     /// The record, except for a create.
@@ -65,7 +66,7 @@ pub struct PlannedWrite {
     /// Its own stamp as last seen, ms.
     pub if_modified_ms: Option<i64>,
     /// Groups to write, each with the cells of its fields; references as remote ids.
-    pub groups: Vec<(usize, Vec<Cell>)>,
+    pub groups: Vec<(GroupIndex, Vec<Cell>)>,
     /// The fields, with reasons.
     pub fields: Vec<FieldWrite>,
     /// The reason for the write as a whole.
@@ -90,8 +91,8 @@ pub struct PlanNote {
 /// A field that is due in a member and is not written, because it was not read there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadField {
-    /// The member's position in the entity.
-    pub member: usize,
+    /// The member.
+    pub member: MemberIndex,
     /// The field's name.
     pub field: String,
     /// Its system did not answer it, so that what was refused there may have its cause there.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::along::RemovalStep;
 use super::{LinkPlanner, PlannedWrite, is_filled};
 use crate::apply::refused_columns::{Undelivered, undelivered};
+use crate::model::index::FieldIndex;
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::review;
@@ -42,11 +43,11 @@ impl LinkPlanner<'_> {
         self.succeed();
         self.forget_replaced();
         let Some((gone, with)) = self.gone() else { return false };
-        let moving = self.records.iter().any(|record| record.status.successor().is_some());
+        let moving = self.records.values().any(|record| record.status.successor().is_some());
         if self.active.is_empty() {
             // A missing record is not known to be gone; its removal is due once it is seen again.
             let is_hidden =
-                self.records.iter().any(|record| record.status == RecordStatus::Missing);
+                self.records.values().any(|record| record.status == RecordStatus::Missing);
             if !moving && !is_hidden {
                 self.end(Reason::GoneEverywhere, None);
             }
@@ -93,21 +94,21 @@ impl LinkPlanner<'_> {
     /// it agreed with the hub, or has more than the hub knew, or the removed record never got an
     /// edit.
     fn outlives(&self) -> Option<Reason> {
-        let has = |wanted| self.active.iter().find(move |active| self.news(**active) == wanted);
+        let has = |wanted| self.active.values().find(move |active| self.news(**active) == wanted);
         if has(Some(UnsharedContent::Edited)).is_some()
             || self.undelivered() == Some(Undelivered::News)
         {
             return Some(Reason::EditBeatsDelete);
         }
-        let record = self.records.get(has(Some(UnsharedContent::Added))?.record)?;
+        let record = self.record(*has(Some(UnsharedContent::Added))?);
         Some(Reason::AddedBeatsDelete(record.key.system.clone()))
     }
 
     fn news(&self, active: ActiveMember) -> Option<UnsharedContent> {
         let mappings = self.context.mappings;
-        let record = self.records.get(active.record)?;
-        let fields = mappings.entity.fields.iter().zip(&record.fields).enumerate();
-        let seen = fields.filter_map(|(position, (field, state))| {
+        let record = self.record(active);
+        let seen = mappings.entity.indexed_fields().filter_map(|(position, field)| {
+            let state = &record.fields[position];
             let mapping = mappings.mapping(active.member, position)?;
             let mut waits = Vec::new();
             let references = self.context.references;
@@ -138,17 +139,18 @@ impl LinkPlanner<'_> {
     /// The weightiest value of the truth that a removed record never got. A value that was refused
     /// there is no edit.
     fn undelivered(&self) -> Option<Undelivered> {
-        let removed = self.records.iter().filter(|record| record.status.is_removed());
+        let removed = self.records.values().filter(|record| record.status.is_removed());
         let due = removed.flat_map(|record| {
-            (0..record.fields.len()).filter_map(move |position| self.never_got(record, position))
+            let fields = self.context.mappings.entity.indexed_fields();
+            fields.filter_map(move |(position, _)| self.never_got(record, position))
         });
         due.max()
     }
 
-    fn never_got(&self, record: &RecordState, position: usize) -> Option<Undelivered> {
+    fn never_got(&self, record: &RecordState, position: FieldIndex) -> Option<Undelivered> {
         let mappings = self.context.mappings;
         let mapping = mappings.mapping(mappings.member_of(record)?, position)?;
-        let (state, truth) = (record.fields.get(position)?, self.truth(position));
+        let (state, truth) = (&record.fields[position], self.truth(position));
         // Nothing is known of a field that stood still there (`RULES.md` V13).
         let is_due = mapping.group.direction.writes()
             && mapping.is_plain()
@@ -156,8 +158,8 @@ impl LinkPlanner<'_> {
             && state.agreed != truth
             && state.base != truth
             && (is_filled(&truth) || is_filled(&state.base));
-        let field = mappings.entity.fields.get(position).filter(|_| is_due)?;
-        if self.follows(field, &state.agreed, &truth) {
+        let field = &mappings.entity[position];
+        if !is_due || self.follows(field, &state.agreed, &truth) {
             return None;
         }
         let name = &field.name;
@@ -172,7 +174,7 @@ impl LinkPlanner<'_> {
         }
         // A value that may have been typed after the deletion was refused for want of the record,
         // perhaps: a person says which of the two counts.
-        let edited = self.plan.link.truth.get(position).and_then(|truth| truth.edited.until);
+        let edited = self.plan.link.truth[position].edited.until;
         let is_older = edited
             .zip(record.modified_ms)
             .is_some_and(|(edited_ms, gone_ms)| edited_ms.saturating_add(SKEW_MS) < gone_ms);
@@ -185,17 +187,13 @@ impl LinkPlanner<'_> {
         let is_gone = |record: &RecordState| {
             record.status.is_removed() || record.status == RecordStatus::Missing
         };
-        if !self.records.iter().any(|record| is_gone(record)) {
+        if !self.records.values().any(|record| is_gone(record)) {
             return;
         }
         let records = &self.records;
-        let live: Vec<String> = self
-            .active
-            .iter()
-            .filter_map(|active| records.get(active.record))
-            .map(|record| record.key.system.clone())
-            .collect();
-        for record in self.records.iter_mut().filter(|record| is_gone(record)) {
+        let live: Vec<String> =
+            self.active.values().map(|active| records[active.record].key.system.clone()).collect();
+        for record in self.records.values_mut().filter(|record| is_gone(record)) {
             if live.contains(&record.key.system) {
                 Arc::make_mut(record).status = RecordStatus::Replaced;
             }
@@ -204,7 +202,7 @@ impl LinkPlanner<'_> {
 
     /// The link goes on without its removed records, so that their systems get new ones.
     fn forget_removed(&mut self) {
-        for record in self.records.iter_mut().filter(|record| record.status.is_removed()) {
+        for record in self.records.values_mut().filter(|record| record.status.is_removed()) {
             Arc::make_mut(record).status = RecordStatus::Replaced;
         }
     }
@@ -215,7 +213,7 @@ impl LinkPlanner<'_> {
     }
 
     fn was_never_read(&self, key: &RecordKey) -> bool {
-        self.records.iter().any(|record| record.key == *key && !record.was_read())
+        self.records.values().any(|record| record.key == *key && !record.was_read())
     }
 
     pub(super) fn archive_others(&mut self, gone: &RecordKey) {
@@ -228,8 +226,8 @@ impl LinkPlanner<'_> {
             self.note(Some(gone.clone()), None, Reason::Braked { count, limit, along });
             return;
         }
-        for active in &self.active {
-            let Some(record) = self.records.get(active.record) else { continue };
+        for active in self.active.values() {
+            let record = &self.records[active.record];
             self.plan.drafts.push(PlannedWrite {
                 link: self.plan.link.id,
                 member: active.member,

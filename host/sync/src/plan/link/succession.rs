@@ -24,7 +24,7 @@ impl LinkPlanner<'_> {
             let missing = |record: &&mut Arc<RecordState>| {
                 record.key == *key && record.status == RecordStatus::Missing
             };
-            match (self.records.iter_mut().find(missing), &known.choice) {
+            match (self.records.values_mut().find(missing), &known.choice) {
                 (Some(_), None) => continue,
                 (Some(record), Some(ReviewChoice::Approve)) => {
                     Arc::make_mut(record).status = RecordStatus::Deleted;
@@ -37,7 +37,7 @@ impl LinkPlanner<'_> {
 
     /// Fills places whose active record is gone.
     pub(super) fn succeed(&mut self) {
-        let surplus = self.records.iter().filter(|record| record.status == RecordStatus::Surplus);
+        let surplus = self.records.values().filter(|record| record.status == RecordStatus::Surplus);
         let mut systems: Vec<String> = surplus.map(|record| record.key.system.clone()).collect();
         systems.dedup();
         let asked: Vec<String> = systems.iter().filter_map(|system| self.fill(system)).collect();
@@ -53,7 +53,7 @@ impl LinkPlanner<'_> {
     /// The id of the question, if a person must choose the record that takes the place in this
     /// system.
     fn fill(&mut self, system: &str) -> Option<String> {
-        let here = || self.records.iter().filter(|record| record.key.system == system);
+        let here = || self.records.values().filter(|record| record.key.system == system);
         if here().any(|record| record.status.has_place()) {
             return None;
         }
@@ -90,7 +90,7 @@ impl LinkPlanner<'_> {
         if !is_now(&self.records, heir, &RecordStatus::Surplus) {
             return;
         }
-        for record in self.records.iter_mut().filter(|record| record.key == *heir) {
+        for record in self.records.values_mut().filter(|record| record.key == *heir) {
             Arc::make_mut(record).status = RecordStatus::Live;
         }
         self.active = self.context.mappings.active(&self.records);
@@ -107,7 +107,7 @@ impl LinkPlanner<'_> {
             let is_aside = record.status.is_gone() || record.status == RecordStatus::Surplus;
             is_aside && !record.failures.is_empty()
         };
-        for record in self.records.iter_mut().filter(|record| is_over(record)) {
+        for record in self.records.values_mut().filter(|record| is_over(record)) {
             Arc::make_mut(record).failures.clear();
         }
     }

@@ -1,9 +1,10 @@
 //! Plans updates: only fields that are due, only in members that the mapping writes.
 
 use super::{LinkPlanner, PlannedWrite, UnreadField};
+use crate::model::index::{ActiveIndex, FieldIndex};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
-use crate::model::spec::{FieldIndex, MappingGroup};
+use crate::model::spec::MappingGroup;
 use crate::model::state::FieldWrite;
 use crate::model::value::Cell;
 use crate::plan::mapping::ActiveMember;
@@ -18,10 +19,10 @@ impl LinkPlanner<'_> {
             return;
         }
         let mappings = self.context.mappings;
-        for active in &self.active {
-            let Some(record) = self.records.get(active.record) else { continue };
-            let fields = mappings.entity.fields.iter().zip(&record.fields).enumerate();
-            for (position, (field, state)) in fields {
+        for active in self.active.values() {
+            let record = &self.records[active.record];
+            for (position, field) in mappings.entity.indexed_fields() {
+                let state = &record.fields[position];
                 let mapping = mappings.mapping(active.member, position);
                 let direction = mapping.map(|mapping| mapping.group.direction);
                 let is_both = direction.is_some_and(|way| way.reads() && way.writes());
@@ -40,28 +41,28 @@ impl LinkPlanner<'_> {
         if self.merged.is_empty() {
             return;
         }
-        for index in 0..self.active.len() {
+        for index in self.active.positions() {
             if let Some(draft) = self.update(index) {
                 self.plan.drafts.push(draft);
             }
         }
     }
 
-    fn update(&mut self, index: usize) -> Option<PlannedWrite> {
-        let active = *self.active.get(index)?;
-        let member = self.context.mappings.entity.members.get(active.member)?;
+    fn update(&mut self, index: ActiveIndex) -> Option<PlannedWrite> {
+        let active = self.active[index];
+        let member = &self.context.mappings.entity[active.member];
         let mut groups = Vec::new();
         let mut fields = Vec::new();
-        for (position, group) in member.groups.iter().enumerate() {
+        for (position, group) in member.indexed_groups() {
             let due = group.fields.iter().find_map(|field| self.due(index, *field));
-            let frozen = group.fields.iter().any(|field| self.is_frozen(field.0));
+            let frozen = group.fields.iter().any(|field| self.is_frozen(*field));
             let Some(reason) = due.filter(|_| !frozen) else { continue };
             if let Some((cells, writes)) = self.group_cells(active, group, &reason) {
                 groups.push((position, cells));
                 fields.extend(writes);
             }
         }
-        let record = self.records.get(active.record)?;
+        let record = self.record(active);
         let reason = fields.first().map(|field| field.reason.clone())?;
         Some(PlannedWrite {
             link: self.plan.link.id,
@@ -80,10 +81,10 @@ impl LinkPlanner<'_> {
     }
 
     /// The reason for which a field is due at a member, if it is.
-    fn due(&self, active: usize, field: FieldIndex) -> Option<Reason> {
-        let outcome = self.outcome(field.0)?;
-        let part = outcome.parts.iter().position(|part| *part == active)?;
-        outcome.merged.parts.get(part)?.due.clone()
+    fn due(&self, active: ActiveIndex, field: FieldIndex) -> Option<Reason> {
+        let outcome = self.outcome(field)?;
+        let (part, _) = outcome.parts.iter().find(|(_, part)| **part == active)?;
+        outcome.merged.parts[part].due.clone()
     }
 
     /// The cells of one group; none where a reference must wait or the columns hold them already.
@@ -96,16 +97,16 @@ impl LinkPlanner<'_> {
         let mut cells = Vec::with_capacity(group.fields.len());
         let mut writes = Vec::with_capacity(group.fields.len());
         let mut news = false;
-        for index in &group.fields {
-            let field = self.context.mappings.entity.fields.get(index.0)?;
-            let mapping = self.context.mappings.mapping(active.member, index.0)?;
-            let record = self.records.get(active.record)?;
+        for &index in &group.fields {
+            let field = &self.context.mappings.entity[index];
+            let mapping = self.context.mappings.mapping(active.member, index)?;
+            let record = self.record(active);
             let system = record.key.system.clone();
-            let state = record.fields.get(index.0)?.clone();
+            let state = record.fields[index].clone();
             // The value of a member that is only written may never have been weighed.
             let is_shown = mapping.is_plain() && !mapping.group.direction.reads();
             let before = state.seen.clone().filter(|_| is_shown).or(state.base);
-            let truth = self.truth(index.0);
+            let truth = self.truth(index);
             let outward = self.outward(field, mapping, &system, &truth, &state.seen);
             if outward.remote.is_none() && truth.is_some() {
                 return None;

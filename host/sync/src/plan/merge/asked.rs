@@ -2,6 +2,7 @@
 //! with the value that it holds now (`RULES.md` V20).
 
 use super::{FieldMerge, MemberField, is_blank};
+use crate::model::index::PartIndex;
 use crate::model::reason::Reason;
 use crate::model::spec::FirstLink;
 use crate::model::state::ReviewSubject;
@@ -50,7 +51,7 @@ impl FieldMerge<'_> {
     }
 
     /// Both have a value at the first link and differ: the preferred system's counts.
-    pub(super) fn introduce(&mut self, position: usize, vote: &Vote) -> Option<ReviewSubject> {
+    pub(super) fn introduce(&mut self, position: PartIndex, vote: &Vote) -> Option<ReviewSubject> {
         let held = Vote {
             system: self.new.from.clone().unwrap_or_default(),
             value: self.new.value.clone(),
@@ -87,14 +88,13 @@ impl FieldMerge<'_> {
     /// stays on record, and where a person decides at the first link, a person is asked before
     /// (`RULES.md` P10).
     pub(super) fn replace_own(&mut self, asks: bool) -> Option<ReviewSubject> {
-        let given_way: Vec<usize> =
-            (0..self.parts.len()).filter(|position| self.gives_way(*position)).collect();
-        let is_first =
-            given_way.iter().filter_map(|one| self.parts.get(*one)).any(MemberField::is_new_own);
+        let given_way: Vec<PartIndex> =
+            self.parts.positions().filter(|position| self.gives_way(*position)).collect();
+        let is_first = given_way.iter().any(|one| self.parts[*one].is_new_own());
         let (value, edited) = (self.new.value.clone(), self.new.edited);
         let held = Vote { system: self.new.from.clone().unwrap_or_default(), value, edited };
         let mut votes = vec![held];
-        votes.extend(given_way.iter().filter_map(|position| self.vote(*position)));
+        votes.extend(given_way.iter().map(|position| self.vote(*position)));
         if votes.len() == 1 {
             return None;
         }
@@ -118,26 +118,24 @@ impl FieldMerge<'_> {
 
     /// True where a write replaces a value of its own in a member that is only written. A value
     /// that the system set at creation does not count.
-    fn gives_way(&self, position: usize) -> bool {
-        let parts = self.parts.get(position).zip(self.outlooks.get(position));
-        parts.is_some_and(|(part, outlook)| {
-            let is_own = part.is_new_own() || part.is_own() && !part.state.preset;
-            let is_kept = is_blank(&self.new.value) && part.is_new_own();
-            is_own
-                && part.is_writable()
-                && !is_blank(&part.seen)
-                && self.new.value.is_some()
-                && outlook.agreed != self.new.value
-                && !is_kept
-                && !self.is_same(&part.seen, &self.new.value)
-                && !self.keeps_opt_out(part)
-        })
+    fn gives_way(&self, position: PartIndex) -> bool {
+        let (part, outlook) = (&self.parts[position], &self.outlooks[position]);
+        let is_own = part.is_new_own() || part.is_own() && !part.state.preset;
+        let is_kept = is_blank(&self.new.value) && part.is_new_own();
+        is_own
+            && part.is_writable()
+            && !is_blank(&part.seen)
+            && self.new.value.is_some()
+            && outlook.agreed != self.new.value
+            && !is_kept
+            && !self.is_same(&part.seen, &self.new.value)
+            && !self.keeps_opt_out(part)
     }
 
     /// A field was emptied and the policy asks; `others` are what was edited besides.
-    pub(super) fn emptied(&self, emptied: &[usize], others: &[usize]) -> ReviewSubject {
-        let votes = |positions: &[usize]| -> Vec<Vote> {
-            positions.iter().filter_map(|position| self.vote(*position)).collect()
+    pub(super) fn emptied(&self, emptied: &[PartIndex], others: &[PartIndex]) -> ReviewSubject {
+        let votes = |positions: &[PartIndex]| -> Vec<Vote> {
+            positions.iter().map(|position| self.vote(*position)).collect()
         };
         let mut values = self.shown(&[votes(emptied), votes(others)].concat());
         self.add_newcomers(&mut values);
@@ -183,8 +181,8 @@ impl FieldMerge<'_> {
         let mut values = Vec::with_capacity(votes.len());
         for vote in votes {
             let holds = |part: &&MemberField<'_>| self.is_same(&part.seen, &vote.value);
-            let own = self.parts.iter().find(|part| part.system == vote.system).filter(holds);
-            if let Some(part) = own.or_else(|| self.parts.iter().find(holds)) {
+            let own = self.parts.values().find(|part| part.system == vote.system).filter(holds);
+            if let Some(part) = own.or_else(|| self.parts.values().find(holds)) {
                 add(&mut values, part.system, &part.seen);
             }
         }
@@ -193,7 +191,7 @@ impl FieldMerge<'_> {
 
     /// Members that were never weighed and hold a value: the answer will be about them as well.
     fn add_newcomers(&self, values: &mut Vec<(String, Cell)>) {
-        for part in self.parts.iter().filter(|part| part.state.base.is_none()) {
+        for part in self.parts.values().filter(|part| part.state.base.is_none()) {
             if part.is_new_own() || part.reads && !is_blank(&part.seen) {
                 add(values, part.system, &part.seen);
             }

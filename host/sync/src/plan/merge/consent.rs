@@ -6,6 +6,7 @@
 //! another system holds it that may not be written. A member that never held it has no say.
 
 use super::{FieldMerge, MemberField};
+use crate::model::index::PartIndex;
 use crate::model::reason::Reason;
 use crate::model::spec::{EntitySpec, Winner};
 use crate::model::state::{Link, RecordState, Span, Truth};
@@ -19,11 +20,10 @@ impl FieldMerge<'_> {
         let Some(out) = opt_out(&self.field.winner) else { return false };
         if self.old.value != out {
             let Some(position) = self.newly_out() else { return false };
-            if let Some(vote) = self.vote(position) {
-                self.replace(vote.value, Some(vote.system), vote.edited, 0);
-                self.stand(&out);
-            }
-        } else if let Some(vote) = self.given_back(&out).and_then(|position| self.vote(position)) {
+            let vote = self.vote(position);
+            self.replace(vote.value, Some(vote.system), vote.edited, 0);
+            self.stand(&out);
+        } else if let Some(vote) = self.given_back(&out).map(|position| self.vote(position)) {
             self.replace(vote.value, Some(vote.system.clone()), vote.edited, 0);
             self.reason = Reason::ChangedIn(vote.system);
             self.overrule();
@@ -34,15 +34,17 @@ impl FieldMerge<'_> {
     }
 
     /// The member that has opted out and whose word was not weighed yet.
-    fn newly_out(&self) -> Option<usize> {
-        self.parts.iter().position(|part| part.has_newly_opted_out(&self.field.winner, self.old))
+    fn newly_out(&self) -> Option<PartIndex> {
+        let mut parts = self.parts.iter();
+        let out = parts.find(|(_, part)| part.has_newly_opted_out(&self.field.winner, self.old));
+        out.map(|(position, _)| position)
     }
 
     /// The member where a person has taken the opt-out back, if all others that hold it may be
     /// written. Where the database was put back, one that still holds it may have opted out since.
-    fn given_back(&self, out: &Cell) -> Option<usize> {
+    fn given_back(&self, out: &Cell) -> Option<PartIndex> {
         let mut given = None;
-        for (position, part) in self.parts.iter().enumerate().filter(|(_, part)| part.reads) {
+        for (position, part) in self.parts.iter().filter(|(_, part)| part.reads) {
             if part.seen.is_none() || part.is_unsure() {
                 return None;
             }
@@ -63,7 +65,7 @@ impl FieldMerge<'_> {
         let policy = policy::describe(&self.field.winner);
         let from = self.new.from.clone().unwrap_or_default();
         let mut overruled = Vec::new();
-        for (position, part) in self.parts.iter().enumerate() {
+        for (position, part) in self.parts.iter() {
             let news = part.is_edited() || part.is_unsure();
             if !news || *part.seen == *out {
                 continue;
@@ -72,7 +74,7 @@ impl FieldMerge<'_> {
                 let drift = Reason::Drift(part.system.to_owned());
                 self.notes.extend(part.state.base.is_some().then_some((position, drift)));
             } else if part.state.base.is_some() || matches!(&*part.seen, Some(Value::Boolean(_))) {
-                overruled.extend(self.vote(position));
+                overruled.push(self.vote(position));
             }
         }
         self.reason = Reason::ChangedIn(from.clone());
@@ -120,9 +122,9 @@ pub(crate) fn join<'a>(winner: &Winner, left: &'a Truth, right: &Truth) -> Optio
 
 /// Lets an opt-out of a record that stands aside count in its link. True where one did.
 pub(crate) fn carry(entity: &EntitySpec, link: &mut Link, record: &RecordState) -> bool {
-    link.truth.resize_with(entity.fields.len(), Truth::default);
+    debug_assert!(link.truth.covers(entity) && record.fields.covers(entity), "fetched for it");
     let mut carries = false;
-    let fields = entity.fields.iter().zip(&mut link.truth).zip(&record.fields);
+    let fields = entity.fields.iter().zip(link.truth.values_mut()).zip(record.fields.values());
     for ((field, truth), state) in fields {
         if is_opt_out(&field.winner, &state.seen) && truth.value != state.seen {
             let (value, from) = (state.seen.clone(), Some(record.key.system.clone()));

@@ -7,6 +7,8 @@
 use super::*;
 use crate::model::spec::Winner;
 
+type Parts<'a> = Indexed<PartIndex, MemberField<'a>>;
+
 /// The expected result of one combination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Row {
@@ -70,7 +72,7 @@ impl Case {
             ..Truth::default()
         };
         let states = [state(&self.base, &self.a, edited_a), state(&self.base, &self.x, edited_x)];
-        let parts: Vec<MemberField<'_>> = ["a", "x"]
+        let parts: Parts<'_> = ["a", "x"]
             .into_iter()
             .zip(&states)
             .map(|(system, state)| MemberField {
@@ -86,7 +88,7 @@ impl Case {
             assert_eq!(merged.truth, truth, "a question moves nothing");
             return Row::Question;
         }
-        let due = |part: usize| merged.parts[part].due.is_some();
+        let due = |part: usize| merged.parts[PartIndex(part)].due.is_some();
         Row::Truth(merged.truth.value.clone(), due(0), due(1))
     }
 
@@ -215,11 +217,11 @@ fn check_behind(winner: &Winner, seen: &str, expected: Option<(&str, bool)>) {
         state,
         seen: Cow::Borrowed(&state.seen),
     };
-    let parts = [part("a", &left), part("x", &right)];
+    let parts: Parts<'_> = [part("a", &left), part("x", &right)].into_iter().collect();
     let merged = merge(rules(&field, &FirstLink::Review), &truth, &parts, None);
     let said = match &merged.question {
         Some(_) => None,
-        None => Some((merged.truth.value.clone(), merged.parts[1].due.is_some())),
+        None => Some((merged.truth.value.clone(), merged.parts[PartIndex(1)].due.is_some())),
     };
     assert_eq!(said, expected.map(|(truth, due)| (value(truth), due)), "{winner:?} {seen}");
 }
@@ -258,10 +260,10 @@ fn sets_merge_by_each_members_own_changes() {
         state,
         seen: Cow::Borrowed(&state.seen),
     };
-    let parts = [part("a", &left), part("x", &right)];
+    let parts: Parts<'_> = [part("a", &left), part("x", &right)].into_iter().collect();
     let merged = merge(rules(&field, &FirstLink::Review), &truth, &parts, None);
     assert_eq!(merged.truth.value, set(&["b", "c"]));
-    assert!(merged.parts.iter().all(|part| part.due.is_some()));
+    assert!(merged.parts.values().all(|part| part.due.is_some()));
 }
 
 /// `a` changed the field from `old` to `new`; the write to `x` was never answered, and `x` shows
@@ -278,7 +280,7 @@ fn unsure(winner: Winner, kind: FieldKind, now: Cell, cells: [Cell; 2]) -> Merge
         let state: &FieldState = state;
         MemberField { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
     };
-    let parts: Vec<MemberField<'_>> = ["a", "x"].into_iter().zip(&states).map(part).collect();
+    let parts: Parts<'_> = ["a", "x"].into_iter().zip(&states).map(part).collect();
     merge(rules(&field, &FirstLink::Review), &truth, &parts, None)
 }
 
@@ -287,7 +289,7 @@ fn a_value_that_may_be_an_edit_is_weighed_against_the_truth() {
     let always = |system: &str| Winner::Always(system.to_owned());
     let texts = || [value("old"), value("new")];
     let text = |winner, now: &str| unsure(winner, FieldKind::Text, value(now), texts());
-    let due = |merged: &MergedField| [0, 1].map(|part| merged.parts[part].due.is_some());
+    let due = |merged: &MergedField| [0, 1].map(|part| merged.parts[PartIndex(part)].due.is_some());
     for winner in [Winner::Manual, Winner::Newest] {
         assert!(text(winner, "old").question.is_some(), "no stamp says which is newer");
     }
@@ -328,7 +330,7 @@ fn consent(base: &Cell, a: &Cell, x: &Cell, preferred: &str) -> MergedField {
         let state: &FieldState = state;
         MemberField { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
     };
-    let parts: Vec<MemberField<'_>> = ["a", "x"].into_iter().zip(&states).map(part).collect();
+    let parts: Parts<'_> = ["a", "x"].into_iter().zip(&states).map(part).collect();
     merge(rules(&field, &FirstLink::Prefer(preferred.to_owned())), &truth, &parts, None)
 }
 
@@ -355,7 +357,7 @@ fn opt_out_is_weakened_only_by_a_person_while_all_others_hold_it() {
                 };
                 assert_eq!(&truth, expected, "{at}");
                 assert_eq!(merged.question, None, "{at}");
-                for (seen, part) in [a, x].iter().zip(&merged.parts) {
+                for (seen, part) in [a, x].iter().zip(merged.parts.values()) {
                     let due = seen.is_some() && **seen != truth;
                     assert_eq!(part.due.is_some(), due, "{at}");
                 }
@@ -383,11 +385,12 @@ fn opt_out_of_a_member_that_is_only_written_stands() {
         state,
         seen: Cow::Borrowed(&state.seen),
     };
-    let parts = [part("a", true, &source), part("x", false, &target)];
+    let parts: Parts<'_> =
+        [part("a", true, &source), part("x", false, &target)].into_iter().collect();
     let prefer = FirstLink::Prefer("a".to_owned());
     let merged = merge(rules(&field, &prefer), &Truth::default(), &parts, None);
-    assert_eq!(merged.parts[1].due, None);
-    assert_eq!(merged.notes, [(1, Reason::OptOutStands("x".into()))]);
+    assert_eq!(merged.parts[PartIndex(1)].due, None);
+    assert_eq!(merged.notes, [(PartIndex(1), Reason::OptOutStands("x".into()))]);
 }
 
 /// `RULES.md` P6: nobody knows what a member that is only written holds before it was read.
@@ -410,10 +413,11 @@ fn empty_source_empties_no_target_that_is_unknown() {
             state,
             seen: Cow::Borrowed(&state.seen),
         };
-        let parts = [part("a", true, &source), part("x", false, &target)];
+        let parts: Parts<'_> =
+            [part("a", true, &source), part("x", false, &target)].into_iter().collect();
         let merged = merge(rules(&field, &FirstLink::Review), &truth, &parts, None);
-        assert_eq!(merged.parts[1].due.is_some(), expected, "{seen:?}");
-        assert_eq!(merged.parts[1].agreed == value("null"), !expected, "{seen:?}");
+        assert_eq!(merged.parts[PartIndex(1)].due.is_some(), expected, "{seen:?}");
+        assert_eq!(merged.parts[PartIndex(1)].agreed == value("null"), !expected, "{seen:?}");
     };
     check(None, None, None, false);
     check(value("typed"), None, None, false);
@@ -442,7 +446,7 @@ fn forms(truth: &str, bases: [&str; 2], seen: [&str; 2]) -> MergedField {
         let state: &FieldState = state;
         MemberField { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
     };
-    let parts: Vec<MemberField<'_>> = ["a", "x"].into_iter().zip(&states).map(part).collect();
+    let parts: Parts<'_> = ["a", "x"].into_iter().zip(&states).map(part).collect();
     merge(rules(&field, &FirstLink::Review), &truth, &parts, None)
 }
 
@@ -450,7 +454,7 @@ fn forms(truth: &str, bases: [&str; 2], seen: [&str; 2]) -> MergedField {
 #[test]
 fn forms_of_one_value_are_equal_until_a_person_changes_the_form() {
     let (typed, unified) = ("\u{fa10}", "\u{585a}");
-    let due = |merged: &MergedField| [0, 1].map(|part| merged.parts[part].due.is_some());
+    let due = |merged: &MergedField| [0, 1].map(|part| merged.parts[PartIndex(part)].due.is_some());
     // Two forms at the first link: nobody's is touched.
     let first = forms("absent", ["absent", "absent"], [typed, unified]);
     assert_eq!((first.truth.value.clone(), due(&first)), (value(typed), [false, false]));

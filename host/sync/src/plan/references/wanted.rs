@@ -16,7 +16,7 @@ pub(super) fn losers<'v>(
     live.flat_map(move |record| {
         let member = mappings.member_of(record);
         mappings.references().iter().filter_map(move |&position| {
-            let state = record.fields.get(position).filter(|state| state.lost.is_some())?;
+            let state = Some(&record.fields[position]).filter(|state| state.lost.is_some())?;
             let target = mappings.mapping(member?, position)?.group.target.as_deref()?;
             Some((record.as_ref(), target, state))
         })
@@ -39,7 +39,7 @@ pub(super) fn removed<'v>(
     let removed = view.records.iter().filter(|record| record.status.is_removed());
     let positions = mappings.references().to_vec();
     removed.flat_map(move |record| {
-        positions.clone().into_iter().filter_map(|position| record.fields.get(position))
+        positions.clone().into_iter().map(|position| &record.fields[position])
     })
 }
 
@@ -57,15 +57,14 @@ pub(super) fn remote_ids<'v>(
         }
         let Some(member) = mappings.member_of(record) else { continue };
         for &position in mappings.references() {
-            let seen = record.fields.get(position).and_then(|state| state.seen.as_ref());
+            let state = &record.fields[position];
             let mapping = mappings.mapping(member, position);
             let target = mapping.and_then(|mapping| mapping.group.target.as_deref());
-            if let (Some(target), Some(Value::References(ids))) = (target, seen) {
+            if let (Some(target), Some(Value::References(ids))) = (target, &state.seen) {
                 let place = keys.entry((&record.key.system, target)).or_default();
                 place.extend(ids.iter().map(SmolStr::as_str).filter(|id| !id.is_empty()));
             }
-            let lost = record.fields.get(position).and_then(|state| state.lost.as_deref());
-            if let (Some(target), Some(lost)) = (target, lost) {
+            if let (Some(target), Some(lost)) = (target, state.lost.as_deref()) {
                 let place = keys.entry((&record.key.system, target)).or_default();
                 place.extend(lost.iter().map(SmolStr::as_str));
             }

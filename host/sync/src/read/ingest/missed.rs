@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::IngestSource;
 use crate::apply::refused_columns;
 use crate::model::reason::Reason;
-use crate::model::spec::FieldIndex;
 use crate::model::state::{Doubt, Failure, JournalEntry, LinkId, LinkStatus, RecordState};
 use crate::read::order::{self, FieldVerdict, RowVerdict};
 use crate::store::port::{Changes, StoreError};
@@ -29,13 +28,8 @@ impl IngestSource<'_> {
         // A value that is taken back after each write counts as not kept, too.
         let is_missed =
             |fate: &FieldVerdict| matches!(fate, FieldVerdict::Missed | FieldVerdict::Unsure);
-        let missed = fates.iter().enumerate().filter(|(_, fate)| is_missed(fate));
-        for (position, fate) in missed {
-            let (Some(field), Some(state)) =
-                (self.entity.fields.get(position), record.fields.get_mut(position))
-            else {
-                continue;
-            };
+        for (position, fate) in fates.iter().filter(|(_, fate)| is_missed(fate)) {
+            let (field, state) = (&self.entity[position], &mut record.fields[position]);
             let name = Some(field.name.clone());
             if *fate == FieldVerdict::Missed {
                 journal.push(self.line(record.key.clone(), record.link, name, Reason::NotKept));
@@ -45,7 +39,7 @@ impl IngestSource<'_> {
                 && let (Some(digest), Some(link)) = (digest, record.link)
             {
                 state.tries = 0;
-                let (member, group) = (self.member, self.member.group_of(FieldIndex(position)));
+                let (member, group) = (self.member, self.member.group_of(position));
                 let column = group.and_then(|group| group.columns.first()).cloned();
                 let place = (&record.key, Some(field.name.clone()), column);
                 let failure = refused_columns::not_kept(member, place, digest.clone(), self.now_ms);

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::IngestSource;
+use crate::model::index::{FieldIndex, PerField};
 use crate::model::reason::Reason;
 use crate::model::record::{Page, Row};
-use crate::model::spec::FieldIndex;
 use crate::model::state::{Failure, FailureClass, FieldState, RecordState, RecordStatus, Span};
 use crate::model::value::Value;
 use crate::read::fields::RowReading;
@@ -13,8 +13,8 @@ use crate::read::order::{self, RowVerdict};
 use crate::read::unreadable;
 
 impl IngestSource<'_> {
-    /// The record after this row. A record without a place in a link keeps its stamp, which may
-    /// name its link.
+    /// The record after this row; `before` was fetched for the entity. A record without a place in
+    /// a link keeps its stamp, which may name its link.
     pub(crate) fn update(
         &self,
         row: &Row,
@@ -30,10 +30,9 @@ impl IngestSource<'_> {
             record.status = RecordStatus::Returned;
         }
         let last_ms = record.modified_ms;
-        record.fields.resize_with(self.entity.fields.len(), FieldState::default);
-        let cells = std::mem::take(&mut reading.cells);
-        let states = record.fields.iter_mut().zip(&self.entity.fields).enumerate();
-        for ((position, (state, field)), mut cell) in states.zip(cells) {
+        for (position, field) in self.entity.indexed_fields() {
+            let state = &mut record.fields[position];
+            let mut cell = reading.cells[position].take();
             if state.is_filler(&field.kind, &cell) {
                 // A default that the record was made with is no value (`RULES.md` V6).
                 cell = Some(Value::Null);
@@ -46,12 +45,10 @@ impl IngestSource<'_> {
             order::apply(state, &field.kind, weighed.fate(position), cell, span);
         }
         for field in unmapped {
-            if let Some(state) = record.fields.get_mut(field.0) {
-                state.stand_still();
-            }
+            record.fields[*field].stand_still();
         }
         for (field, reason) in &reading.problems {
-            let Some(state) = record.fields.get_mut(field.0) else { continue };
+            let state = &mut record.fields[*field];
             match reason {
                 Reason::NotAnswered { .. } => state.stand_still(),
                 _ => state.seen = None,
@@ -93,9 +90,9 @@ impl IngestSource<'_> {
             last_ms: self.now_ms,
             times: 1,
         };
-        let name = |field: &FieldIndex| self.entity.fields.get(field.0).map(|one| one.name.clone());
+        let name = |field: &FieldIndex| self.entity[*field].name.clone();
         let problems = reading.problems.iter();
-        let problems = problems.filter_map(|(field, reason)| Some((name(field)?, reason.clone())));
+        let problems = problems.map(|(field, reason)| (name(field), reason.clone()));
         let known = before.map(|record| record.failures.as_slice()).unwrap_or_default();
         unreadable::failures(&blank, place, problems, known)
     }
@@ -108,7 +105,7 @@ impl IngestSource<'_> {
             version: None,
             modified_ms: None,
             status: RecordStatus::Live,
-            fields: vec![FieldState::default(); self.entity.fields.len()],
+            fields: PerField::filled(self.entity, FieldState::default()),
             raw: Vec::new(),
             failures: Vec::new(),
         }

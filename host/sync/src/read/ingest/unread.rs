@@ -21,8 +21,7 @@ pub(crate) fn note(reading: &mut RowReading, before: Option<&RecordState>, row: 
         before.version.is_some() && before.version == row.version && before.status.is_there()
     });
     for (field, column) in std::mem::take(&mut reading.absent) {
-        let is_known = known.and_then(|known| known.fields.get(field.0));
-        let is_known = is_known.is_some_and(|state| state.seen.is_some());
+        let is_known = known.is_some_and(|known| known.fields[field].seen.is_some());
         if !is_known && !reading.problems.iter().any(|(other, _)| *other == field) {
             reading.fail(field, Reason::NotAnswered { column });
         }

@@ -2,8 +2,10 @@
 //! before anything is read, so that no value of another column passes for an edit (RULES.md V13).
 
 use super::Reader;
+use crate::model::index::FieldIndex;
 use crate::model::spec::{makes_more, stopped};
 use crate::model::state::{Cursor, FieldState, RecordState};
+use crate::store::fetch::records_for;
 use crate::store::port::{Changes, StoreError};
 
 /// Records changed in one commit.
@@ -15,9 +17,9 @@ impl Reader<'_> {
     pub(super) async fn meet_anew(&self, kept: Cursor) -> Result<Cursor, StoreError> {
         let meanings = self.member.meanings(self.entity);
         let other = kept.other(&meanings);
-        let fields = self.entity.fields.iter().enumerate();
+        let fields = self.entity.indexed_fields();
         let fields = fields.filter(|(_, field)| other.contains(&field.name.as_str()));
-        let fields: Vec<usize> = fields.map(|(position, _)| position).collect();
+        let fields: Vec<FieldIndex> = fields.map(|(position, _)| position).collect();
         // The entity is planned whichever member makes more: a new member has no cursor, or an old
         // one.
         let makes_more = makes_more(&kept.meanings, &meanings);
@@ -41,14 +43,14 @@ impl Reader<'_> {
     }
 
     /// Forgets the stored state of these fields in every record of the stream.
-    async fn forget(&self, fields: &[usize]) -> Result<(), StoreError> {
+    async fn forget(&self, fields: &[FieldIndex]) -> Result<(), StoreError> {
         let store = self.engine.store;
         let mut after: Option<String> = None;
         loop {
             let keys = store.stream_records(&self.stream(), after.as_deref(), CHUNK).await?;
             let Some(last) = keys.last() else { return Ok(()) };
             after = Some(last.id.clone());
-            let known = store.records(&keys).await?;
+            let known = records_for(store, self.entity, &keys).await?;
             let records = known.into_iter().filter_map(|record| forgetting(record, fields));
             let changes = Changes { records: records.collect(), ..Changes::default() };
             if !changes.is_empty() {
@@ -59,13 +61,11 @@ impl Reader<'_> {
 }
 
 /// The record without the state of these fields; `None` where nothing changes.
-fn forgetting(mut record: RecordState, fields: &[usize]) -> Option<RecordState> {
+fn forgetting(mut record: RecordState, fields: &[FieldIndex]) -> Option<RecordState> {
     let mut is_other = false;
     for position in fields {
-        if let Some(state) = record.fields.get_mut(*position)
-            && *state != FieldState::default()
-            && *state != FieldState::forgotten()
-        {
+        let state = &mut record.fields[*position];
+        if *state != FieldState::default() && *state != FieldState::forgotten() {
             *state = FieldState::forgotten();
             is_other = true;
         }

@@ -43,7 +43,10 @@ fn record() -> RecordState {
         version: Some("2".into()),
         modified_ms: Some(10_500),
         status: RecordStatus::Live,
-        fields: vec![state("new"), state("Oita")],
+        fields: PerField::from_fn(&entity(), |_, field| match field.name.as_str() {
+            "title" => state("new"),
+            _ => state("Oita"),
+        }),
         raw: Vec::new(),
         failures: Vec::new(),
     }
@@ -63,8 +66,9 @@ fn doubt() -> Doubt {
     doubt
 }
 
-fn row(version: Option<&str>, modified_ms: Option<i64>, title: &str) -> (Row, Vec<Cell>) {
-    let cells = vec![Some(title.into()), Some("Oita".into())];
+fn row(version: Option<&str>, modified_ms: Option<i64>, title: &str) -> (Row, PerField<Cell>) {
+    let mut cells = PerField::filled(&entity(), Some("Oita".into()));
+    cells[FieldIndex(0)] = Some(title.into());
     let row =
         Row { id: "1".into(), version: version.map(str::to_owned), modified_ms, cells: vec![] };
     (row, cells)
@@ -74,16 +78,17 @@ fn look(now_ms: i64, by_id: bool) -> ReadingContext {
     ReadingContext { now_ms, lag_ms: 20_000, by_id, read_back: false }
 }
 
-fn title(doubt: &Doubt, read: &(Row, Vec<Cell>), look: ReadingContext) -> RowVerdict {
+fn title(doubt: &Doubt, read: &(Row, PerField<Cell>), look: ReadingContext) -> RowVerdict {
     let weighed = weigh(&entity(), &record(), Some(doubt), (&read.0, &read.1), look);
     match &weighed {
-        RowVerdict::Fields(fates) => RowVerdict::Fields(vec![fates[0]]),
+        RowVerdict::Fields(fates) => is(fates[FieldIndex(0)]),
         _ => weighed,
     }
 }
 
+/// The verdict of [`title`] where the title has this one.
 fn is(fate: FieldVerdict) -> RowVerdict {
-    RowVerdict::Fields(vec![fate])
+    RowVerdict::Fields(PerField::filled(&entity(), fate))
 }
 
 /// RULES.md V1 (a): an older stamp or a version from before the write decides nothing.

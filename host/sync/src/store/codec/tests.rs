@@ -24,10 +24,13 @@ fn settled(text: &str, until: i64) -> FieldState {
 #[test]
 fn survives_a_changed_mapping() {
     let states = vec![seen("a@b.c".into()), seen(Value::Null), FieldState::default()];
-    let text = layouts(&["mail", "phone", "fax"]).encode("person", &states).unwrap();
-    let back: Vec<FieldState> =
-        layouts(&["city", "phone", "mail"]).decode("person", &text).unwrap();
-    assert_eq!(back, vec![FieldState::default(), seen(Value::Null), seen("a@b.c".into())]);
+    let (before, after) =
+        (layouts(&["mail", "phone", "fax"]), layouts(&["city", "phone", "mail", "fax", "zip"]));
+    let text = before.encode("person", &before.per_field("person", states)).unwrap();
+    let back: PerField<FieldState> = after.decode("person", &text).unwrap();
+    let expected = vec![FieldState::default(), seen(Value::Null), seen("a@b.c".into())];
+    assert_eq!(back, after.per_field("person", expected));
+    assert_eq!(back.len(), 5, "one per field of the mapping of today");
 }
 
 #[test]
@@ -50,6 +53,7 @@ fn what_is_said_elsewhere_is_left_out() {
     let layouts = layouts(&["mail", "phone", "fax", "city"]);
     let mut states = vec![settled("a@b.c", 7), settled("1", 7), seen(Value::Null)];
     states.push(FieldState { agreed: None, ..settled("Oslo", 8) });
+    let states = layouts.per_field("person", states);
     let text = layouts.encode("person", &states).unwrap();
     let expected = "{\"\":{\"edited\":[null,7]},\"mail\":\"a@b.c\",\"phone\":\"1\",\
          \"fax\":{\"seen\":\"null\",\"base\":null,\"edited\":[null,null]},\
@@ -68,7 +72,8 @@ fn what_older_programs_wrote_reads_as_they_meant_it() {
     let mail = FieldState { edited, ..seen("a".into()) };
     let base = Some("1".into());
     let phone = FieldState { base, unsure: true, tries: 2, ..FieldState::default() };
-    assert_eq!(layouts.decode::<FieldState>("person", text).unwrap(), vec![mail, phone]);
+    let expected = layouts.per_field("person", vec![mail, phone]);
+    assert_eq!(layouts.decode::<FieldState>("person", text).unwrap(), expected);
     let text = r#"{"mail":{"value":{"text":"a"},"previous":null,"from":"crm",
         "edited":{"after":1,"until":2},"flips":1}}"#;
     let mail = Truth {
@@ -78,7 +83,8 @@ fn what_older_programs_wrote_reads_as_they_meant_it() {
         edited: Span { after: Some(1), until: Some(2) },
         flips: 1,
     };
-    assert_eq!(layouts.decode::<Truth>("person", text).unwrap(), vec![mail, Truth::default()]);
+    let expected = layouts.per_field("person", vec![mail]);
+    assert_eq!(layouts.decode::<Truth>("person", text).unwrap(), expected);
 }
 
 #[test]
@@ -92,6 +98,7 @@ fn a_value_about_which_nothing_else_is_to_be_said_stands_alone() {
     let values = ["null".into(), Value::Null, Value::Boolean(true), Value::Integer(i64::MIN)];
     let mut states: Vec<FieldState> = values.map(settled).into();
     states.push(settled(Value::Date("2024-02-29".into())));
+    let states = layouts.per_field("person", states);
     let text = layouts.encode("person", &states).unwrap();
     let expected = "{\"mail\":\"null\",\"null\":null,\"ok\":true,\"score\":-9223372036854775808,\
          \"day\":{\"seen\":{\"date\":\"2024-02-29\"}}}";
@@ -100,9 +107,12 @@ fn a_value_about_which_nothing_else_is_to_be_said_stands_alone() {
 }
 
 /// The form from before anything was left out.
-fn written_out<T: serde::Serialize + Default + PartialEq>(names: &[&str], items: &[T]) -> String {
+fn written_out<T: serde::Serialize + Default + PartialEq>(
+    names: &[&str],
+    items: &PerField<T>,
+) -> String {
     let named: BTreeMap<&str, &T> =
-        names.iter().copied().zip(items).filter(|(_, item)| **item != T::default()).collect();
+        names.iter().copied().zip(items.values()).filter(|(_, i)| **i != T::default()).collect();
     serde_json::to_string(&named).unwrap()
 }
 
@@ -162,12 +172,12 @@ fn every_state_reads_as_it_was_written_in_the_new_form_and_in_the_old() {
     let layouts = layouts(&names);
     let mut draw = Draw(1);
     for _ in 0..20_000 {
-        let states: Vec<FieldState> = names.map(|_| draw.state()).into();
+        let states = layouts.per_field("person", names.map(|_| draw.state()).into());
         let text = layouts.encode("person", &states).unwrap();
         assert_eq!(layouts.decode::<FieldState>("person", &text).unwrap(), states, "{text}");
         let text = written_out(&names, &states);
         assert_eq!(layouts.decode::<FieldState>("person", &text).unwrap(), states, "{text}");
-        let truths: Vec<Truth> = names.map(|_| draw.truth()).into();
+        let truths = layouts.per_field("person", names.map(|_| draw.truth()).into());
         let text = layouts.encode("person", &truths).unwrap();
         assert_eq!(layouts.decode::<Truth>("person", &text).unwrap(), truths, "{text}");
         let text = written_out(&names, &truths);
