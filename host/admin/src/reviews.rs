@@ -131,7 +131,7 @@ fn list_answers(review: &Review) -> Vec<AnswerOption> {
         }
         ReviewSubject::Deletions { .. } => vec![
             meant("approve", "go on with the deletions"),
-            meant("leave", "keep the others, and no longer sync them"),
+            meant("leave", "keep the others, and no longer keep them in step"),
         ],
         ReviewSubject::Creations { .. } => vec![meant("approve", "go on with the creations")],
         ReviewSubject::FirstSync { .. } => {
@@ -140,7 +140,7 @@ fn list_answers(review: &Review) -> Vec<AnswerOption> {
         ReviewSubject::TookAlong { .. } => vec![
             meant("approve", "archive the others too"),
             meant("separate", "make the record again"),
-            meant("leave", "no longer sync the others"),
+            meant("leave", "no longer keep the others in step"),
         ],
     }
 }
@@ -188,7 +188,7 @@ fn describe_review(review: &Review) -> String {
         ),
         ReviewSubject::Stopped { field, system, object, missing } => {
             format!(
-                "{field} is paused in {system}.{object}: {missing}; syncing resumes when that is back"
+                "{field} is paused in {system}.{object}: {missing}; it goes on when that is back"
             )
         }
         ReviewSubject::Deleted { gone } => {

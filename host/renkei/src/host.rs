@@ -51,7 +51,7 @@ impl Host {
         dir: &Path,
         clock: SystemClock,
         access: DatabaseAccess,
-        patience: ConnectWait,
+        connect_wait: ConnectWait,
     ) -> Result<Self, CommandError> {
         let config = ready(dir)?;
         let secrets = SecretSource::open(dir)?;
@@ -65,7 +65,7 @@ impl Host {
             Arc::new(TokenFile::new(dir)),
         );
         contain(&mut options, &config)?;
-        match patience {
+        match connect_wait {
             ConnectWait::Short => options.connects = 2,
             ConnectWait::Long => options.hasty = true,
         }
@@ -213,7 +213,7 @@ impl Host {
 pub(crate) enum ConnectWait {
     /// Somebody looks on and can run the command again.
     Short,
-    /// The runtime's default.
+    /// As long as the runtime waits by itself; new plugin files are loaded beside the work.
     Long,
 }
 

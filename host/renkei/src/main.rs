@@ -33,7 +33,7 @@ use cli::{Cli, Command};
 use command_error::CommandError;
 use output::Output;
 
-/// Nothing else in the program does so much: an allocation for every value of a record.
+/// A cycle allocates for every value of every record, so the allocator decides much of its speed.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

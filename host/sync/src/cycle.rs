@@ -15,7 +15,7 @@ use crate::apply::recover::{ProbeStage, probe, recover};
 use crate::apply::send::apply_entity;
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleReport, Engine};
-use crate::link::linker::{link_records, take_back};
+use crate::link::linker::{link_records, place_returned_records};
 use crate::link::successors::follow_moves;
 use crate::model::preview::CyclePlan;
 use crate::model::state::RETRY_REFUSED_MS;
@@ -23,7 +23,7 @@ use crate::plan::entity::plan_entity;
 use crate::plan::first_sync::begin_or_ask;
 use crate::plan::limits;
 use crate::read::observe::observe;
-use crate::read::sweep::{read_again, sweep};
+use crate::read::sweep::{catch_up_after_restore, sweep};
 use crate::store::port::Changes;
 
 /// The most passes over all entities; a chain of parents needs one per generation.
@@ -65,22 +65,22 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
     let observed = observe(engine, &cycle.tally).await?;
     let backfilled = observed.backfilled;
     (cycle.current, cycle.denied) = (observed.current, observed.denied);
-    if !read_again(&cycle).await? {
+    if !catch_up_after_restore(&cycle).await? {
         return Ok(CycleResult { report: cycle.tally.into_report(), plan: cycle.plan });
     }
     begin_or_ask(&mut cycle).await?;
     for _ in 0..PASSES_MAX {
-        let mut moved = 0;
+        let mut progress = 0;
         for entity in engine.spec.entities() {
             if cycle.is_waiting(&entity.name) {
                 continue;
             }
-            take_back(engine, entity).await?;
+            place_returned_records(engine, entity).await?;
             follow_moves(engine, &cycle.tally, entity).await?;
             let current = cycle.current_systems(entity);
             let contested = link_records(engine, &cycle.tally, entity, &current).await?;
             cycle.note_contested_places(&entity.name, contested);
-            moved += plan_entity(&mut cycle, entity).await?;
+            progress += plan_entity(&mut cycle, entity).await?;
             if engine.options.apply {
                 apply_entity(&mut cycle, entity).await?;
             }
@@ -88,9 +88,9 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
         if !engine.options.apply {
             break;
         }
-        moved += probe(&cycle, ProbeStage::End).await?;
-        moved += cycle.pause().await;
-        if moved == 0 {
+        progress += probe(&cycle, ProbeStage::End).await?;
+        progress += cycle.pause().await;
+        if progress == 0 {
             break;
         }
     }

@@ -325,7 +325,7 @@ fn describe(args: &DemoArgs, dir: &Path, report: &DemoReport, played: &Played) -
     if let (true, Some(edit)) = (is_kept, played.edits.first()) {
         let (record, dir) = (edit.key(), dir.display());
         text.push_str(&format!(
-            "\nask why: renkei why {record} --dir {dir}\nopen questions: renkei status --dir {dir}"
+            "\nask why: renkei why {record} --dir {dir}\nopen reviews: renkei status --dir {dir}"
         ));
     }
     for line in &report.unexplained {

@@ -43,8 +43,8 @@ pub(crate) struct SupervisedConnector {
 }
 
 impl SupervisedConnector {
-    /// A job of the unit's generation. That it opens says nothing good of the plugin, because each
-    /// job does; that it does not open counts.
+    /// Opens a job of the leased generation. Only a failure counts for the plugin's health: a job
+    /// that opens has done no work yet.
     pub(crate) async fn open(
         lease: GenerationLease,
         opener: JobOpener,

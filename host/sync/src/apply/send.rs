@@ -187,7 +187,7 @@ impl Sender<'_> {
                 self.settle_outcomes(target, &columns, &batch, outcomes).await
             }
             Err(error) => {
-                self.take_back(connector, &batch, &error).await?;
+                self.unplan_denied(connector, &batch, &error).await?;
                 self.cycle.tally.object_failed(member, "write", &error);
                 Ok(SendSummary::default())
             }
@@ -203,7 +203,7 @@ impl Sender<'_> {
     }
 
     /// Plans operations again that the host itself refused: they were never sent (`RULES.md` V18).
-    async fn take_back(
+    async fn unplan_denied(
         &self,
         connector: &dyn Connector,
         batch: &[OutboxEntry],

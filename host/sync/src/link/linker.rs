@@ -30,7 +30,7 @@ mod aside;
 mod returned;
 mod stamped;
 
-pub(crate) use returned::take_back;
+pub(crate) use returned::place_returned_records;
 
 /// Links all unlinked records of an entity. `current` are the systems that were read up to now.
 /// Returns the places that stay empty for now, because a question about their records is open.

@@ -9,7 +9,7 @@
 
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleOptions, Engine, FirstSyncAnswer, SilentObserver};
-use crate::link::linker::{link_records, take_back};
+use crate::link::linker::{link_records, place_returned_records};
 use crate::link::successors::follow_moves;
 use crate::model::first_sync::{FirstSyncWaits, plans};
 use crate::model::review;
@@ -60,7 +60,7 @@ pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), Cycle
     }
     for entity in engine.spec.entities() {
         let current = cycle.current_systems(entity);
-        take_back(engine, entity).await?;
+        place_returned_records(engine, entity).await?;
         follow_moves(engine, &cycle.tally, entity).await?;
         let contested = link_records(engine, &cycle.tally, entity, &current).await?;
         cycle.note_contested_places(&entity.name, contested);

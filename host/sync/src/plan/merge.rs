@@ -234,7 +234,7 @@ impl<'a> FieldMerge<'a> {
             return None;
         }
         let mut votes: Vec<Vote> = edits.iter().map(|edit| self.vote(*edit)).collect();
-        // An edit of the truth by somebody who had it speaks for it.
+        // A member that had agreed to the truth and was edited since outweighs one that never had it.
         if edits.iter().all(|edit| self.is_behind(*edit)) {
             votes.push(Vote {
                 system: self.old.from.clone().unwrap_or_default(),
@@ -391,7 +391,7 @@ impl<'a> FieldMerge<'a> {
         if !part.reads && part.is_edited() && !says_so {
             outlook.base = None;
         }
-        // Nothing is emptied of which nobody knows what it holds, nor at the first link.
+        // An empty truth empties no field that was never read, and none at the first link.
         let is_new = part.state.base.is_none() && part.state.agreed.is_none();
         let unknown = is_new && (part.seen.is_none() || !part.reads);
         let kept = unknown && is_null(&self.new.value);

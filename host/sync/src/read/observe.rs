@@ -220,8 +220,8 @@ impl Reader<'_> {
             let next = async {
                 if reads_ahead { Some(self.request_page(cursor, None).await) } else { None }
             };
-            // The request comes before anything is kept, so that tests over a store that never
-            // waits see the order of a slow one.
+            // The request begins first: a store that answers without waiting would otherwise keep
+            // the page before the next one is asked for, which a slow store never does.
             let (next, kept) = futures::join!(next, self.keep(scanned));
             // A page that was read ahead of a page that could not be kept is dropped here.
             let Kept { successors, again } = kept?;

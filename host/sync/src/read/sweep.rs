@@ -44,7 +44,7 @@ pub(crate) async fn sweep(
 /// Reads everything again where the database was put back from a backup or a copy; nothing is
 /// planned before (RULES.md P14). Returns true once everything was read again, or nothing had to
 /// be.
-pub(crate) async fn read_again(cycle: &CycleState<'_>) -> Result<bool, CycleError> {
+pub(crate) async fn catch_up_after_restore(cycle: &CycleState<'_>) -> Result<bool, CycleError> {
     let engine = cycle.engine;
     let Some(since_ms) = engine.store.restored_ms().await? else { return Ok(true) };
     let systems = engine.spec.systems();
@@ -323,7 +323,7 @@ impl Sweeper<'_> {
         Some(PluginError::NotFound {
             plugin: self.reader.connector.generation().clone(),
             problem: Problem {
-                code: "records-out-of-sight".to_owned(),
+                code: "records-missing".to_owned(),
                 message: format!(
                     "{missing} known {} of {known} are neither listed nor answered, as after a \
                      lost permission",

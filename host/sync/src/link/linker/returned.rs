@@ -25,7 +25,10 @@ use crate::store::fetch::{links_for, work_for};
 use crate::store::port::{Changes, ReviewQuery, StoreError};
 
 /// Gives all records of an entity that came back their places.
-pub(crate) async fn take_back(engine: &Engine<'_>, entity: &EntitySpec) -> Result<(), StoreError> {
+pub(crate) async fn place_returned_records(
+    engine: &Engine<'_>,
+    entity: &EntitySpec,
+) -> Result<(), StoreError> {
     let mut after: Option<RecordKey> = None;
     loop {
         let (work, limit) = (LinkWork::Returned, engine.options.chunk_links);
