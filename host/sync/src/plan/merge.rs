@@ -234,7 +234,7 @@ impl<'a> FieldMerge<'a> {
             return None;
         }
         let mut votes: Vec<Vote> = edits.iter().map(|edit| self.vote(*edit)).collect();
-        // A member that had agreed to the truth and was edited since outweighs one that never had it.
+        // Where no edit was made by somebody who had the truth, the truth has a vote of its own.
         if edits.iter().all(|edit| self.is_behind(*edit)) {
             votes.push(Vote {
                 system: self.old.from.clone().unwrap_or_default(),
