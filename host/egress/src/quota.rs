@@ -26,6 +26,10 @@ use windows::{Admission, QuotaWindows, WindowContext};
 /// The interval at which a call that waits for the end of another process's call looks again.
 const LOOK_AGAIN_MS: u64 = 20;
 
+/// The interval at which a call that waits for one of this process looks again: the end of a call
+/// whose beginning could not be flushed is told by nobody.
+const LOOK_AT_OWN_MS: u64 = 1_000;
+
 /// The windows of one account with those who wait for them.
 pub struct QuotaGate {
     storage: QuotaStorage,
@@ -90,13 +94,14 @@ impl QuotaGate {
                     return Err(SendError::Quota(ms));
                 }
                 GateTurn::Wait(Admission::AfterMs(ms)) => self.clock.sleep_ms(ms).await,
-                GateTurn::Wait(Admission::OnEnd { elsewhere: true }) => {
+                GateTurn::Wait(wait) => {
+                    let elsewhere = matches!(wait, Admission::OnEnd { elsewhere: true });
+                    let look_ms = if elsewhere { LOOK_AGAIN_MS } else { LOOK_AT_OWN_MS };
                     tokio::select! {
                         () = ended => {}
-                        () = self.clock.sleep_ms(LOOK_AGAIN_MS) => {}
+                        () = self.clock.sleep_ms(look_ms) => {}
                     }
                 }
-                GateTurn::Wait(_) => ended.await,
             }
         }
     }

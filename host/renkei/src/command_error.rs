@@ -190,6 +190,13 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| one(error, NewError::hint))
         .or_else(|| one(error, |error: &SecretError| Some(error.hint())))
         .or_else(|| one(error, of_full_disk))
+        .or_else(|| one(error, of_inner))
+}
+
+/// The hint of the error of ours that an error of the system carries.
+fn of_inner(error: &io::Error) -> Option<String> {
+    let inner: &(dyn Error + 'static) = error.get_ref()?;
+    hint_of(inner)
 }
 
 fn of_full_disk(error: &io::Error) -> Option<&'static str> {

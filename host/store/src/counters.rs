@@ -12,6 +12,7 @@ mod open;
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,7 +21,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::counters::marks::ProcessMark;
 use crate::counters::old_files::OldRecord;
-use crate::error::{self, Kind};
+use crate::error::{self, Kind, OpenError};
 
 /// The counters of a data directory. Opened when first needed, and kept open.
 pub struct CounterDatabase {
@@ -35,6 +36,24 @@ pub struct CounterDatabase {
 struct OpenCounters {
     connection: Option<Connection>,
     mark: Option<ProcessMark>,
+    /// The files that the connection has open.
+    files: FileIdentities,
+}
+
+/// Device and inode of the database, its log and the log's index. SQLite does not notice when
+/// somebody removes one of them, and would count apart from other processes.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct FileIdentities([Option<(u64, u64)>; 3]);
+
+impl FileIdentities {
+    fn of(path: &Path) -> Self {
+        let identity = |suffix: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            fs::metadata(name).ok().map(|found| (found.dev(), found.ino()))
+        };
+        Self(["", "-wal", "-shm"].map(identity))
+    }
 }
 
 /// The row that a change leaves.
@@ -56,11 +75,16 @@ impl CounterDatabase {
     /// The open counters; the file is made if it is not there.
     fn connected(&self) -> io::Result<MutexGuard<'_, OpenCounters>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.connection.is_some() && open.files != FileIdentities::of(&self.path) {
+            // Somebody has removed or replaced one: its counts are known to nobody else.
+            open.connection = None;
+        }
         if open.connection.is_none() {
             let own = open.mark.as_ref().map(ProcessMark::number);
-            let (connection, mark) =
-                open::connect(&self.folder, &self.path, own, self.clock.as_ref())?;
+            let opened = open::connect(&self.folder, &self.path, own, self.clock.as_ref());
+            let (connection, mark) = opened.map_err(|error| self.named(error))?;
             open.connection = Some(connection);
+            open.files = FileIdentities::of(&self.path);
             open.mark = mark.or(open.mark.take());
         }
         Ok(open)
@@ -100,6 +124,8 @@ impl CounterDatabase {
             show(match &old {
                 Some(OldRecord::Text(text)) => RecordContent::Text(text),
                 Some(OldRecord::Damaged) => RecordContent::Lost(self.clock.now_ms()),
+                // The row was there before.
+                None if known.is_some() => RecordContent::Lost(self.clock.now_ms()),
                 None => lost_ms(&transaction)?.map_or(RecordContent::Nothing, RecordContent::Lost),
             })
         };
@@ -116,11 +142,18 @@ impl CounterDatabase {
 
     fn io_error(&self, error: RowError) -> io::Error {
         match error {
-            RowError::Io(error) => error,
-            RowError::Sqlite(error) => {
-                io::Error::other(format!("{}: {error}", self.path.display()))
-            }
+            RowError::Io(error) => self.named(error),
+            RowError::Sqlite(error) => io::Error::other(open::open_error(&self.path, error)),
         }
+    }
+
+    /// The error with the file that it is about.
+    fn named(&self, error: io::Error) -> io::Error {
+        if error.get_ref().is_some_and(|inner| inner.is::<OpenError>()) {
+            return error;
+        }
+        let kind = error.kind();
+        io::Error::new(kind, OpenError::Io { path: self.path.clone(), source: error })
     }
 }
 

@@ -1,5 +1,6 @@
 //! SQLite's errors as the port's: the failure, the file, and the next step.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use renkei_sync::store::port::StoreError;
@@ -65,6 +66,18 @@ pub enum OpenError {
         /// The finding of the check.
         reason: String,
     },
+    /// The counters are damaged, and cannot be emptied while another process has them open.
+    #[error("{}: damaged, and another process has it open", .path.display())]
+    DamagedInUse {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The files of an older Renkei are still in use.
+    #[error("{}: an older Renkei counts its calls there", .path.display())]
+    OlderRuns {
+        /// The mark of its process.
+        path: PathBuf,
+    },
     /// A file or a directory is at the path of the backup.
     #[error("{}: there already", .path.display())]
     Exists {
@@ -120,7 +133,16 @@ impl OpenError {
                 "to go on with it all the same, remove store.id beside renkei.toml and run again"
             }
             Self::Full { .. } => "free some room and run again",
-            Self::Io { .. } | Self::Sqlite { .. } => return None,
+            Self::DamagedInUse { .. } | Self::OlderRuns { .. } => "stop that process and run again",
+            Self::Io { source, .. } => match source.kind() {
+                ErrorKind::PermissionDenied => {
+                    "let the user who runs Renkei read and write it, or run as its owner"
+                }
+                ErrorKind::ReadOnlyFilesystem => "put the data on a file system for writing",
+                ErrorKind::StorageFull => "free some room and run again",
+                _ => return None,
+            },
+            Self::Sqlite { .. } => return None,
         })
     }
 }

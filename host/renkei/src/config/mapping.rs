@@ -296,7 +296,9 @@ impl NameScope<'_> {
         let zone =
             self.root.value.systems.get(&system).and_then(|system| system.time_zone.as_ref());
         let zone = zone.map(|zone| zone.get_ref().as_str()).unwrap_or_default();
-        let digest = Sha256::digest(format!("{groups:?}{zone}").as_bytes());
+        // Under another entity everything is read anew.
+        let entity = file.value.entity.get_ref();
+        let digest = Sha256::digest(format!("{entity} {groups:?}{zone}").as_bytes());
         let (read_rows, write_rows) = self.rows(&system, &object);
         Ok(MemberSpec {
             read_rows,

@@ -70,7 +70,7 @@ fn number_of(path: &Path) -> Option<u64> {
 }
 
 /// True where somebody holds the lock on a mark. Where that cannot be known, somebody may.
-fn is_locked(mark: &Path) -> bool {
+pub(super) fn is_locked(mark: &Path) -> bool {
     match renkei_files::open(OpenOptions::new().read(true), mark) {
         Ok(mark) => mark.try_lock_shared().is_err(),
         Err(error) => error.kind() != io::ErrorKind::NotFound,

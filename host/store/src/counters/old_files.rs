@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use crate::counters::marks::is_locked;
+use crate::error::OpenError;
+
 const MAGIC: &[u8] = b"rkcalls1";
 const SLOTS: usize = 4;
 const SLOT_BYTES: usize = 128 << 10;
@@ -37,10 +40,27 @@ pub(super) fn read(folder: &Path, account: &str) -> io::Result<Option<OldRecord>
     if bytes.is_empty() {
         return Ok(None);
     }
+    if let Some(path) = living_mark(folder, account) {
+        return Err(io::Error::other(OpenError::OlderRuns { path }));
+    }
     let slots = bytes.chunks(SLOT_BYTES).take(SLOTS).filter_map(read_slot);
     let newest = slots.max_by_key(|(sequence, _)| *sequence);
     let text = newest.and_then(|(_, text)| convert(text));
     Ok(Some(text.map_or(OldRecord::Damaged, OldRecord::Text)))
+}
+
+/// The mark of a process of the older Renkei that lives.
+fn living_mark(folder: &Path, account: &str) -> Option<PathBuf> {
+    marks_of(folder, account).find(|mark| is_locked(mark))
+}
+
+fn marks_of(folder: &Path, account: &str) -> impl Iterator<Item = PathBuf> {
+    let marks = format!("{}.", file_name(account));
+    let entries = fs::read_dir(folder.join("quotas")).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(move |path| {
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        name.starts_with(&marks) && name.ends_with(".mark")
+    })
 }
 
 /// Removes the old file of an account with its marks, and the folder after the last. One that
@@ -48,12 +68,8 @@ pub(super) fn read(folder: &Path, account: &str) -> io::Result<Option<OldRecord>
 pub(super) fn remove(folder: &Path, account: &str) {
     let (file, quotas) = (place(folder, account), folder.join("quotas"));
     fs::remove_file(&file).ok();
-    let marks = format!("{}.", file_name(account));
-    for entry in fs::read_dir(&quotas).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with(&marks) && name.ends_with(".mark") {
-            fs::remove_file(entry.path()).ok();
-        }
+    for mark in marks_of(folder, account) {
+        fs::remove_file(mark).ok();
     }
     fs::remove_dir(&quotas).ok();
 }
@@ -68,7 +84,8 @@ fn read_slot(slot: &[u8]) -> Option<(u64, &[u8])> {
     is_whole.then_some((u64::from_le_bytes(*sequence), text))
 }
 
-/// The text of a row. The processes of the older Renkei are gone: number 0 never lives.
+/// The text of a row. The processes of the older Renkei are gone ([`living_mark`]): number 0 never
+/// lives.
 fn convert(text: &[u8]) -> Option<String> {
     let mut windows: Map<String, Value> = serde_json::from_slice(text).ok()?;
     windows.remove("processes");

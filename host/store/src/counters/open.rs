@@ -1,7 +1,7 @@
 //! Opening the counters: lock, layout, check, mark of this process.
 //!
-//! A file that is gone or has no bytes is new. Any other file without an origin was damaged and
-//! emptied, or was cut off while that was done: its counts were lost.
+//! A file that is gone or has no bytes is made anew, whole. Any other file without an origin was
+//! damaged and emptied, or was cut off while that was done: its counts were lost.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -16,7 +16,8 @@ use crate::column;
 use crate::counters::marks::{self, ProcessMark};
 use crate::error::OpenError;
 use crate::migrate::{Layout, LayoutSteps};
-use crate::open::{BUSY, configure, connect_to_write, open_error, require_file};
+pub(super) use crate::open::open_error;
+use crate::open::{BUSY, configure, connect_to_write, require_file};
 
 /// The name of the database in the data directory.
 pub(super) const FILE: &str = "counters.db";
@@ -41,13 +42,9 @@ pub(super) fn connect(
     require_file(path).map_err(io::Error::other)?;
     let is_new = fs::metadata(path).map_or(true, |found| found.len() == 0);
     if is_new {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        drop(renkei_files::open(&options, path)?);
-        renkei_files::sync_folder(folder)?;
+        make(folder, path)?;
     }
-    let lost_ms = if is_new { None } else { Some(clock.now_ms()) };
-    let connection = match prepare(path, lost_ms) {
+    let connection = match prepare(path, Some(clock.now_ms())) {
         Err(OpenError::Corrupt { .. }) => {
             empty(path)?;
             prepare(path, Some(clock.now_ms()))
@@ -60,6 +57,32 @@ pub(super) fn connect(
     let number = number.map_err(|error| io::Error::other(open_error(path, error)))?;
     let mark = if own.is_none() { Some(ProcessMark::make(folder, number)?) } else { None };
     Ok((connection, mark))
+}
+
+/// Makes a new file whole under another name, so that one that was cut off is never taken for one
+/// whose counts were lost. What a removed file has left beside it goes.
+fn make(folder: &Path, path: &Path) -> io::Result<()> {
+    let draft = path.with_extension("db.new");
+    for base in [&draft, path] {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = base.as_os_str().to_owned();
+            name.push(suffix);
+            match fs::remove_file(&name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    drop(renkei_files::open(&options, &draft)?);
+    // Closing the only connection moves its log into the file.
+    prepare(&draft, None)
+        .map_err(io::Error::other)?
+        .close()
+        .map_err(|(_, error)| io::Error::other(open_error(path, error)))?;
+    fs::rename(&draft, path)?;
+    renkei_files::sync_folder(folder)
 }
 
 /// The lock on opening, which goes when it is dropped.
@@ -125,10 +148,9 @@ fn empty(path: &Path) -> io::Result<()> {
         connection.execute_batch("VACUUM")
     });
     emptied.map_err(|error| match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy) => io::Error::other(format!(
-            "{}: damaged, and another process has it open; stop that one and run again",
-            path.display()
-        )),
+        Some(ErrorCode::DatabaseBusy) => {
+            io::Error::other(OpenError::DamagedInUse { path: path.to_owned() })
+        }
         _ => io::Error::other(open_error(path, error)),
     })
 }

@@ -147,6 +147,43 @@ fn damage_is_found_and_all_processes_go_on_with_the_emptied_file() {
     later.update("new", None, change).unwrap();
 }
 
+/// SQLite itself goes on in a file that has no name any more, apart from those that come later.
+#[test]
+fn removed_file_is_noticed_and_its_counts_are_lost() {
+    for removed in [&[""][..], &["-shm"], &["-wal", "-shm"], &["", "-wal", "-shm"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let living = counters(&folder);
+        let known = write(&living, "a");
+        for suffix in removed {
+            fs::remove_file(folder.path().join(format!("counters.db{suffix}"))).unwrap();
+        }
+        let is_lost = removed.iter().any(|suffix| *suffix != "-shm");
+        let seen = look(&living, known).0;
+        assert_eq!(seen, if is_lost { "Lost(7000)" } else { "Known" }, "{removed:?}");
+        write(&living, "b");
+        assert_eq!(look(&counters(&folder), None).0, "Text(\"b\")", "{removed:?}");
+    }
+}
+
+/// An opening that was cut off leaves a draft, which is no record that was lost.
+#[test]
+fn opening_that_was_cut_off_costs_no_window() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("counters.db.new"), "half").unwrap();
+    assert_eq!(look(&counters(&folder), None).0, "Nothing");
+    assert_eq!(names(&folder), ["counters.db", "counters.lock"]);
+}
+
+#[test]
+fn folder_that_cannot_be_written_is_named_with_a_next_step() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let counters =
+        CounterDatabase::in_folder(&folder.path().join("file/data"), Arc::new(StillClock));
+    let error = counters.update("Acme", None, &mut |_| None).unwrap_err();
+    assert!(error.to_string().contains("file/data/counters.db"), "{error}");
+}
+
 #[test]
 fn file_without_an_origin_has_lost_its_counts() {
     let folder = tempfile::tempdir().unwrap();
@@ -170,7 +207,7 @@ fn file_of_another_program_or_a_newer_renkei_is_left_alone() {
     refuses("not a store of Renkei");
     write(&counters(&folder), "a");
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    refuses("update Renkei");
+    refuses("of layout 99, this Renkei knows 1");
     let _socket = UnixListener::bind(&path).unwrap();
     refuses("not a regular file");
 }

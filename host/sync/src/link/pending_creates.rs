@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::evidence::{CreateLikeness, likeness, weigh_found_record};
 use crate::engine::{CycleCounters, Engine};
-use crate::model::effect::EffectKind;
 use crate::model::index::PerField;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
@@ -150,12 +149,15 @@ pub(crate) async fn unanswered_creates(
         state: OutboxState::Sent,
         entity: Some(entity.to_owned()),
         system: member.map(|member| member.system.clone()),
-        kind: member.map(|member| (member.object.clone(), EffectKind::Create)),
+        kind: None,
         due_ms: i64::MAX,
         limit: usize::MAX,
     };
     let mut sent = store.outbox(&query).await?;
-    sent.retain(|entry| entry.effect.kind() == EffectKind::Create);
+    sent.retain(|entry| {
+        let is_there = member.is_none_or(|member| member.object == entry.object);
+        is_there && entry.effect.kind().makes_record()
+    });
     Ok(sent)
 }
 

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use crate::apply::evidence::settle_unanswered_update;
 use crate::engine::{CycleCounters, Engine, journal_of};
-use crate::model::effect::EffectKind;
 use crate::model::index::PerField;
 use crate::model::reason::Reason;
 use crate::model::review;
@@ -150,12 +149,14 @@ async fn updates_of(
         state: OutboxState::Sent,
         entity: Some(entity.name.clone()),
         system: Some(record.system.clone()),
-        kind: Some((record.object.clone(), EffectKind::Update)),
+        kind: None,
         due_ms: i64::MAX,
         limit: usize::MAX,
     };
     let mut sent = engine.store.outbox(&query).await?;
-    sent.retain(|entry| entry.record().as_ref() == Some(record));
+    sent.retain(|entry| {
+        entry.effect.kind().changes_record() && entry.record().as_ref() == Some(record)
+    });
     let Some((_, member)) = entity.member(&record.system, &record.object) else {
         return Ok(Some(Vec::new()));
     };

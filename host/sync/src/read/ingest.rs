@@ -125,7 +125,10 @@ impl<'a> IngestSource<'a> {
         let keys: Vec<RecordKey> = keys.into_iter().collect();
         let mut known: BTreeMap<RecordKey, RecordState> = BTreeMap::new();
         for record in records_for(self.store, self.entity, &keys).await? {
-            known.insert(record.key.clone(), record);
+            // What was known of it under another entity says nothing here (`RULES.md` V13).
+            if record.entity == self.entity.name {
+                known.insert(record.key.clone(), record);
+            }
         }
         let doubts: BTreeMap<RecordKey, Doubt> =
             self.store.doubts(&keys).await?.into_iter().collect();
