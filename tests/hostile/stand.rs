@@ -117,9 +117,9 @@ impl Stand {
         stand
     }
 
-    /// What the process has now, and had before, does not count for [`Stand::within`]. A case makes
-    /// whatever takes much memory to make once it has its stand, and not while another case is
-    /// measured; then it calls this.
+    /// Begins to measure anew: what the process has now, and had before, does not count for
+    /// [`Stand::within`]. A case makes whatever takes much memory to make once it has its stand,
+    /// and not while another case is measured; then it calls this.
     pub(crate) fn measure_from_here(&mut self) {
         // Resets the peak of this process.
         std::fs::write("/proc/self/clear_refs", "5").ok();

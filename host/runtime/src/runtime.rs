@@ -109,8 +109,9 @@ pub struct RuntimeOptions {
 }
 
 impl RuntimeOptions {
-    /// The defaults: watch the folder, look 200 ms after a change, read everything every 30 s; try a
-    /// connection five times; compile in this process, which a program that loads files of others must change.
+    /// The defaults: watch the folder, look 200 ms after a change, read everything every 30 s; try
+    /// a connection five times; compile in this process, which a program that loads files of others
+    /// must change.
     pub fn new(
         plugins: PathBuf,
         cache: PathBuf,
