@@ -249,13 +249,12 @@ impl Prober<'_> {
         let same: Vec<Vec<RecordKey>> =
             sent.iter().map(|cells| alike(cells, CreateLikeness::Same)).collect();
         let mut known = 0;
-        for (index, (entry, cells)) in entries.iter().zip(&sent).enumerate() {
+        for (index, ((entry, cells), own)) in entries.iter().zip(&sent).zip(&same).enumerate() {
             if self.is_linked(entry).await? {
                 self.join(&scene, entry).await?;
                 known += 1;
                 continue;
             }
-            let own = same.get(index).cloned().unwrap_or_default();
             let others = same.iter().enumerate().filter(|(other, _)| *other != index);
             let taken: BTreeSet<&RecordKey> = others.flat_map(|(_, keys)| keys).collect();
             let is_mine = |(record, heir): &&(RecordState, Option<LinkId>)| {
@@ -271,7 +270,7 @@ impl Prober<'_> {
                 settled: scene.shows(entry),
                 alike: found.cloned().unwrap_or_default(),
                 contested: own.iter().any(|key| taken.contains(key)),
-                same: own,
+                same: own.clone(),
                 // A record that agrees with another create on everything belongs to that one.
                 partly: alike(cells, CreateLikeness::Partly)
                     .into_iter()
