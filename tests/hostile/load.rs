@@ -327,9 +327,10 @@ async fn custom_section_bomb_is_refused() {
 
 #[tokio::test]
 async fn precompiled_code_is_refused() {
+    let mut stand = Stand::empty().await;
     let engine = wasmtime::Engine::default();
     let native = engine.precompile_component(&plugin(Fixture::Echo)).unwrap();
-    let stand = Stand::empty().await;
+    stand.measure_from_here();
     refused(&stand, &native, "precompiled native code, which is never loaded", "refused").await;
     stand.replace_plugin("rogue.cwasm", &native).await;
     let fault = stand.fault("rogue.cwasm");
