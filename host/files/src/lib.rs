@@ -7,7 +7,7 @@
 
 mod replace;
 
-pub use replace::{FileAccess, publish, replace, replace_with, sync_folder};
+pub use replace::{FileAccess, publish, replace, replace_by, replace_with, sync_folder};
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Read as _, Result};

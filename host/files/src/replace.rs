@@ -45,15 +45,25 @@ pub fn replace(place: &Path, bytes: &[u8]) -> Result<()> {
 /// The system's error. The file that was at `place` is still there; only where the last step, the
 /// flush of the folder, fails can it be the new one.
 pub fn replace_with(place: &Path, access: FileAccess, parts: &[&[u8]]) -> Result<()> {
+    replace_by(place, access, |draft| parts.iter().try_for_each(|part| draft.write_all(part)))
+}
+
+/// Puts what `write` writes at `place` in one step: content that is too large to be held.
+///
+/// # Errors
+/// As [`replace_with`]; the error of `write`, which leaves the file that was there.
+pub fn replace_by(
+    place: &Path,
+    access: FileAccess,
+    write: impl FnOnce(&mut File) -> Result<()>,
+) -> Result<()> {
     let name = place.file_name().ok_or_else(no_file_name)?.to_string_lossy();
     let mut draft = Builder::new()
         .prefix(&format!(".{name}."))
         .suffix(".draft")
         .permissions(Permissions::from_mode(access.mode()))
         .tempfile_in(folder_of(place))?;
-    for part in parts {
-        draft.write_all(part)?;
-    }
+    write(draft.as_file_mut())?;
     draft.as_file().sync_all()?;
     persist(draft.into_temp_path(), place)
 }
@@ -132,6 +142,13 @@ mod tests {
         std::fs::create_dir(&place).unwrap();
         std::fs::write(place.join("kept"), "kept").unwrap();
         assert!(replace(&place, b"new").is_err());
+        assert_eq!(names_in(dir.path()), ["folder"]);
+        let refuse = |draft: &mut File| {
+            draft.write_all(b"half")?;
+            Err(Error::other("no more"))
+        };
+        let refused = replace_by(&dir.path().join("file"), FileAccess::Private, refuse);
+        assert_eq!(refused.unwrap_err().to_string(), "no more");
         assert_eq!(names_in(dir.path()), ["folder"]);
         assert!(replace(&dir.path().join("none/file"), b"").is_err());
         assert!(replace(Path::new("/"), b"").is_err());

@@ -13,6 +13,7 @@ pub(crate) mod instance;
 pub(crate) mod instance_permits;
 pub(crate) mod limits;
 pub(crate) mod loader;
+pub(crate) mod plugin_bytes;
 pub(crate) mod probe;
 pub(crate) mod settings;
 pub(crate) mod transform;

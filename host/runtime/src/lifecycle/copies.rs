@@ -5,15 +5,16 @@
 //! A copy is never changed: it is written aside, made to last, and renamed. What is read back must
 //! still have its digest.
 
-use std::fs::{self, DirBuilder, Permissions};
-use std::io;
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use renkei_package::FILE_BYTES_MAX;
+use renkei_files::FileAccess;
 use sha2::{Digest as _, Sha256};
 
-use crate::sandbox::loader::PluginBytes;
+use crate::sandbox::plugin_bytes::{BYTES_MAX, PluginBytes, hash_pieces};
 
 /// The folder of private copies.
 #[derive(Debug, Clone)]
@@ -26,24 +27,29 @@ impl PrivateCopies {
     }
 
     /// Keeps the bytes whose SHA-256 is `digest`. Nothing is read where they are kept already.
-    pub(crate) fn keep(&self, digest: &str, bytes: &dyn PluginBytes) -> io::Result<()> {
-        let place = self.place(digest);
-        if self.read(digest).is_ok() {
+    pub(crate) fn keep(&self, digest: &str, bytes: Arc<dyn PluginBytes>) -> io::Result<()> {
+        if self.has(digest) {
             return Ok(());
         }
-        let bytes = bytes.read()?;
-        if hex::encode(Sha256::digest(&bytes)) != digest {
-            return Err(io::Error::other("the file has changed"));
-        }
+        let bytes = bytes.open()?;
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
         fs::set_permissions(&self.0, Permissions::from_mode(0o700))?;
-        renkei_files::replace(&place, &bytes)
+        renkei_files::replace_by(&self.place(digest), FileAccess::Private, |copy| {
+            let (found, _) = hash_pieces(bytes, |piece| copy.write_all(piece))?;
+            if found == digest { Ok(()) } else { Err(io::Error::other("the file has changed")) }
+        })
+    }
+
+    /// True where the bytes with this digest are kept.
+    fn has(&self, digest: &str) -> bool {
+        let open = renkei_files::open(OpenOptions::new().read(true), &self.place(digest));
+        let hashed = open.and_then(|copy| hash_pieces(copy.take(BYTES_MAX), |_| Ok(())));
+        hashed.is_ok_and(|(found, _)| found == digest)
     }
 
     /// The bytes with this digest.
     pub(crate) fn read(&self, digest: &str) -> io::Result<Vec<u8>> {
-        let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
-        let bytes = renkei_files::read_at_most(&self.place(digest), most)?;
+        let bytes = renkei_files::read_at_most(&self.place(digest), BYTES_MAX)?;
         if hex::encode(Sha256::digest(&bytes)) == digest {
             return Ok(bytes);
         }
@@ -80,15 +86,18 @@ mod tests {
         let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
         let (one, two) = (digest(b"one"), digest(b"two"));
         assert!(versions.read(&one).is_err());
-        versions.keep(&one, &b"one".to_vec()).unwrap();
-        versions.keep(&two, &b"two".to_vec()).unwrap();
+        let keep = |digest: &str, bytes: &[u8]| versions.keep(digest, Arc::new(bytes.to_vec()));
+        keep(&one, b"one").unwrap();
+        keep(&two, b"two").unwrap();
+        assert!(keep(&digest(b"three"), b"other bytes").is_err());
+        assert_eq!(fs::read_dir(&versions.0).unwrap().count(), 2, "nothing is left of a failure");
         assert_eq!(versions.read(&one).unwrap(), b"one");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&versions.0), mode(&versions.place(&one))), (0o700, 0o600));
 
         fs::write(versions.place(&one), b"changed").unwrap();
         assert!(versions.read(&one).is_err(), "a changed copy is none");
-        versions.keep(&one, &b"one".to_vec()).unwrap();
+        keep(&one, b"one").unwrap();
         assert_eq!(versions.read(&one).unwrap(), b"one", "and is made anew");
 
         versions.retain(|digest| digest == two);

@@ -16,7 +16,7 @@ use crate::lifecycle::admin::PluginRequest;
 use crate::lifecycle::registry::Registry;
 use crate::sandbox::compiler::CompilePriority;
 use crate::sandbox::limits::StopCounters;
-use crate::sandbox::loader::PluginBytes;
+use crate::sandbox::plugin_bytes::PluginBytes;
 
 impl Reloader {
     /// Begins to load the content of a file where it is new.
@@ -48,16 +48,16 @@ impl Reloader {
         let is_known = self.loader.cache.knows(&digest);
         let (loader, file) = (Arc::clone(&self.loader), found.name);
         let versions = (!self.read_only).then(|| self.versions.clone());
-        let bytes = Arc::new(FileBytes { folder: self.folder.clone(), name: file.clone() });
-        let shared: Arc<dyn PluginBytes> = bytes.clone();
+        let bytes = FileBytes { folder: self.folder.clone(), name: file.clone() };
+        let bytes: Arc<dyn PluginBytes> = Arc::new(bytes);
         let (name, wanted) = (file.clone(), digest.clone());
         self.loads.begin((&name, &wanted), (priority, is_known), async move {
-            let load = loader.load(&file, &digest, priority, shared);
+            let load = loader.load(&file, &digest, priority, Arc::clone(&bytes));
             let outcome = load.await;
             let kept = match versions.filter(|_| outcome.is_ok()) {
                 Some(versions) => {
                     let digest = digest.clone();
-                    let keep = move || versions.keep(&digest, &*bytes);
+                    let keep = move || versions.keep(&digest, bytes);
                     let kept = tokio::task::spawn_blocking(keep).await;
                     kept.unwrap_or_else(|error| Err(std::io::Error::other(error)))
                 }

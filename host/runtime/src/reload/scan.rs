@@ -8,22 +8,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
-
-use sha2::{Digest as _, Sha256};
 
 use renkei_package::FILE_BYTES_MAX;
 
-use crate::sandbox::loader::PluginBytes;
+use crate::sandbox::plugin_bytes::{BYTES_MAX, PluginBytes, hash_pieces};
 
 /// The time that a changed file must not change before it is read.
 const STILL: Duration = Duration::from_millis(20);
-
-/// So much of a file is in memory while it is hashed.
-const PIECE_BYTES: usize = 64 << 10;
 
 /// One plugin file and its content.
 pub(crate) struct FoundFile {
@@ -105,17 +101,8 @@ fn content(folder: &Path, name: &str, seen: Option<&FileStamp>) -> Result<FileCo
     let Some((mut file, metadata)) = open_plugin(folder, name)? else {
         return Ok(FileContent::Moving);
     };
-    let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
-    let (mut hasher, mut bytes, mut piece) = (Sha256::new(), 0u64, vec![0; PIECE_BYTES]);
-    loop {
-        let read = file.read(&mut piece).map_err(unreadable)?;
-        let Some(part @ [_, ..]) = piece.get(..read) else { break };
-        hasher.update(part);
-        bytes = bytes.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
-        if bytes > most {
-            return Ok(FileContent::Moving);
-        }
-    }
+    let most = BYTES_MAX.saturating_add(1);
+    let (digest, bytes) = hash_pieces((&mut file).take(most), |_| Ok(())).map_err(unreadable)?;
     let after = FileStamp::from_metadata(&file.metadata().map_err(unreadable)?);
     // What was read is what stood there all the time, and what stands there now.
     let still = seen == Some(&FileStamp::from_metadata(&metadata))
@@ -125,7 +112,7 @@ fn content(folder: &Path, name: &str, seen: Option<&FileStamp>) -> Result<FileCo
     if !still {
         return Ok(FileContent::Moving);
     }
-    Ok(FileContent::Whole(hex::encode(hasher.finalize())))
+    Ok(FileContent::Whole(digest))
 }
 
 /// The bytes of a file of the plugin folder, read when they are needed.
@@ -135,14 +122,11 @@ pub(crate) struct FileBytes {
 }
 
 impl PluginBytes for FileBytes {
-    fn read(&self) -> io::Result<Vec<u8>> {
+    fn open(self: Arc<Self>) -> io::Result<Box<dyn Read + Send>> {
         let folder = self.folder.canonicalize()?;
         let opened = open_plugin(&folder, &self.name).map_err(io::Error::other)?;
         let (file, _) = opened.ok_or(io::ErrorKind::NotFound)?;
-        let mut bytes = Vec::new();
-        let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
-        file.take(most).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        Ok(Box::new(file.take(BYTES_MAX)))
     }
 }
 
@@ -152,8 +136,7 @@ fn open_plugin(folder: &Path, name: &str) -> Result<Option<(File, Metadata)>, St
     let Some(place) = place(folder, name)? else { return Ok(None) };
     let Some(file) = open(&place).map_err(unreadable)? else { return Ok(None) };
     let metadata = file.metadata().map_err(unreadable)?;
-    let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
-    if metadata.len() > most {
+    if metadata.len() > BYTES_MAX {
         return Err(format!("{} bytes; the most is {FILE_BYTES_MAX}", metadata.len()));
     }
     Ok(Some((file, metadata)))
@@ -186,6 +169,8 @@ fn open(path: &Path) -> io::Result<Option<File>> {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
+
+    use sha2::{Digest as _, Sha256};
 
     use super::*;
 

@@ -23,6 +23,7 @@ mod work;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use renkei_package::{Package, PackageFacts, PackagePart};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -32,6 +33,7 @@ use wasmtime::Engine;
 
 use crate::sandbox::engine::EngineError;
 use crate::sandbox::limits::{Cap, LimitReached};
+use crate::sandbox::plugin_bytes::{HashedReader, PluginBytes};
 use child::ChildTask;
 use ending::{ChildEnding, InheritedLimits, inherited};
 use work::CompileVerdict;
@@ -97,6 +99,8 @@ pub(crate) enum CompileError {
     Engine(Box<PackageFacts>, EngineError),
     /// Not even the check ended.
     Unchecked(EngineError),
+    /// They went while they waited for their turn, or are others than those of the digest.
+    Moved,
 }
 
 /// The compiler with its limits and its queue.
@@ -119,10 +123,18 @@ pub async fn read_package(
 ) -> Result<Package, PackageReadError> {
     let compile = CompileQueue::new(way.clone(), limits.clone());
     let failed = |part, reason: String| PackageReadError { name: name.to_owned(), part, reason };
-    let (verdict, outcome) = compile.start(ChildTask::Check, None, &bytes).await;
+    let bytes = Arc::new(bytes);
+    let shared: Arc<dyn PluginBytes> = bytes.clone();
+    let reader = HashedReader::open(shared).await;
+    let reader = reader.ok_or_else(|| failed(PackagePart::File, "it cannot be read".to_owned()))?;
+    let (verdict, outcome) = compile.start(ChildTask::Check, None, &reader).await;
+    drop(reader);
     match (verdict, outcome) {
-        (Some(CompileVerdict::Plugin(facts)), Ok(_)) => Package::from_facts(name, bytes, facts)
-            .map_err(|error| failed(error.part(), error.to_string())),
+        (Some(CompileVerdict::Plugin(facts)), Ok(_)) => {
+            let bytes = Arc::unwrap_or_clone(bytes);
+            Package::from_facts(name, bytes, facts)
+                .map_err(|error| failed(error.part(), error.to_string()))
+        }
         (Some(CompileVerdict::Refused(CompileRefusal { part, reason })), _) => {
             Err(failed(part, reason))
         }
@@ -152,22 +164,27 @@ impl CompileQueue {
         &self.limits
     }
 
-    /// Checks and compiles the bytes, which `read` gives when it is their turn.
-    pub(crate) async fn plugin<E>(
+    /// Checks and compiles the bytes, which are opened when it is their turn. What comes of other
+    /// bytes than those of the digest is dropped.
+    pub(crate) async fn plugin(
         &self,
         engine: &Engine,
         priority: CompilePriority,
-        read: impl Future<Output = Result<Vec<u8>, E>>,
-    ) -> Result<Result<Compiled, CompileError>, E> {
+        digest: &str,
+        bytes: Arc<dyn PluginBytes>,
+    ) -> Result<Compiled, CompileError> {
         let turn = match priority {
             CompilePriority::Stranger => &self.strangers,
             CompilePriority::Known => &self.known,
         };
         // Never closed: it gives a permit or keeps one waiting.
         let _turn = turn.acquire().await.ok();
-        let wasm = read.await?;
-        let (verdict, outcome) = self.start(ChildTask::Compile, Some(engine), &wasm).await;
-        Ok(match (verdict, outcome) {
+        let reader = HashedReader::open(bytes).await.ok_or(CompileError::Moved)?;
+        let (verdict, outcome) = self.start(ChildTask::Compile, Some(engine), &reader).await;
+        if !reader.has_digest(digest).await {
+            return Err(CompileError::Moved);
+        }
+        match (verdict, outcome) {
             (Some(CompileVerdict::Plugin(facts)), Ok(artefact)) => Ok(Compiled { facts, artefact }),
             (Some(CompileVerdict::Refused(refused)), _) => Err(CompileError::Refused(refused)),
             (Some(CompileVerdict::Plugin(facts)), Err(error)) => {
@@ -175,7 +192,7 @@ impl CompileQueue {
             }
             (None, Ok(_)) => Err(CompileError::Unchecked(EngineError::silent())),
             (None, Err(error)) => Err(CompileError::Unchecked(error)),
-        })
+        }
     }
 
     /// The verdict as far as it got, and the artefact; an empty one where none was asked for.
@@ -183,10 +200,10 @@ impl CompileQueue {
         &self,
         task: ChildTask,
         engine: Option<&Engine>,
-        wasm: &[u8],
+        wasm: &HashedReader,
     ) -> (Option<CompileVerdict>, Result<Vec<u8>, EngineError>) {
         let Compiler::Child { program, arguments } = &self.way else {
-            return self.work_here(engine, wasm.to_vec()).await;
+            return self.work_here(engine, wasm.rest().await).await;
         };
         let mut command = Command::new(program);
         command.args(arguments).arg(task.word());
@@ -227,7 +244,7 @@ impl CompileQueue {
     async fn run_child(
         &self,
         mut command: Command,
-        wasm: &[u8],
+        wasm: &HashedReader,
         written: &mut Vec<u8>,
     ) -> Result<(), EngineError> {
         let lost = |error: std::io::Error| EngineError::NoCompiler(error.to_string());
@@ -248,8 +265,12 @@ impl CompileQueue {
             return Err(EngineError::NoCompiler("it has no pipes".to_owned()));
         };
         let give = async move {
-            // A child that dies early closes the pipe; its exit says why.
-            stdin.write_all(wasm).await.ok();
+            while let Some(piece) = wasm.next_piece().await {
+                // A child that dies early closes the pipe; its exit says why.
+                if stdin.write_all(&piece).await.is_err() {
+                    break;
+                }
+            }
         };
         let mut said = Vec::new();
         let (mut out, mut told) =
@@ -275,6 +296,8 @@ impl CompileQueue {
 mod tests {
     use std::time::Duration;
 
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
     use crate::sandbox::engine::{Pooling, start};
 
@@ -283,8 +306,8 @@ mod tests {
         engine: &Engine,
         wasm: &[u8],
     ) -> Result<Compiled, CompileError> {
-        let read = std::future::ready(Ok::<_, std::convert::Infallible>(wasm.to_vec()));
-        compile.plugin(engine, CompilePriority::Stranger, read).await.unwrap()
+        let (digest, bytes) = (hex::encode(Sha256::digest(wasm)), Arc::new(wasm.to_vec()));
+        compile.plugin(engine, CompilePriority::Stranger, &digest, bytes).await
     }
 
     #[tokio::test]
@@ -294,6 +317,21 @@ mod tests {
         for bytes in [&b"garbage"[..], b"", b"\0asm\x01\0\0\0"] {
             let outcome = run(&compile, &engine, bytes).await;
             assert!(matches!(outcome, Err(CompileError::Refused(_))), "{bytes:?}");
+        }
+    }
+
+    /// `SECURITY.md` S3: whatever the compiler says of bytes that changed is said of no file.
+    #[tokio::test]
+    async fn what_comes_of_other_bytes_than_those_of_the_digest_is_dropped() {
+        let engine = start(Pooling::Off).unwrap();
+        let arguments = ["-c", "exit 1"].map(OsString::from).to_vec();
+        let deaf = Compiler::Child { program: "/bin/sh".into(), arguments };
+        for way in [Compiler::InProcess, deaf] {
+            let compile = CompileQueue::new(way, CompileLimits::default());
+            let bytes = Arc::new(vec![0; 1 << 20]);
+            let digest = hex::encode(Sha256::digest(b"others"));
+            let outcome = compile.plugin(&engine, CompilePriority::Stranger, &digest, bytes);
+            assert!(matches!(outcome.await, Err(CompileError::Moved)));
         }
     }
 

@@ -22,6 +22,7 @@ use crate::sandbox::generation::{LinkedCode, Linkers, PluginGeneration};
 use crate::sandbox::instance::{GuestRunner, GuestStop};
 use crate::sandbox::instance_permits::ResourceNeeds;
 use crate::sandbox::limits::{Cap, CountedCause, GuestLimits, LimitChanges, LimitReached};
+use crate::sandbox::plugin_bytes::PluginBytes;
 use crate::sandbox::probe;
 use renkei_egress::escape::words;
 
@@ -135,18 +136,6 @@ impl LoadFailure {
     }
 }
 
-/// The bytes of one file, for when they are needed; an error says that they are not there any more.
-pub(crate) trait PluginBytes: Send + Sync {
-    /// Reads them.
-    fn read(&self) -> std::io::Result<Vec<u8>>;
-}
-
-impl PluginBytes for Vec<u8> {
-    fn read(&self) -> std::io::Result<Vec<u8>> {
-        Ok(self.clone())
-    }
-}
-
 impl PluginLoader {
     /// Makes a generation of the file `name`, whose content has this digest.
     pub(crate) async fn load(
@@ -229,10 +218,10 @@ impl PluginLoader {
         if let Some(known) = self.cache.load(engine, digest) {
             return Ok(known);
         }
-        let read = read_same(name, digest, bytes);
-        let compiled = self.compile.plugin(engine, priority, read).await?;
         let name = || name.to_owned();
+        let compiled = self.compile.plugin(engine, priority, digest, bytes).await;
         let compiled = compiled.map_err(|error| match error {
+            CompileError::Moved => LoadError::Moved { name: name() },
             CompileError::Refused(refused) => LoadError::Package { name: name(), refused },
             CompileError::Unchecked(source) => LoadError::Engine { name: name(), source },
             CompileError::Engine(facts, source) => {
@@ -283,19 +272,4 @@ impl PluginLoader {
 fn id_in(facts: &PackageFacts) -> String {
     let id = facts.manifest.get("id").and_then(serde_json::Value::as_str);
     id.unwrap_or_default().to_owned()
-}
-
-/// The bytes, if they still have their digest.
-async fn read_same(
-    name: &str,
-    digest: &str,
-    bytes: Arc<dyn PluginBytes>,
-) -> Result<Vec<u8>, LoadError> {
-    let digest = digest.to_owned();
-    let read = tokio::task::spawn_blocking(move || {
-        let bytes = bytes.read().ok()?;
-        (hex::encode(Sha256::digest(&bytes)) == digest).then_some(bytes)
-    });
-    let read = read.await.ok().flatten();
-    read.ok_or_else(|| LoadError::Moved { name: name.to_owned() })
 }
