@@ -1,8 +1,8 @@
 //! Replaces plugins while they serve: one task looks at the plugin folder.
 //!
-//! - A notice of the operating system only means "look again"; the content's digest decides. So
-//!   partial writes, renames and lost notices all end well: a file that does not parse is looked at
-//!   again with the next change.
+//! - A notice of the operating system only means "look again", and a poll each second looks anyway;
+//!   the content's digest decides. So partial writes, renames and lost notices all end well: a file
+//!   that does not parse is looked at again with the next change.
 //! - A bad file never disturbs the generation that serves; it is reported once per content, and
 //!   kept for `list`. Nor does a folder that cannot be read, or a file that is gone for a moment:
 //!   a folder may be deleted and made again.

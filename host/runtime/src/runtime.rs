@@ -95,11 +95,12 @@ pub struct RuntimeOptions {
     pub pooling: Pooling,
     /// The number of instances alive at once; the next one waits.
     pub instances: InstanceCounts,
-    /// True where to watch the folder; without, only rescans look at it.
+    /// True where to watch the folder, and to compare its files' stamps each second, because not
+    /// every file system tells of changes; without, only rescans look at it.
     pub watch: bool,
     /// The time that the folder must be quiet before it is looked at.
     pub debounce: Duration,
-    /// The interval at which it is looked at anyway.
+    /// The interval at which every file is read, whatever its stamp.
     pub rescan: Duration,
     /// The times that a connection to a system is tried before it counts as unreachable; after that
     /// each request tries once, until one gets through.
@@ -109,8 +110,9 @@ pub struct RuntimeOptions {
 }
 
 impl RuntimeOptions {
-    /// The defaults: watch the folder, look 200 ms after a change and every 30 s; try a connection
-    /// five times; compile in this process, which a program that loads files of others must change.
+    /// The defaults: watch the folder, look 200 ms after a change, read everything every 30 s; try
+    /// a connection five times; compile in this process, which a program that loads files of others
+    /// must change.
     pub fn new(
         plugins: PathBuf,
         cache: PathBuf,
@@ -256,7 +258,7 @@ impl Runtime {
         self.events.subscribe()
     }
 
-    /// Looks at the plugin folder now and returns when what it holds serves.
+    /// Reads the plugin folder now and returns when what it holds serves.
     pub async fn rescan(&self) {
         let (done, looked) = oneshot::channel();
         if self.orders.send(ReloadOrder::Look(done)).await.is_ok() {

@@ -19,26 +19,37 @@ use crate::sandbox::limits::StopCounters;
 use crate::sandbox::plugin_bytes::PluginBytes;
 
 impl Reloader {
-    /// Begins to load the content of a file where it is new.
-    pub(super) fn examine(&mut self, found: FoundFile) {
+    /// Begins to load the content of a file where it is new; true where anything about the file
+    /// is.
+    pub(super) fn examine(&mut self, found: FoundFile) -> bool {
+        let is_listed = self.files.contains_key(&found.name);
         let state = self.files.entry(found.name.clone()).or_default();
+        let was_loading = self.loads.is_loading(&found.name);
         let digest = match found.content {
             FileContent::Whole(digest) => digest,
-            FileContent::Moving => return,
+            FileContent::Same => {
+                // Its load ended without an outcome.
+                if state.content == ContentState::Unread && !was_loading {
+                    self.stamps.forget(&found.name);
+                }
+                return false;
+            }
+            FileContent::Moving => return !is_listed,
             FileContent::Refused(reason) => {
                 self.loads.give_up(&found.name);
+                let is_new = was_loading || state.content.fault() != Some(&reason);
                 let stops = &self.loader.shared.stops;
                 let rejection = FileRejection::unread(reason);
                 reject(state, None, false, &found.name, rejection, (&self.registry, stops));
-                return;
+                return is_new;
             }
         };
         if self.loads.is_loading_digest(&found.name, &digest) {
-            return;
+            return false;
         }
         self.loads.give_up(&found.name);
         if state.content.is_decided(&digest) {
-            return;
+            return was_loading;
         }
         // A new version of what serves does not wait for strangers.
         let priority = match state.claim.id() {
@@ -65,6 +76,7 @@ impl Reloader {
             };
             LoadOutcome { file, digest, outcome, kept }
         });
+        true
     }
 
     /// Takes what was loaded.
@@ -85,6 +97,8 @@ impl Reloader {
                 }
                 Err(refused) if refused.is_moved() => {
                     state.content.end_retry();
+                    // Whatever its stamp says at the next look.
+                    self.stamps.forget(&file);
                     self.moving = true;
                 }
                 Err(refused) => {

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use super::deferred::DeferredOrder;
 use super::file_state::FileState;
 use super::loads::PendingLoads;
-use super::scan::FileStamps;
+use super::scan::KnownStamps;
 use super::watch::FolderWatcher;
 use crate::lifecycle::copies::PrivateCopies;
 use crate::lifecycle::registry::Registry;
@@ -29,7 +29,7 @@ pub(crate) struct Reloader {
     /// Nothing is written to `versions`.
     pub(super) read_only: bool,
     pub(super) files: BTreeMap<String, FileState>,
-    pub(super) stamps: FileStamps,
+    pub(super) stamps: KnownStamps,
     pub(super) watch: Option<FolderWatcher>,
     /// A file was still being written at the last look.
     pub(super) moving: bool,
@@ -62,7 +62,7 @@ impl Reloader {
             versions: PrivateCopies::new(home.join("versions")),
             read_only,
             files: BTreeMap::new(),
-            stamps: FileStamps::new(),
+            stamps: KnownStamps::default(),
             watch: None,
             moving: false,
             blind: None,

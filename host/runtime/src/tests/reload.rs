@@ -254,6 +254,30 @@ async fn a_folder_that_is_made_again_is_watched_again() {
     }
 }
 
+/// No notice comes of a link that is turned: nobody watches the folder that it stands in.
+#[tokio::test]
+async fn a_folder_that_another_takes_the_place_of_is_found_by_the_poll() {
+    let house = House::with(&[Fixture::Echo], vec![], |options| {
+        options.watch = true;
+        options.debounce = Duration::from_millis(20);
+    })
+    .await;
+    let mut events = house.runtime.events();
+    house.runtime.rescan().await;
+    let place = |name: &str| house.folder.path().join(name);
+    std::fs::rename(house.plugins(), place("0")).unwrap();
+    for round in 1..4 {
+        let (next, version) = (place(&round.to_string()), format!("2.{round}.0"));
+        std::fs::create_dir(&next).unwrap();
+        replace_file(&next, "echo.wasm", &plugin_version(Fixture::Echo, &version));
+        std::os::unix::fs::symlink(&next, place("link")).unwrap();
+        std::fs::rename(place("link"), house.plugins()).unwrap();
+        let event = tokio::time::timeout(Duration::from_secs(20), events.recv()).await.unwrap();
+        let Ok(ReloadEvent::Loaded { generation, .. }) = event else { panic!("{event:?}") };
+        assert_eq!(generation.version, version);
+    }
+}
+
 #[tokio::test]
 async fn a_restart_goes_on_with_what_served() {
     let house = House::new(&[Fixture::Echo], vec![]).await;
