@@ -82,6 +82,7 @@ impl PendingLoads {
         (priority, is_known): (CompilePriority, bool),
         load: impl Future<Output = LoadOutcome> + Send + 'static,
     ) {
+        debug_assert!(!self.is_loading(file), "the load before was given up");
         let (task, look) = (self.tasks.spawn(load), self.look);
         let loading = LoadUnderWay { digest: digest.to_owned(), priority, is_known, look, task };
         self.by_file.insert(file.to_owned(), loading);

@@ -109,6 +109,7 @@ impl Reloader {
         let mut state_file = self.registry.state_file();
         let before = self.registry.serving(id).map(|served| served.plugin.generation.clone());
         let generation = plugin.generation.clone();
+        debug_assert_eq!(generation.plugin, id, "a file claims the plugin that is in it");
         let plugin_state = state_file.plugin(id);
         match may_serve(&plugin_state, &generation.digest, &plugin.asked()) {
             Ok(()) => {
