@@ -110,7 +110,7 @@ fn plan_links(spec: &Spec, store: &MemoryStore) -> Result<f64> {
         let context = PlanContext { mappings: &mappings, references, along, now_ms: 0, hold: None };
         let (planned, Spent { cpu, .. }) = spend(|| {
             let plans = (0..CYCLES).flat_map(|_| &views).map(|view| plan_link(&context, view));
-            plans.map(|plan| plan.drafts.len() as u64).sum::<u64>()
+            plans.map(|plan| plan.writes.len() as u64).sum::<u64>()
         });
         seconds += cpu.as_secs_f64();
         drafts += planned;
