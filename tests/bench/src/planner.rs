@@ -16,7 +16,7 @@ use renkei_sync::cycle::run_cycle;
 use renkei_sync::engine::{CycleEvent, CycleObserver, CycleOptions, Engine};
 use renkei_sync::model::effect::EffectCall;
 use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema};
-use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
+use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest};
 use renkei_sync::model::spec::Spec;
 use renkei_sync::model::state::LinkId;
 use renkei_sync::model::value::Value;
@@ -100,7 +100,7 @@ fn plan_links(spec: &Spec, store: &MemoryStore) -> Result<f64> {
     let mappings = FieldMappings::new(entity);
     let first = people::companies(FEW);
     let mut seconds = 0.0;
-    let mut drafts = 0;
+    let mut planned_writes = 0;
     for chunk in (first..first + FEW).step_by(CHUNK as usize) {
         let ids: Vec<LinkId> = (chunk..chunk + CHUNK).map(|number| LinkId(number + 1)).collect();
         let views = block_on(store.links(&ids))?;
@@ -113,9 +113,9 @@ fn plan_links(spec: &Spec, store: &MemoryStore) -> Result<f64> {
             plans.map(|plan| plan.writes.len() as u64).sum::<u64>()
         });
         seconds += cpu.as_secs_f64();
-        drafts += planned;
+        planned_writes += planned;
     }
-    ensure!(drafts == CYCLES * operations(FEW), "{drafts} drafts");
+    ensure!(planned_writes == CYCLES * operations(FEW), "{planned_writes} planned writes");
     Ok(seconds / (FEW * CYCLES) as f64)
 }
 
