@@ -96,7 +96,7 @@ impl CounterDatabase {
         (account, known): (&str, Option<i64>),
         change: &mut RecordChange<'_>,
     ) -> Result<ChangedRow, RowError> {
-        let OpenCounters { connection: Some(connection), mark: Some(mark) } = open else {
+        let OpenCounters { connection: Some(connection), mark: Some(mark), .. } = open else {
             return Err(RowError::Io(io::Error::other("the counters are not open")));
         };
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
