@@ -35,11 +35,11 @@ impl Reloader {
                 return false;
             }
             FileContent::Moving => return !is_listed,
-            FileContent::Refused(reason) => {
+            FileContent::Refused(reason, hint) => {
                 self.loads.give_up(&found.name);
                 let is_new = was_loading || state.content.fault() != Some(&reason);
                 let stops = &self.loader.shared.stops;
-                let rejection = FileRejection::unread(reason);
+                let rejection = FileRejection::unread(reason, hint);
                 reject(state, None, false, &found.name, rejection, (&self.registry, stops));
                 return is_new;
             }

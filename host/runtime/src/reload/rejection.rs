@@ -26,9 +26,9 @@ pub(crate) struct FileRejection {
 
 impl FileRejection {
     /// Of a file that was not even read.
-    pub(crate) fn unread(reason: String) -> Self {
+    pub(crate) fn unread(reason: String, hint: Option<&str>) -> Self {
         let (plugin, digest) = (String::new(), String::new());
-        Self { plugin, digest, cause: CountedCause::Refused, reason, hint: None }
+        Self { plugin, digest, cause: CountedCause::Refused, reason, hint: hint.map(str::to_owned) }
     }
 
     /// `serving` goes on instead.

@@ -59,7 +59,7 @@ pub(crate) enum FileContent {
     /// Somebody writes it now.
     Moving,
     /// It cannot be read, for this reason.
-    Refused(String),
+    Refused(String, Option<&'static str>),
 }
 
 /// The system's description of a file; another one when somebody writes it.
@@ -131,9 +131,9 @@ pub(crate) fn read(
         if name.ends_with(".wasm") && !name.starts_with('.') {
             names.push(name);
         } else if name.ends_with(".cwasm") {
-            let reason = "precompiled native code, which is never loaded; give the .wasm";
+            let reason = format!("{name}: precompiled native code, which is never loaded");
             found.push(FoundFile {
-                content: FileContent::Refused(format!("{name}: {reason}")),
+                content: FileContent::Refused(reason, Some("give the .wasm")),
                 name,
             });
         }
@@ -145,8 +145,8 @@ pub(crate) fn read(
     }
     for name in names {
         let content = content(&folder, &name, depth, known.0.get_mut(&name), clock());
-        let content =
-            content.unwrap_or_else(|reason| FileContent::Refused(format!("{name}: {reason}")));
+        let content = content
+            .unwrap_or_else(|reason| FileContent::Refused(format!("{name}: {reason}"), None));
         found.push(FoundFile { name, content });
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -227,7 +227,7 @@ fn open_plugin(folder: &Path, name: &str) -> Result<Option<(File, Metadata)>, St
     let Some(file) = open(&place).map_err(unreadable)? else { return Ok(None) };
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.len() > BYTES_MAX {
-        return Err(format!("{} bytes; the most is {FILE_BYTES_MAX}", metadata.len()));
+        return Err(format!("{} bytes, and the most is {FILE_BYTES_MAX}", metadata.len()));
     }
     Ok(Some((file, metadata)))
 }
@@ -280,7 +280,7 @@ mod tests {
                 FileContent::Same => "same",
                 FileContent::Whole(..) => "whole",
                 FileContent::Moving => "moving",
-                FileContent::Refused(_) => "refused",
+                FileContent::Refused(..) => "refused",
             };
             let now = self.now;
             let found = read(folder, depth, &mut self.known, &|| now).unwrap();
