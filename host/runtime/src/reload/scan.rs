@@ -58,7 +58,7 @@ pub(crate) enum FileContent {
     Whole(String),
     /// Somebody writes it now.
     Moving,
-    /// It cannot be read, for this reason.
+    /// It cannot be read: the reason, and the next step where there is one.
     Refused(String, Option<&'static str>),
 }
 
