@@ -42,7 +42,9 @@ async fn list(args: &DirArgs, output: Output) -> Result<(), CommandError> {
 fn move_to(system: &str, to: &str, args: &DirArgs, output: Output) -> Result<(), CommandError> {
     let config = Config::read(&args.dir)?;
     if !config.system_names().any(|name| name == system) {
-        return Err(CommandError::usage(format!("renkei.toml has no system {system}")));
+        let names = config.system_names().collect::<Vec<_>>().join(", ");
+        let error = CommandError::usage(format!("renkei.toml has no system {system}"));
+        return Err(error.hint(format!("its systems are {names}")));
     }
     if to.trim().is_empty() {
         let error = CommandError::usage("--to is empty");

@@ -115,14 +115,18 @@ fn auth(
     let client_id = || {
         let id = file.client_id.clone().ok_or_else(|| missing(root, raw, "client_id"))?;
         match slip("client_id", "client_id", &id) {
-            Some(what) => Err(root.at(raw, format!("`client_id` {what}"))),
+            Some(what) => {
+                let mistake = root.at(raw, format!("`client_id` {what}"));
+                Err(mistake.hint("copy it from the page of the vendor's app, and nothing else"))
+            }
             None => Ok(id),
         }
     };
     let client_secret = || {
         let value = secret("client_secret", &file.client_secret)?;
         if file.client_id.as_deref() == Some(value.expose_secret()) {
-            return Err(root.at(raw, "the secret of `client_secret` is the client id"));
+            let mistake = root.at(raw, "the secret of `client_secret` is the client id");
+            return Err(mistake.hint("put the app's client secret into the secrets, not its id"));
         }
         Ok(value)
     };
