@@ -183,7 +183,7 @@ mod tests {
         for (good, helps, expected) in [
             (&CONNECTOR, &[][..], ""),
             (&CONNECTOR, &["Nothing."], "no `help` for setting depth"),
-            (&CONNECTOR, &["Signs webhooks."], "no `help` for secret signing"),
+            (&CONNECTOR, &["Signs webhooks."], "no `help` for secret client_secret"),
             (&TRANSFORM, &["Gives back what it gets."], "no `help` for function same"),
             (&TRANSFORM, &["Whose letters."], "no `help` for parameter locale"),
             (
