@@ -46,7 +46,7 @@ struct OpenCounters {
 struct FileIdentities([Option<(u64, u64)>; 3]);
 
 impl FileIdentities {
-    fn of(path: &Path) -> Self {
+    fn read(path: &Path) -> Self {
         let identity = |suffix: &str| {
             let mut name = path.as_os_str().to_owned();
             name.push(suffix);
@@ -75,7 +75,7 @@ impl CounterDatabase {
     /// The open counters; the file is made if it is not there.
     fn connected(&self) -> io::Result<MutexGuard<'_, OpenCounters>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.connection.is_some() && open.files != FileIdentities::of(&self.path) {
+        if open.connection.is_some() && open.files != FileIdentities::read(&self.path) {
             // Somebody has removed or replaced one: its counts are known to nobody else.
             open.connection = None;
         }
@@ -84,7 +84,7 @@ impl CounterDatabase {
             let opened = open::connect(&self.folder, &self.path, own, self.clock.as_ref());
             let (connection, mark) = opened.map_err(|error| self.named(error))?;
             open.connection = Some(connection);
-            open.files = FileIdentities::of(&self.path);
+            open.files = FileIdentities::read(&self.path);
             open.mark = mark.or(open.mark.take());
         }
         Ok(open)

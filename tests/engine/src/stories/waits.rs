@@ -222,14 +222,14 @@ fn write_that_is_not_granted_is_held_and_named() {
     bench.shared.world().table(&b()).knobs.denied.insert(EffectKind::Update);
     bench.shared.world().edit(&a(), &left, "title", "CTO".into());
     bench.shared.world().create(&a(), &[("mail", "b@x".into())]);
-    let grant = "not sent: an admin took `write:people:Update` away";
+    let grant = "not sent: an admin took `write:people:update` away";
     let hold = format!("hold person link 1 b.people/{right}: {grant}");
     for _ in 0..3 {
         let shown = plan(&mut bench);
         assert!(shown.to_string().contains(&hold), "{shown}");
         let failures = bench.try_cycle().unwrap().report.failures;
         assert_eq!(failures.len(), 1, "{failures:?}");
-        assert!(failures[0].2.to_string().contains("write:people:Update"), "{failures:?}");
+        assert!(failures[0].2.to_string().contains("write:people:update"), "{failures:?}");
         assert_eq!(sent(&bench), 0);
     }
     assert_eq!(bench.shared.world().live(&b()).len(), 2, "creations are granted");
