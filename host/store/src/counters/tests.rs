@@ -149,7 +149,7 @@ fn damage_is_found_and_all_processes_go_on_with_the_emptied_file() {
 
 /// SQLite itself goes on in a file that has no name any more, apart from those that come later.
 #[test]
-fn removed_file_is_noticed_and_its_counts_are_lost() {
+fn removed_file_is_noticed_and_no_process_counts_apart() {
     for removed in [&[""][..], &["-shm"], &["-wal", "-shm"], &["", "-wal", "-shm"]] {
         let folder = tempfile::tempdir().unwrap();
         let living = counters(&folder);
@@ -157,7 +157,8 @@ fn removed_file_is_noticed_and_its_counts_are_lost() {
         for suffix in removed {
             fs::remove_file(folder.path().join(format!("counters.db{suffix}"))).unwrap();
         }
-        let is_lost = removed.iter().any(|suffix| *suffix != "-shm");
+        // Without its log the database still gets what this process wrote, when that closes it.
+        let is_lost = removed.contains(&"");
         let seen = look(&living, known).0;
         assert_eq!(seen, if is_lost { "Lost(7000)" } else { "Known" }, "{removed:?}");
         write(&living, "b");
