@@ -58,7 +58,12 @@ impl EffectTarget<'_> {
             Some(Effect::Merge { winner, loser }) => {
                 let losers = std::slice::from_ref(loser);
                 let call = EffectCall::Merge { object, winner, losers };
-                (Vec::new(), unless_unsupported(self.connector.perform(call).await)?)
+                match self.connector.perform(call).await {
+                    Err(PluginError::Unsupported { what, .. }) => {
+                        (Vec::new(), vec![unsupported(what)])
+                    }
+                    answer => (Vec::new(), answer?),
+                }
             }
         };
         if outcomes.len() != batch.len() {
@@ -111,19 +116,11 @@ impl EffectTarget<'_> {
     }
 }
 
-/// The answer of a connector that may not know the call: then the question about it is open again,
-/// and the system's other work goes on.
-fn unless_unsupported(
-    answer: Result<Vec<Outcome>, PluginError>,
-) -> Result<Vec<Outcome>, PluginError> {
-    match answer {
-        Err(PluginError::Unsupported { what, .. }) => {
-            let (code, remedy) = (settle_merge::UNSUPPORTED.to_owned(), Remedy::Nobody);
-            let problem = Problem { code, message: what, field: None, remedy };
-            Ok(vec![Outcome::Rejected(vec![problem])])
-        }
-        answer => answer,
-    }
+/// The outcome of an effect that the connector cannot carry out: the question about it is open
+/// again, and the system's other work goes on.
+fn unsupported(what: String) -> Outcome {
+    let (code, remedy) = (settle_merge::UNSUPPORTED.to_owned(), Remedy::Nobody);
+    Outcome::Rejected(vec![Problem { code, message: what, field: None, remedy }])
 }
 
 /// The references that go, as the contract's option `removes`: a write names them, so that what a

@@ -118,3 +118,43 @@ impl OutboxEntry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::effect::Effect;
+    use crate::model::state::{EntityPlan, OutboxEntry, Review, ReviewSubject};
+
+    fn entry(action: &str, records: &str) -> OutboxEntry {
+        let text = format!(
+            r#"{{"intent":"1","entity":"person","link":1,"system":"a","object":"people",
+            "action":"{action}",{records}"if_version":null,"columns":[],"fields":[],
+            "reason":"new-record","state":"sent","not_before_ms":5,"attempts":0}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Rows that were stored before an operation carried an effect, and a review its subject.
+    #[test]
+    fn stored_forms_of_earlier_versions_are_read() {
+        let [one, two] = ["1", "2"].map(str::to_owned);
+        for (action, records, effect) in [
+            ("create", r#""id":null,"#, Effect::Create),
+            ("update", r#""id":"1","#, Effect::Update { id: one.clone() }),
+            ("archive", r#""id":"1","#, Effect::Archive { id: one.clone() }),
+            ("merge", r#""id":"1","loser":"2","#, Effect::Merge { winner: one, loser: two }),
+        ] {
+            let found = entry(action, records);
+            assert_eq!(found.effect, effect);
+            let again = serde_json::to_string(&found).unwrap();
+            assert_eq!(serde_json::from_str::<OutboxEntry>(&again).unwrap(), found);
+        }
+        let counts = r#"{"entity":"person","matched":0,"single":1,"ambiguous":0,"held":0,"writes":
+            [{"system":"a","object":"people","create":2,"update":1,"archive":0,"merge":0}]}"#;
+        let plan: EntityPlan = serde_json::from_str(counts).unwrap();
+        assert_eq!(plan.creations(), 2);
+        let review = r#"{"id":"1","entity":"person","link":null,"record":null,"matter":
+            {"creations":{"limit":1,"count":2}},"status":"open","choice":null,"at_ms":1}"#;
+        let review: Review = serde_json::from_str(review).unwrap();
+        assert_eq!(review.subject, ReviewSubject::Creations { limit: 1, count: 2 });
+    }
+}
