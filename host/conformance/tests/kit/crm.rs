@@ -369,14 +369,14 @@ impl Connector for CrmJob {
 
     async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, PluginError> {
         match call {
-            EffectCall::Write(request) => self.write(request),
+            EffectCall::Write(request) => self.write(request).await,
             EffectCall::Merge { .. } => Ok(vec![Outcome::Gone]),
         }
     }
 }
 
 impl CrmJob {
-    fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
+    async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
         let flaw = self.crm.flaw;
         if flaw == CrmFlaw::WritesWithoutQuota {
             let mut data = self.crm.data();

@@ -155,16 +155,16 @@ impl Connector for FakeConnector {
             return Err(refusal);
         }
         match call {
-            EffectCall::Write(request) => self.write(request),
+            EffectCall::Write(request) => self.write(request).await,
             EffectCall::Merge { object, winner, losers } => {
-                Ok(vec![self.merge(object, winner, losers)?])
+                Ok(vec![self.merge(object, winner, losers).await?])
             }
         }
     }
 }
 
 impl FakeConnector {
-    fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
+    async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
         let mut world = self.call_on(&request.object).map_err(|error| *error)?;
         let at = place(&self.system, &request.object);
         let operations = request.operations.iter();
@@ -176,7 +176,12 @@ impl FakeConnector {
     }
 
     /// As HubSpot does: the survivor has a new id.
-    fn merge(&self, object: &str, winner: &str, losers: &[String]) -> Result<Outcome, PluginError> {
+    async fn merge(
+        &self,
+        object: &str,
+        winner: &str,
+        losers: &[String],
+    ) -> Result<Outcome, PluginError> {
         let mut world = self.call_on(object).map_err(|error| *error)?;
         let at = place(&self.system, object);
         let fault = world.faults.pop_front().unwrap_or(Fault::None);
