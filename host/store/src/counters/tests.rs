@@ -260,6 +260,22 @@ fn record_of_an_older_renkei_is_taken_over_once() {
     sees(RecordContent::Text("{\"a\":1}"), None);
 }
 
+/// Both would count alone.
+#[test]
+fn record_of_an_older_renkei_that_runs_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let quotas = folder.path().join("quotas");
+    fs::create_dir(&quotas).unwrap();
+    let name = hex::encode(Sha256::digest("Acme"));
+    fs::write(quotas.join(&name), old_file(&[(1, OLD)])).unwrap();
+    let mark = fs::File::create(quotas.join(format!("{name}.3.mark"))).unwrap();
+    mark.lock().unwrap();
+    let error = counters(&folder).update("Acme", None, &mut |_| None).unwrap_err();
+    assert!(error.to_string().contains("an older Renkei counts its calls there"), "{error}");
+    drop(mark);
+    assert!(look(&counters(&folder), None).0.starts_with("Text("));
+}
+
 #[test]
 fn old_record_that_is_damaged_has_lost_its_counts() {
     for (bytes, expected) in [
