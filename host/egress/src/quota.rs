@@ -12,7 +12,7 @@ mod windows;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use renkei_sync::ports::{CallRecords, Clock};
 use tokio::runtime::Handle;
@@ -26,19 +26,48 @@ use windows::{Admission, QuotaWindows, WindowContext};
 /// The interval at which a call that waits for the end of another process's call looks again.
 const LOOK_AGAIN_MS: u64 = 20;
 
-/// The interval at which a call that waits for one of this process looks again: the end of a call
-/// whose beginning could not be flushed is told by nobody.
+/// The interval at which a call that waits for one of this process looks again: nobody reports the
+/// end of a call that could not be written down.
 const LOOK_AT_OWN_MS: u64 = 1_000;
 
 /// The windows of one account with those who wait for them.
 pub struct QuotaGate {
     storage: QuotaStorage,
-    /// Ended calls that are not yet written down.
-    done: Mutex<Vec<(u64, Arc<QuotaClaim>)>>,
+    /// Calls whose end is not yet written down.
+    over: Mutex<CallsOver>,
     ended: Notify,
     /// Numbers the calls of this process.
     calls: AtomicU64,
     clock: Arc<dyn Clock>,
+}
+
+/// Calls of this process that no longer go on, while the record may still hold them as in flight.
+#[derive(Default)]
+struct CallsOver {
+    /// They were sent, or may have been.
+    ended: Vec<(u64, Arc<QuotaClaim>)>,
+    /// They were never sent: writing down that they began has failed, or only making it durable.
+    unsent: Vec<u64>,
+}
+
+impl CallsOver {
+    fn is_empty(&self) -> bool {
+        self.ended.is_empty() && self.unsent.is_empty()
+    }
+
+    /// Takes them out of the windows. Of the unsent it keeps those that the windows held: only when
+    /// these windows are written down are they gone.
+    fn leave(&mut self, windows: &mut QuotaWindows, context: WindowContext<'_>) {
+        for (call, claim) in &self.ended {
+            windows.end(context, *call, claim);
+        }
+        self.unsent.retain(|call| windows.take_back(context, *call));
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.ended.append(&mut other.ended);
+        self.unsent.append(&mut other.unsent);
+    }
 }
 
 /// The result of a look at the windows.
@@ -73,8 +102,8 @@ impl QuotaGate {
     }
 
     fn with_storage(storage: QuotaStorage, clock: Arc<dyn Clock>) -> Arc<Self> {
-        let (done, ended, calls) = (Mutex::default(), Notify::new(), AtomicU64::new(0));
-        Arc::new(Self { storage, done, ended, calls, clock })
+        let (over, ended, calls) = (Mutex::default(), Notify::new(), AtomicU64::new(0));
+        Arc::new(Self { storage, over, ended, calls, clock })
     }
 
     /// Waits for its turn; [`SendError::Quota`] if that is more than `most_ms` away.
@@ -163,23 +192,34 @@ impl QuotaGate {
     /// ends the call.
     fn turn(self: Arc<Self>, claim: Arc<QuotaClaim>) -> io::Result<GateTurn> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        let mut has_begun = false;
         let next = self.update(|windows, context| {
             let next = windows.try_begin(context, call, &claim);
+            has_begun = next == Admission::Begun;
             let change = match next {
                 Admission::Begun if windows.must_last(&claim) => WindowChange::Lasting,
                 Admission::Begun => WindowChange::Some,
                 Admission::AfterMs(_) | Admission::OnEnd { .. } => WindowChange::Nothing,
             };
             (next, change)
-        })?;
-        Ok(match next {
+        });
+        if next.is_err() && has_begun {
+            // Nobody sends it, but the record may hold it as in flight.
+            self.over().unsent.push(call);
+            self.write_calls_over();
+        }
+        Ok(match next? {
             Admission::Begun => GateTurn::Go(CallPermit { gate: self, claim, call }),
             wait => GateTurn::Wait(wait),
         })
     }
 
-    /// Writes down what has ended.
-    fn write_ended_calls(&self) {
+    fn over(&self) -> MutexGuard<'_, CallsOver> {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes down which calls no longer go on.
+    fn write_calls_over(&self) {
         if let Err(error) = self.update(|_, _| ((), WindowChange::Nothing)) {
             // It stays noted here; the next look writes it down or fails and sends nothing.
             tracing::warn!(%error, "the end of a call cannot be written down");
@@ -190,19 +230,17 @@ impl QuotaGate {
         &self,
         work: impl FnOnce(&mut QuotaWindows, WindowContext<'_>) -> (T, WindowChange),
     ) -> io::Result<T> {
-        let mut done =
-            std::mem::take(&mut *self.done.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut over = std::mem::take(&mut *self.over());
+        let were_some = !over.is_empty();
         let outcome = self.storage.update(self.clock.as_ref(), |windows, context| {
-            for (call, claim) in &done {
-                windows.end(context, *call, claim);
-            }
+            over.leave(windows, context);
             let (answer, change) = work(windows, context);
-            let ended = change == WindowChange::Nothing && !done.is_empty();
+            let ended = change == WindowChange::Nothing && !over.is_empty();
             (answer, if ended { WindowChange::Some } else { change })
         });
-        if !done.is_empty() {
+        if were_some {
             if outcome.is_err() {
-                self.done.lock().unwrap_or_else(PoisonError::into_inner).append(&mut done);
+                self.over().append(over);
             }
             self.ended.notify_waiters();
         }
@@ -220,13 +258,13 @@ pub struct CallPermit {
 impl Drop for CallPermit {
     fn drop(&mut self) {
         let ended = (self.call, Arc::clone(&self.claim));
-        self.gate.done.lock().unwrap_or_else(PoisonError::into_inner).push(ended);
+        self.gate.over().ended.push(ended);
         match (&self.gate.storage, Handle::try_current()) {
             (QuotaStorage::Shared(_), Ok(handle)) => {
                 let gate = Arc::clone(&self.gate);
-                handle.spawn_blocking(move || gate.write_ended_calls());
+                handle.spawn_blocking(move || gate.write_calls_over());
             }
-            _ => self.gate.write_ended_calls(),
+            _ => self.gate.write_calls_over(),
         }
     }
 }

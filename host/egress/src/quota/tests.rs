@@ -200,6 +200,68 @@ async fn call_that_cannot_be_recorded_is_not_sent() {
     assert_eq!(clock.now_ms(), 0, "what was refused is not counted");
 }
 
+/// A flush that fails after its commit leaves the call in the record, though nobody sends it.
+#[tokio::test]
+async fn call_that_was_committed_and_not_flushed_is_not_in_flight() {
+    for failures in 1..4 {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
+        let disk = Arc::new(FailedFlush(AtomicU64::new(0), records(&folder, &clock)));
+        let gate = QuotaGate::shared(clock.clone(), disk.clone(), "acme").unwrap();
+        let claim = claim(1, 1_000);
+        disk.0.store(failures, Ordering::Relaxed);
+        while disk.0.load(Ordering::Relaxed) > 0 {
+            let refused = gate.acquire(&claim, WAIT_MS).await.err();
+            assert!(matches!(refused, Some(SendError::NoAnswer(_))), "{refused:?}");
+        }
+        call(&gate, &claim).await;
+        assert_eq!(clock.now_ms(), 0, "what was refused is not counted, {failures}");
+        call(&gate, &claim).await;
+        assert_eq!(clock.now_ms(), 1_010, "what was sent is, {failures}");
+    }
+}
+
+/// Another process need not wait for the next call of the one that failed.
+#[tokio::test]
+async fn call_that_was_never_sent_blocks_no_other_process() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
+    let disk = Arc::new(FailedFlush(AtomicU64::new(0), records(&folder, &clock)));
+    let failing = QuotaGate::shared(clock.clone(), disk.clone(), "acme").unwrap();
+    let claim = claim(1, 1_000);
+    disk.0.store(1, Ordering::Relaxed);
+    assert!(failing.acquire(&claim, WAIT_MS).await.is_err());
+    call(&gate(&folder, &clock), &claim).await;
+    assert_eq!(clock.now_ms(), 0);
+}
+
+/// Records of which so many writes reach the file and fail all the same.
+struct FailedFlush(AtomicU64, Arc<dyn CallRecords>);
+
+impl CallRecords for FailedFlush {
+    fn has_calls(&self, account: &str) -> io::Result<bool> {
+        self.1.has_calls(account)
+    }
+
+    fn update(
+        &self,
+        account: &str,
+        known: Option<i64>,
+        change: &mut RecordChange<'_>,
+    ) -> io::Result<Option<i64>> {
+        let mut is_written = false;
+        let kept = self.1.update(account, known, &mut |record| {
+            let text = change(record);
+            is_written = text.is_some();
+            text
+        });
+        let left = self.0.load(Ordering::Relaxed);
+        if is_written && left > 0 {
+            self.0.store(left - 1, Ordering::Relaxed);
+            return Err(io::Error::other("the log cannot be flushed"));
+        }
+        kept
+    }
+}
+
 /// Records that cannot be written while it is set.
 struct FullDisk(AtomicBool, Arc<dyn CallRecords>);
 

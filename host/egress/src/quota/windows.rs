@@ -177,6 +177,18 @@ impl QuotaWindows {
         self.note(context.now_ms, &claim.names);
     }
 
+    /// A call that was never sent is in flight no longer, and counts nowhere; whether it was.
+    pub(crate) fn take_back(&mut self, context: WindowContext<'_>, call: u64) -> bool {
+        let before = self.in_flight.len();
+        self.in_flight.retain(|other| (other.process, other.call) != (context.process, call));
+        let was_in_flight = self.in_flight.len() < before;
+        if was_in_flight {
+            // It was written down, so what failed may be making it and those before it last.
+            self.unsaved = u32::MAX;
+        }
+        was_in_flight
+    }
+
     /// Ends the calls of processes that do not live; whether there were any.
     pub(crate) fn end_dead(&mut self, context: WindowContext<'_>) -> bool {
         let before = self.in_flight.len();

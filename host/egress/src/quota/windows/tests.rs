@@ -101,6 +101,20 @@ fn a_call_that_nobody_ends_is_lost_in_the_end() {
 }
 
 #[test]
+fn call_that_was_never_sent_counts_nowhere_and_the_next_one_is_flushed() {
+    let claim = claim(&[], &[quota(EVERY, 1_000, DAY_MS)], 1);
+    let mut windows = QuotaWindows::default();
+    windows.begin(0, 1, &claim);
+    windows.saved();
+    assert!(!windows.take_back(WindowContext { process: 2, ..at(0) }, 1), "another process's");
+    assert!(!windows.take_back(at(0), 2), "another call");
+    assert!(windows.take_back(at(0), 1));
+    assert!(windows.past.values().all(|past| past.cells.is_empty()));
+    assert_eq!(windows.begin(0, 2, &claim), Admission::Begun);
+    assert!(windows.must_last(&claim), "the flush may be what failed");
+}
+
+#[test]
 fn a_clock_that_is_set_back_frees_nothing_and_blocks_for_one_window_at_most() {
     let claim = claim(&[], &[quota(EVERY, 1, 1_000)], 8);
     let mut windows = QuotaWindows::default();
