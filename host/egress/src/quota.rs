@@ -91,6 +91,26 @@ impl QuotaGate {
         Ok(Self::with_storage(QuotaStorage::shared(records, account, clock.as_ref())?, clock))
     }
 
+    /// Windows that everybody shares who uses the same records and one of these systems, which all
+    /// reach one account. They are recorded under the first system that has a record, else under
+    /// `system`: so another system of the account can join the configuration, and no call is
+    /// forgotten.
+    pub fn shared_by(
+        clock: Arc<dyn Clock>,
+        records: &Arc<dyn CallRecords>,
+        system: &str,
+        others: &[&str],
+    ) -> io::Result<Arc<Self>> {
+        let mut account = system;
+        for name in std::iter::once(&system).chain(others) {
+            if records.has_calls(name)? {
+                account = name;
+                break;
+            }
+        }
+        Self::shared(clock, Arc::clone(records), account)
+    }
+
     /// The windows of an account that were recorded before; nothing is made where there are none.
     pub fn open_recorded(
         clock: Arc<dyn Clock>,

@@ -381,7 +381,14 @@ fn open_systems(
         let gate = match gates.iter().find(|(other, _)| other.same_account(system)) {
             Some((_, gate)) => Arc::clone(gate),
             None => match &options.call_records {
-                Some(records) => QuotaGate::shared(clock(), Arc::clone(records), &system.name),
+                Some(records) => {
+                    let is_other = |other: &&SystemConfig| {
+                        other.name != system.name && other.same_account(system)
+                    };
+                    let others = options.systems.iter().filter(is_other);
+                    let others: Vec<&str> = others.map(|other| other.name.as_str()).collect();
+                    QuotaGate::shared_by(clock(), records, &system.name, &others)
+                }
                 None => Ok(QuotaGate::alone(clock())),
             }
             .map_err(RuntimeError::Quotas)?,

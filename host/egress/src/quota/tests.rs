@@ -166,6 +166,23 @@ async fn a_damaged_record_counts_as_a_full_window() {
 }
 
 #[tokio::test]
+async fn system_that_joins_an_account_changes_no_record() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
+    let (claim, counters) = (claim(1, 1_000), records(&folder, &clock));
+    let open = |system: &str, others: &[&str]| {
+        QuotaGate::shared_by(clock.clone(), &counters, system, others).unwrap()
+    };
+    call(&open("beta", &[]), &claim).await;
+    call(&open("acme", &["beta"]), &claim).await;
+    assert_eq!(clock.now_ms(), 1_010, "the call of beta counts");
+    assert!(!counters.has_calls("acme").unwrap());
+    call(&open("beta", &["gamma"]), &claim).await;
+    assert_eq!(clock.now_ms(), 2_020);
+    call(&open("delta", &[]), &claim).await;
+    assert_eq!(clock.now_ms(), 2_020, "another account");
+}
+
+#[tokio::test]
 async fn the_record_is_bounded() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
     let (gate, claim) = (gate(&folder, &clock), claim(1_000_000, 3_600_000));

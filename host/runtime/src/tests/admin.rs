@@ -10,7 +10,7 @@ use renkei_sync::ports::{CallRecords as _, Systems as _};
 use super::{House, batch, forward, page_request, share_calls};
 use crate::lifecycle::admin::{AdminError, PluginAnswer, PluginReport, PluginRequest};
 use crate::tests::stage::system;
-use crate::{ReloadEvent, SystemAuth};
+use crate::{ReloadEvent, RuntimeOptions, SystemAuth, SystemConfig};
 use renkei_egress::{QuotaClaim, QuotaGate};
 use renkei_store::CounterDatabase;
 use renkei_test_servers::{Server, reply};
@@ -67,6 +67,20 @@ async fn a_pause_is_lifted_without_a_way_to_the_system() {
     assert_eq!(paused(reload("courier")).await, []);
     assert_eq!(gate.paused_until_ms().await, Ok(None));
     assert!(!records.has_calls("new").unwrap(), "nothing is made for what never was");
+}
+
+/// `host/egress/SECURITY.md` E10.
+#[tokio::test]
+async fn system_that_joins_an_account_goes_on_with_its_record() {
+    let quotas = tempfile::tempdir().unwrap();
+    let acme = system(Fixture::Courier, "http://127.0.0.1:9", SystemAuth::None);
+    let before_it = SystemConfig { name: "aardvark".to_owned(), ..acme.clone() };
+    for systems in [vec![acme.clone()], vec![before_it, acme]] {
+        let share = |options: &mut RuntimeOptions| share_calls(options, quotas.path());
+        House::with(&[Fixture::Courier], systems, share).await;
+    }
+    let counters = CounterDatabase::in_folder(quotas.path(), Arc::<HandClock>::default());
+    assert!(counters.has_calls("acme").unwrap() && !counters.has_calls("aardvark").unwrap());
 }
 
 #[tokio::test]
