@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use loops::{Loop, Pattern};
 use renkei_test_support::Promise;
+use strum::EnumCount;
 
 use crate::histories::draw::draw;
 use crate::histories::judge::judge;
@@ -19,7 +20,7 @@ use crate::histories::step::History;
 pub mod loops;
 
 /// Everybody who takes part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumCount)]
 pub enum Contestant {
     /// Our engine.
     Ours,
@@ -31,7 +32,7 @@ pub enum Contestant {
 
 impl Contestant {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 3] = [Self::Ours, Self::LastWriter, Self::IgnoresOwn];
+    pub const ALL: [Self; Self::COUNT] = [Self::Ours, Self::LastWriter, Self::IgnoresOwn];
 
     /// The name in the table.
     pub fn name(self) -> &'static str {

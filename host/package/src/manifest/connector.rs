@@ -1,6 +1,7 @@
 //! The connector's part of a manifest: connections, quotas, objects, settings, secrets.
 
 use serde::{Deserialize, Serialize};
+use strum::EnumCount;
 
 use super::origin::AllowedOrigin;
 use super::setting::Setting;
@@ -58,7 +59,7 @@ pub struct Connection {
 }
 
 /// A method by which a connector may send (`http.method` of the contract).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     /// Reads.
@@ -77,7 +78,7 @@ pub enum Method {
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 6] =
+    pub const ALL: [Self; Self::COUNT] =
         [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete];
 
     /// As HTTP writes it.
@@ -94,7 +95,7 @@ impl Method {
 }
 
 /// A way to authenticate the requests of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuthMethod {
     /// A fixed token as `authorization: Bearer`.
@@ -109,7 +110,7 @@ pub enum AuthMethod {
 
 impl AuthMethod {
     /// All of them.
-    pub const ALL: [Self; 4] =
+    pub const ALL: [Self; Self::COUNT] =
         [Self::Bearer, Self::Header, Self::Oauth2RefreshToken, Self::Oauth2ClientCredentials];
 
     /// As a manifest writes it.
@@ -124,7 +125,7 @@ impl AuthMethod {
 }
 
 /// The place of client id and secret in a request to the token endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumCount, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenStyle {
     /// As fields of the form body.
@@ -136,7 +137,7 @@ pub enum TokenStyle {
 
 impl TokenStyle {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Form, Self::Basic];
+    pub const ALL: [Self; Self::COUNT] = [Self::Form, Self::Basic];
 
     /// As a manifest writes it.
     pub fn as_str(self) -> &'static str {
@@ -182,7 +183,7 @@ pub struct ManifestObject {
 }
 
 /// An action of a connector on records of an object, besides reading them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the words of connector.wit")]
 pub enum ObjectAction {
@@ -196,7 +197,7 @@ pub enum ObjectAction {
 
 impl ObjectAction {
     /// All of them.
-    pub const ALL: [Self; 6] =
+    pub const ALL: [Self; Self::COUNT] =
         [Self::Create, Self::Update, Self::Upsert, Self::Archive, Self::Restore, Self::Merge];
 
     /// As a manifest writes it.

@@ -2,8 +2,10 @@
 //!
 //! A type is written as plural name, singular name or type id; all three reach the same table.
 
+use strum::EnumCount;
+
 /// An object type of HubSpot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumCount)]
 pub(super) enum ObjectKind {
     Contact,
     Company,
@@ -27,7 +29,7 @@ pub(super) enum ObjectKind {
 
 impl ObjectKind {
     /// Every type with its singular name, plural name and type id.
-    pub(super) const ALL: [(Self, &'static str, &'static str, &'static str); 17] = [
+    pub(super) const ALL: [(Self, &'static str, &'static str, &'static str); Self::COUNT] = [
         (Self::Contact, "contact", "contacts", "0-1"),
         (Self::Company, "company", "companies", "0-2"),
         (Self::Deal, "deal", "deals", "0-3"),

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::EnumCount;
 
 use crate::model::record::{Action, WriteRequest};
 use crate::model::state::RecordStatus;
@@ -118,7 +119,9 @@ impl Effect {
 }
 
 /// The kind of an effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumCount, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum EffectKind {
     /// [`Effect::Create`].
@@ -160,7 +163,7 @@ struct EffectTraits {
 
 impl EffectKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Create, Self::Update, Self::Archive, Self::Merge];
+    pub const ALL: [Self; Self::COUNT] = [Self::Create, Self::Update, Self::Archive, Self::Merge];
 
     fn traits(self) -> EffectTraits {
         match self {

@@ -6,6 +6,7 @@ use renkei_sync::model::spec::{
     Direction, EntitySpec, FieldKind, FieldSpec, MappingGroup, MemberSpec, Spec, Winner,
 };
 use renkei_sync::model::value::Value;
+use strum::EnumCount;
 
 use crate::bench::{direct, entity, field, match_key, member, reference};
 use crate::world::{Place, World, place};
@@ -14,14 +15,14 @@ use crate::world::{Place, World, place};
 pub const SYSTEMS: [&str; 4] = ["a", "b", "c", "d"];
 
 /// Kind of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumCount)]
 pub enum Kind {
     Company,
     Person,
 }
 
 impl Kind {
-    pub const ALL: [Self; 2] = [Self::Company, Self::Person];
+    pub const ALL: [Self; Self::COUNT] = [Self::Company, Self::Person];
 
     /// The object that holds them in every system.
     pub fn object(self) -> &'static str {

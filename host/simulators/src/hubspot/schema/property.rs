@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use strum::EnumCount;
 
 use crate::control::Origin;
 use crate::faults::Faults;
@@ -36,7 +37,7 @@ pub(in crate::hubspot) const OWNERS: [(&str, &str, &str, u32); 3] = [
 const TEXT_LEN_MAX: usize = 65_536;
 
 /// `type` of a property.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount)]
 pub(in crate::hubspot) enum ValueType {
     Bool,
     Date,
@@ -48,7 +49,7 @@ pub(in crate::hubspot) enum ValueType {
 }
 
 impl ValueType {
-    const NAMES: [(Self, &'static str); 7] = [
+    const NAMES: [(Self, &'static str); Self::COUNT] = [
         (Self::Bool, "bool"),
         (Self::Date, "date"),
         (Self::DateTime, "datetime"),
