@@ -2,7 +2,7 @@
 //! fields are paused.
 //!
 //! A mapping that has served and no longer fits has not been mistyped: the system has changed, by a
-//! property that vanished or an option that was renamed. Its field is paused in that member, in
+//! column that vanished or an option that was renamed. Its field is paused in that member, in
 //! both directions, and all else goes on (`host/sync/RULES.md` V13). A mapping that is new or was
 //! changed is refused, so that a typing mistake costs one error.
 

@@ -37,7 +37,7 @@ pub(crate) fn findings(
                     place: entity.name.clone(),
                     member: format!("{}.{}", member.system, member.object),
                     message: "the system has no such object".to_owned(),
-                    hint: None,
+                    hint: Some("correct the member's `object`, or make it there".to_owned()),
                     stops: FindingScope::Object,
                 }),
             }
@@ -116,7 +116,7 @@ impl MemberCheck<'_> {
         for column in &group.columns {
             let Some(live) = self.schema.fields.iter().find(|live| &live.name == column) else {
                 let near = nearest(column, &self.schema.fields);
-                let message = format!("there is no property `{column}`");
+                let message = format!("there is no column `{column}`");
                 self.refuse(&name, column, (message, Some(format!("did you mean `{near}`?"))));
                 continue;
             };
@@ -212,7 +212,8 @@ impl MemberCheck<'_> {
         }
         for value in table.read.keys().filter(|value| !known(value)) {
             let message = format!("`{}` has no choice `{value}`, which the table names", live.name);
-            self.refuse(name, &live.name, (message, None));
+            let hint = "correct the table, or add the choice there".to_owned();
+            self.refuse(name, &live.name, (message, Some(hint)));
         }
         for (choice, _) in
             live.choices.iter().filter(|(choice, _)| !table.read.contains_key(&composed(choice)))
@@ -250,8 +251,9 @@ impl MemberCheck<'_> {
             self.report(Severity::Error, None, (message, Some(hint)));
         }
         if !self.schema.facts.iter().any(|(code, value)| code == "stamp" && *value != Value::Null) {
-            let message = "there is no unique property for Renkei's stamp: after a crash a create may have to be looked for by its match keys";
-            self.report(Severity::Warning, None, (message.to_owned(), None));
+            let message = "there is no unique column for Renkei's stamp: after a crash a create may have to be looked for by its match keys";
+            let hint = "make one there, under the name that the system's settings give it";
+            self.report(Severity::Warning, None, (message.to_owned(), Some(hint.to_owned())));
         }
     }
 }
@@ -272,7 +274,7 @@ fn fits(kind: &FieldKind, live: &str) -> bool {
     }
 }
 
-/// The live property whose name is most like the mistyped one.
+/// The live column whose name is most like the mistyped one.
 fn nearest(column: &str, fields: &[SchemaField]) -> String {
     let likeness = |field: &&SchemaField| strsim::jaro_winkler(&field.name, column);
     let nearest = fields.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));

@@ -21,7 +21,7 @@ pub(crate) struct DemoEdit {
     pub(crate) system: &'static str,
     pub(crate) object: &'static str,
     pub(crate) id: String,
-    /// The changed property and its new value (null = cleared); nothing for a deletion, merge or
+    /// The changed column and its new value (null = cleared); nothing for a deletion, merge or
     /// conversion.
     pub(crate) field: Option<(&'static str, Value)>,
 }

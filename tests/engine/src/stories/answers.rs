@@ -272,7 +272,7 @@ fn field_that_stands_still_is_a_question_that_ends_by_itself() {
         field: "city".to_owned(),
         system: "b".to_owned(),
         object: "people".to_owned(),
-        missing: "there is no property `city`".to_owned(),
+        missing: "there is no column `city`".to_owned(),
     };
     let stopped = [("person".to_owned(), subject)];
     for _ in 0..2 {
