@@ -43,6 +43,20 @@ fn missing_or_exchanged_database_is_refused() {
 }
 
 #[test]
+fn unreadable_identity_is_refused_with_a_next_step() {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    site.run_json("sync");
+    let identity = std::fs::read(site.file("store.id")).unwrap();
+    std::fs::write(site.file("store.id"), b"\xff").unwrap();
+    for command in ["plan", "sync", "status"] {
+        check(&site, command, 4, &["store.id: cannot be read: ", "\nhint: let the user who runs"]);
+    }
+    std::fs::write(site.file("store.id"), identity).unwrap();
+    assert_eq!(site.run_json("sync")["writes"], json!(0));
+}
+
+#[test]
 fn unusable_data_directory_is_refused() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);

@@ -100,6 +100,8 @@ fn check_failure(name: &str, output: &std::process::Output, code: i32) {
     assert!(!error.is_empty() && !error.starts_with("error"), "{name}: {error}");
     assert!(!error.starts_with("it "), "{name}: {error}");
     assert!(!error.contains("; "), "{name}: a hint is a part of its own: {error}");
+    let hint = said["hint"].as_str().unwrap_or_default();
+    assert!(!hint.is_empty(), "{name} has no next step: {error}");
     assert_eq!(text(&output.stderr), "", "{name}");
 }
 
@@ -124,6 +126,7 @@ fn missing_file_is_named_once() {
     let output = run(&["plugin", "inspect", "nofile.wasm"]);
     let said = text(&output.stderr);
     assert_eq!(said.matches("No such file").count(), 1, "{said}");
+    assert!(said.contains("\nhint: check the path"), "{said}");
 }
 
 #[test]

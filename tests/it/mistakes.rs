@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::site::{Simulators, Site, renkei, text};
+use crate::site::{Simulators, Site, path, renkei, text};
 
 /// The command fails with this exit code and says all of these words.
 pub(crate) fn check(site: &Site, command: &str, code: i32, words: &[&str]) {
@@ -31,11 +31,11 @@ fn nothing_was_written(simulators: &Simulators) {
 }
 
 #[test]
-fn unknown_property_is_refused_before_a_write() {
+fn unknown_column_is_refused_before_a_write() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.replace("entities/person.toml", "\"jobtitle\"", "\"job_titel\"");
-    check(&site, "check", 2, &["person", "job_titel", "hubspot.contacts"]);
+    check(&site, "check", 2, &["person", "no column `job_titel`", "hubspot.contacts"]);
     check(&site, "sync", 2, &["job_titel"]);
     nothing_was_written(&simulators);
 }
@@ -95,6 +95,30 @@ fn port_in_use_is_named_with_the_flag() {
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
     assert!(said.contains(&port) && said.contains("--port-base"), "{said}");
+}
+
+#[test]
+fn missing_file_is_named_with_a_next_step() {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    site.run_json("sync");
+    let missing = site.file("nowhere/missing.file");
+    let missing = path(&missing);
+    for (command, code) in [
+        (["restore", missing].as_slice(), 4),
+        (["backup", missing].as_slice(), 4),
+        (["plugin", "preview", missing].as_slice(), 5),
+    ] {
+        let (found, said) = site.try_command(command);
+        assert_eq!(found, code, "{command:?}: {said}");
+        assert!(said.contains("missing.file"), "{command:?}: {said}");
+        assert!(said.contains("\nhint: check the path"), "{command:?}: {said}");
+    }
+    assert_eq!(site.run_json("sync")["writes"], json!(0));
+    let output = renkei().args(["plugin", "test", missing]).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("\nhint: check the path"), "{said}");
 }
 
 #[test]

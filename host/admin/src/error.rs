@@ -199,7 +199,8 @@ impl RequestError {
             Self::ReviewDecision(error) => return error.hint(),
             Self::Plugins(error) => return error.hint(),
             Self::Store(error) => error.hint()?,
-            Self::NoConflict | Self::File { .. } | Self::LongAnswer(_) => return None,
+            Self::NoConflict => "`renkei status` lists the answers of each review",
+            Self::File { .. } | Self::LongAnswer(_) => return None,
         };
         Some(hint.to_owned())
     }

@@ -84,7 +84,8 @@ impl KitError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Runtime(error) => error.hint(),
-            Self::Config { .. } | Self::Io(_) => None,
+            Self::Config { .. } => Some("`renkei plugin inspect --json` shows what the file takes"),
+            Self::Io(_) => None,
         }
     }
 }

@@ -64,6 +64,10 @@ impl CommandError {
                 hints.push(hint);
             }
         }
+        if hints.is_empty() {
+            let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+            hints.extend(causes.find_map(of_io));
+        }
         Self { kind, error, place: None, hints, reported: false }
     }
 
@@ -204,6 +208,21 @@ fn of_full_disk(error: &io::Error) -> Option<&'static str> {
     is_full.then_some("free some space and run the command again: nothing is half-written")
 }
 
+/// The next step after an error of the system, where no error of ours knows a better one.
+fn of_io(error: &io::Error) -> Option<String> {
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => "check the path, and make its directory if that is missing",
+        io::ErrorKind::PermissionDenied => {
+            "let the user who runs Renkei read and write it, or run as its owner"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "choose a place on a file system for writing",
+        io::ErrorKind::IsADirectory => "give a file, not a directory",
+        io::ErrorKind::NotADirectory => "check the path: a part of it is no directory",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
 fn kind_of(error: &anyhow::Error) -> FailureKind {
     if error.is::<SecretError>() || error.is::<NewError>() || error.is::<KitError>() {
         return FailureKind::Usage;
@@ -245,6 +264,23 @@ mod tests {
         let report = failure.report();
         assert_eq!(report.error, "there is no review ab");
         assert_eq!(report.hint.unwrap(), "`renkei status` lists open reviews");
+    }
+
+    #[test]
+    fn missing_file_has_a_hint_unless_an_error_above_it_has_one() {
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let restore = OpenError::Io { path: "monday.db".into(), source: missing() };
+        let inspect = PackageError::Io { name: "crm.wasm".to_owned(), source: missing() };
+        for failure in [
+            CommandError::database(restore),
+            CommandError::plugin(inspect),
+            CommandError::from(missing()),
+        ] {
+            assert!(failure.report().hint.unwrap().starts_with("check the path"), "{failure}");
+        }
+        let failure = CommandError::plugin(BuildError::Tool { tool: "npm", source: missing() });
+        let hints: Vec<String> = failure.hints().collect();
+        assert_eq!(hints, ["install Node.js 18 or later (https://nodejs.org)"]);
     }
 
     #[test]

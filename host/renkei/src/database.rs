@@ -49,7 +49,10 @@ impl DatabaseIdentityError {
             Self::Other => CommandError::database(self)
                 .at(data.display())
                 .hint(format!("put that one back, or remove {shown} to go on with this one")),
-            Self::Unreadable(_) => CommandError::database(self).at(shown),
+            Self::Unreadable(_) => CommandError::database(self).at(shown).hint(
+                "let the user who runs Renkei read it, or move it away if the database in `data` \
+                 is the right one",
+            ),
         }
     }
 }

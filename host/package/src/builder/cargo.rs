@@ -63,7 +63,8 @@ impl CargoWorkspace {
     pub(super) fn read(dir: &Path) -> Result<Self, BuildError> {
         let manifest = dir.join("Cargo.toml");
         if !manifest.is_file() {
-            return Err(crate_error(dir, "no Cargo.toml in it"));
+            let error = crate_error(dir, "no Cargo.toml in it");
+            return Err(error.with_hint("give the directory of a crate or a workspace"));
         }
         let mut metadata = command("cargo", dir);
         metadata.args(["metadata", "--no-deps", "--format-version", "1"]);
@@ -79,7 +80,11 @@ impl CargoWorkspace {
         let dir =
             dir.canonicalize().map_err(|source| BuildError::Io { path: dir.to_owned(), source })?;
         let found = self.packages.iter().find(|p| p.dir.canonicalize().is_ok_and(|d| d == dir));
-        found.ok_or_else(|| crate_error(&dir, "a workspace, not a plugin crate"))?.plugin()
+        let missing = || {
+            let error = crate_error(&dir, "a workspace, not a plugin crate");
+            error.with_hint("give the directory of one of its plugin crates")
+        };
+        found.ok_or_else(missing)?.plugin()
     }
 
     pub(super) fn package(&self, name: &str) -> Result<&CargoCrate, BuildError> {

@@ -122,7 +122,11 @@ impl ScriptPlugin {
         if path.is_file() {
             return absolute(&path);
         }
-        Err(crate_error(&self.dir, &format!("no {name} in it")))
+        let hint = match self.language {
+            ScriptLanguage::JavaScript => "make it, or name another one as `main` in package.json",
+            ScriptLanguage::Python => "make it: it is the plugin",
+        };
+        Err(crate_error(&self.dir, &format!("no {name} in it")).with_hint(hint))
     }
 
     fn npm_package(&self) -> Result<NpmPackage, BuildError> {
@@ -185,7 +189,8 @@ impl ScriptPlugin {
         install()?;
         if !tool.is_file() {
             let name = tool.file_name().unwrap_or_default().to_string_lossy();
-            return Err(crate_error(&self.dir, &format!("its lock file pins no {name}")));
+            let error = crate_error(&self.dir, &format!("its lock file pins no {name}"));
+            return Err(error.with_hint("pin it as the lock file of `renkei plugin new` does"));
         }
         std::fs::write(&stamp, digest).map_err(io(&stamp))
     }

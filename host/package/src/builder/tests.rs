@@ -47,7 +47,8 @@ fn crate_that_cannot_be_built_is_refused() {
     check(CDYLIB, Some(&other), unbound);
     check("[lib]\nnonsense", Some(&PLUGIN), "DIR: error: ");
     let empty = tempfile::tempdir().unwrap();
-    let error = build(empty.path(), &BuildOptions::default(), &mut |_| {}).unwrap_err().to_string();
+    let error = shown(&build(empty.path(), &BuildOptions::default(), &mut |_| {}).unwrap_err());
+    assert!(error.contains("(hint: give the directory of a plugin"), "{error}");
     assert!(error.contains("no Cargo.toml, package.json or requirements.txt in it"), "{error}");
 }
 

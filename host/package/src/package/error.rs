@@ -162,6 +162,8 @@ impl PackageError {
                 "build it with `renkei plugin build`"
             }
             Self::Precompiled { .. } => "give the .wasm that it was made from",
+            Self::NotAFile { .. } => "give a .wasm file",
+            Self::Export { .. } => "export it, or correct `kind` in the manifest",
             Self::Truncated { .. } => "copy the whole file again",
             Self::ManyManifests { .. } => {
                 "give `renkei plugin pack` a component without a manifest; to change the manifest, \

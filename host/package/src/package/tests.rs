@@ -173,8 +173,9 @@ fn missing_and_irregular_files_are_refused() {
     let path = dir.path().join("acme.wasm");
     let message = Package::open(&path).unwrap_err().to_string();
     assert!(message.starts_with("acme.wasm: cannot be read: "), "{message}");
-    let message = Package::open(dir.path()).unwrap_err().to_string();
-    assert!(message.ends_with(": not a regular file"), "{message}");
+    let error = Package::open(dir.path()).unwrap_err();
+    assert!(error.to_string().ends_with(": not a regular file"), "{error}");
+    assert_eq!(error.hint().as_deref(), Some("give a .wasm file"));
     std::fs::write(&path, connector()).unwrap();
     assert_eq!(Package::open(&path).unwrap().size(), connector().len());
 }

@@ -127,7 +127,8 @@ fn directory(args: &DemoArgs) -> Result<(PathBuf, Option<tempfile::TempDir>), Co
     match &args.dir {
         Some(dir) => {
             setup::require_new(dir)?;
-            std::fs::create_dir_all(dir)?;
+            std::fs::create_dir_all(dir)
+                .map_err(|error| CommandError::from(error).at(dir.display()))?;
             Ok((dir.clone(), None))
         }
         None => {

@@ -2,6 +2,7 @@
 //!
 //! Nothing that exists is overwritten: a directory that already has a `renkei.toml` is refused.
 
+use std::io;
 use std::path::Path;
 
 use serde_json::json;
@@ -43,11 +44,14 @@ pub(crate) fn write_files(
     dir: &Path,
     edit: impl Fn(&str, &str) -> String,
 ) -> Result<(), CommandError> {
+    let explain = |path: &Path, error: io::Error| CommandError::from(error).at(path.display());
     for sub in ["entities", "plugins"] {
-        std::fs::create_dir_all(dir.join(sub))?;
+        let path = dir.join(sub);
+        std::fs::create_dir_all(&path).map_err(|error| explain(&path, error))?;
     }
     for (name, text) in FILES.into_iter().rev() {
-        std::fs::write(dir.join(name), edit(name, text))?;
+        let path = dir.join(name);
+        std::fs::write(&path, edit(name, text)).map_err(|error| explain(&path, error))?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use renkei_admin::ErrorReport;
 use renkei_package::{BuildOptions, BuildProgress, build_many};
 
 use super::simulators::Simulators;
@@ -37,8 +38,10 @@ pub(crate) fn build_plugins(into: &Path, output: Output) -> Result<(), CommandEr
 
 /// Copies the plugin files of a folder beside the built ones.
 pub(crate) fn add_plugins(from: &Path, into: &Path) -> Result<(), CommandError> {
-    let files =
-        std::fs::read_dir(from).map_err(|error| CommandError::usage(error).at(from.display()))?;
+    let files = std::fs::read_dir(from).map_err(|error| {
+        let error = CommandError::usage(error).at(from.display());
+        error.hint("give --plugins a directory that can be read")
+    })?;
     for file in files {
         let path = file?.path();
         if let (Some("wasm"), Some(name)) =
@@ -59,8 +62,22 @@ pub(crate) async fn warm_cache(dir: &Path) -> Result<(), CommandError> {
     if list.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&list.stderr).into_owned();
-    Err(CommandError::plugin(anyhow::anyhow!("the plugins do not load: {said}")))
+    Err(explain_list(&list))
+}
+
+/// The failure of `renkei plugin list --json`, as that reported it.
+fn explain_list(list: &std::process::Output) -> CommandError {
+    let text = String::from_utf8_lossy(&list.stdout);
+    let report = text.lines().last().and_then(|line| serde_json::from_str(line).ok());
+    let ErrorReport { error, hint, .. } = report.unwrap_or_else(|| ErrorReport {
+        error: String::from_utf8_lossy(&list.stderr).into_owned(),
+        place: None,
+        hint: None,
+    });
+    let hint = hint.unwrap_or_else(|| {
+        "run the demo with --dir, then `renkei plugin list` on that directory".to_owned()
+    });
+    CommandError::plugin(anyhow::anyhow!("the plugins do not load: {error}")).hint(hint)
 }
 
 /// Refuses a directory that is a configuration already, before anything is built for it. A demo

@@ -69,12 +69,15 @@ pub(super) async fn run(args: &TestArgs, output: Output) -> Result<(), CommandEr
     if report.passed() {
         return Ok(());
     }
-    Err(CommandError::from(anyhow::anyhow!("{name} does not pass")).reported())
+    let error = CommandError::from(anyhow::anyhow!("{name} does not pass"));
+    Err(error.hint("correct what the report lists, then test it again").reported())
 }
 
 fn write(path: &Path, report: &ConformanceReport) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(&report.to_json())?;
-    std::fs::write(path, text + "\n").map_err(|error| CommandError::usage(error).at(path.display()))
+    std::fs::write(path, text + "\n").map_err(|error| {
+        CommandError::usage(error).at(path.display()).hint("give --report another path")
+    })
 }
 
 /// The simulator that a connector is tried on, and the clock of the run.
@@ -150,9 +153,10 @@ async fn ours(name: &str, now_ms: i64) -> Result<TestBench, CommandError> {
 /// A simulator of somebody else, that runs already.
 async fn at_url(url: &str, args: &TestArgs) -> Result<TestBench, CommandError> {
     let base_url = url.trim_end_matches('/').to_owned();
-    let parsed: reqwest::Url = base_url
-        .parse()
-        .map_err(|error| CommandError::usage(format!("--simulator {url}: {error}")))?;
+    let parsed: reqwest::Url = base_url.parse().map_err(|error| {
+        CommandError::usage(format!("--simulator {url}: {error}"))
+            .hint("give a URL, such as http://127.0.0.1:PORT")
+    })?;
     let host = parsed.host_str().unwrap_or_default();
     if !matches!(host, "127.0.0.1" | "localhost" | "[::1]") {
         let error = CommandError::usage("the simulator is not on loopback").at(url);
