@@ -15,9 +15,9 @@ use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{
     CycleError, CycleEvent, CycleObserver, CycleOptions, CycleReport, Engine, FirstSyncAnswer,
 };
+use renkei_sync::model::cycle_plan::CyclePlan;
 use renkei_sync::model::effect::EffectKind;
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::preview::CyclePlan;
 use renkei_sync::ports::Clock as _;
 use renkei_sync::read::transforms::TransformCalls;
 

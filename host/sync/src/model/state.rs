@@ -16,9 +16,9 @@ use crate::model::value::Cell;
 
 pub use awaited::Awaited;
 pub use doubt::{Doubt, LAG_MS};
+pub use entity_plan::{EntityPlan, WriteCounts};
 pub use failure::{Failing, Failure, FailureClass, RETRY_REFUSED_MS, newest};
 pub use field::FieldState;
-pub use first::{EntityPlan, WriteCounts};
 pub use guard::{GuardCounts, first_hour_of, hour_of};
 pub use ids::{LinkId, RecordKey, Span};
 pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
@@ -27,9 +27,9 @@ pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
 
 mod awaited;
 mod doubt;
+mod entity_plan;
 mod failure;
 mod field;
-mod first;
 mod guard;
 mod ids;
 mod outbox;

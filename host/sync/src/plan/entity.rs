@@ -10,7 +10,7 @@ use crate::apply::refused_columns::{PlanFindings, is_met, narrow, planned, repea
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent, journal_of};
 use crate::link::stamp::{MemberPlaces, origin_of};
-use crate::model::preview::HeldLink;
+use crate::model::cycle_plan::HeldLink;
 use crate::model::reason::Reason;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, MemberSpec};

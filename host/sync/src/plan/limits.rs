@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent, Engine, FirstSyncAnswer};
-use crate::model::preview::PlannedDeletions;
+use crate::model::cycle_plan::PlannedDeletions;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, OnCascade};
 use crate::model::state::{
