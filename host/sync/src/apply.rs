@@ -6,6 +6,7 @@ pub mod evidence;
 pub(crate) mod recover;
 pub(crate) mod refused_columns;
 pub(crate) mod send;
+pub(crate) mod sent_cells;
 pub(crate) mod settle;
 pub(crate) mod settle_merge;
 pub(crate) mod settled;

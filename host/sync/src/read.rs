@@ -7,7 +7,6 @@ pub(crate) mod ingest;
 pub mod keys;
 pub(crate) mod observe;
 pub(crate) mod order;
-pub(crate) mod sent;
 pub(crate) mod sweep;
 pub mod transforms;
 pub mod unreadable;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::apply::refused_columns::{self, ClearedRefusals};
+use crate::apply::sent_cells::sent_cell;
 use crate::apply::settled::{RETRY_MS, SettledOperation};
 use crate::engine::{Engine, WriteResult};
 use crate::model::reason::Reason;
@@ -19,7 +20,6 @@ use crate::read::fields::{RowReading, RowsKind, read_rows};
 use crate::read::forms::is_form_of;
 use crate::read::ingest::{IngestError, IngestSource};
 use crate::read::keys;
-use crate::read::sent::sent;
 use crate::store::fetch::{links_for, records_for};
 use crate::store::port::Changes;
 
@@ -188,7 +188,7 @@ impl<'a> BatchSettler<'a> {
                 _ => &[],
             };
             let cell = |(index, column): (usize, &String)| {
-                let sent = sent(entry, column)?;
+                let sent = sent_cell(entry, column)?;
                 Some(after.get(index).cloned().flatten().unwrap_or(sent))
             };
             let cells = columns.iter().enumerate().map(cell).collect();
@@ -317,7 +317,7 @@ impl<'a> BatchSettler<'a> {
         // An answer that shows what stood there before says that nothing was written, and not in
         // which form: the next reading tells (`RULES.md` R26).
         let column = self.member.group_of(position).and_then(|group| group.columns.first());
-        let remote = column.filter(|_| is_reference).and_then(|column| sent(entry, column));
+        let remote = column.filter(|_| is_reference).and_then(|column| sent_cell(entry, column));
         let wrote = if is_reference { &remote } else { &write.after };
         let known = doubt.and_then(|doubt| doubt.before(&field.name)).unwrap_or_default();
         let is_before = |now: &Value| {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::evidence::{CreateLikeness, likeness, weigh_found_record};
+use crate::apply::sent_cells::sent_cells;
 use crate::engine::{CycleCounters, Engine};
 use crate::model::index::PerField;
 use crate::model::spec::{EntitySpec, MemberSpec};
@@ -14,7 +15,6 @@ use crate::model::state::{
     LinkId, LinkWork, OutboxEntry, OutboxState, RecordKey, RecordState, Review, ReviewSubject,
 };
 use crate::model::value::Cell;
-use crate::read::sent::sent_cells;
 use crate::store::fetch::work_for;
 use crate::store::port::{OutboxQuery, ReviewFilter, ReviewQuery, Store, StoreError};
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::apply::evidence::settle_unanswered_update;
+use crate::apply::sent_cells::sent_cells;
 use crate::engine::{CycleCounters, Engine, journal_of};
 use crate::model::index::PerField;
 use crate::model::reason::Reason;
@@ -21,7 +22,6 @@ use crate::model::state::{
 use crate::model::value::{Cell, Value};
 use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
-use crate::read::sent::sent_cells;
 use crate::store::fetch::{links_for, records_for, work_for};
 use crate::store::port::{Changes, OutboxQuery, Store, StoreError};
 

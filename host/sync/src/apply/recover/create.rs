@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{ProbeStage, Prober};
 use crate::apply::evidence::{CreateEvidence, CreateLikeness, CreateVerdict, judge, likeness};
 use crate::apply::refused_columns;
+use crate::apply::sent_cells::{sent_cell, sent_cells, written_columns};
 use crate::apply::settle::BatchSettler;
 use crate::link::pending_creates::questions;
 use crate::model::index::PerField;
@@ -22,7 +23,6 @@ use crate::model::state::{
 use crate::model::value::{Cell, Value};
 use crate::plan::render::given_up;
 use crate::read::ingest::IngestError;
-use crate::read::sent::{columns_of, sent, sent_cells};
 use crate::store::fetch::work_for;
 use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
@@ -153,7 +153,7 @@ impl Prober<'_> {
         let outcomes = ids.into_iter().map(|id| Outcome::Applied(applied(id))).collect();
         BatchSettler::new(self.engine, self.entity, self.member, self.connector)
             .found_by_probe()
-            .settle_batch(&columns_of(&batch), &batch, outcomes)
+            .settle_batch(&written_columns(&batch), &batch, outcomes)
             .await
             .map(drop)
     }
@@ -169,7 +169,8 @@ impl Prober<'_> {
         let columns: BTreeSet<&String> = columns.collect();
         let mut alike: BTreeMap<String, Vec<RecordKey>> = BTreeMap::new();
         for column in columns {
-            let value = |entry: &OutboxEntry| sent(entry, column).filter(|value| !value.is_null());
+            let value =
+                |entry: &OutboxEntry| sent_cell(entry, column).filter(|value| !value.is_null());
             let wanted: Vec<(&OutboxEntry, Value)> =
                 entries.iter().filter_map(|entry| Some((entry, value(entry)?))).collect();
             let values: Vec<Value> = wanted.iter().map(|(_, value)| value.clone()).collect();
