@@ -4,7 +4,7 @@
 pub(crate) mod effects;
 pub mod evidence;
 pub(crate) mod recover;
-pub(crate) mod refused_columns;
+pub(crate) mod refusals;
 pub(crate) mod send;
 pub(crate) mod sent_cells;
 pub(crate) mod settle;

@@ -11,4 +11,5 @@ pub mod mapping;
 pub mod merge;
 pub mod policy;
 pub mod references;
+pub(crate) mod refused_columns;
 pub mod render;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apply::refused_columns::{self, ClearedRefusals};
+use crate::apply::refusals::{ClearedRefusals, failures_of_refusal, forgive_written};
 use crate::apply::sent_cells::sent_cell;
 use crate::apply::settled::{RETRY_MS, SettledOperation};
 use crate::engine::{Engine, WriteResult};
@@ -12,9 +12,10 @@ use crate::model::record::{Applied, Batch, Outcome, Problem, Row, can_retry};
 use crate::model::spec::{EntitySpec, FieldKind, MemberSpec};
 use crate::model::state::{
     Awaited, Doubt, FieldWrite, Link, LinkId, LinkStatus, OutboxEntry, RecordKey, RecordState,
-    RecordStatus, Review, ReviewChoice, ReviewStatus, Span,
+    RecordStatus, Review, ReviewChoice, ReviewStatus, Span, keep_failure,
 };
 use crate::model::value::Value;
+use crate::plan::refused_columns::is_met;
 use crate::ports::Connector;
 use crate::read::fields::{RowReading, RowsKind, read_rows};
 use crate::read::forms::is_form_of;
@@ -377,14 +378,13 @@ impl<'a> BatchSettler<'a> {
         self.add_journal_entry(entry, None, Reason::Refused { codes });
         let id = self.final_link(entry.link);
         let (entity, member) = (self.entity, self.member);
-        let (failures, more) =
-            refused_columns::of_refusal(entity, member, entry, problems, self.now_ms);
+        let (failures, more) = failures_of_refusal(entity, member, entry, problems, self.now_ms);
         if more {
             self.changes.dirty.push(id);
         }
         if let Some(link) = self.links.get_mut(&id) {
             for failure in failures {
-                refused_columns::keep(&mut link.failures, failure);
+                keep_failure(&mut link.failures, failure);
             }
             self.changes.links.push(link.clone());
         }
@@ -393,12 +393,12 @@ impl<'a> BatchSettler<'a> {
     /// A write got through.
     fn forgive(&mut self, id: LinkId, entry: &OutboxEntry, record: &RecordKey) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let was_met = refused_columns::is_met(&link.failures);
-        let forgiven = refused_columns::forgive(&mut link.failures, entry, &record.id, self.now_ms);
+        let was_met = is_met(&link.failures);
+        let forgiven = forgive_written(&mut link.failures, entry, &record.id, self.now_ms);
         if forgiven != ClearedRefusals::Nothing {
             self.changes.links.push(link.clone());
             // The question about it is over with the next plan.
-            if was_met && !refused_columns::is_met(&link.failures) {
+            if was_met && !is_met(&link.failures) {
                 self.changes.dirty.push(id);
             }
         }

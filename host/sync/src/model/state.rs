@@ -17,6 +17,7 @@ use crate::model::value::Cell;
 pub use awaited::Awaited;
 pub use doubt::{Doubt, LAG_MS};
 pub use entity_plan::{EntityPlan, WriteCounts};
+pub(crate) use failure::keep_failure;
 pub use failure::{Failing, Failure, FailureClass, RETRY_REFUSED_MS, newest};
 pub use field::FieldState;
 pub use guard::{GuardCounts, first_hour_of, hour_of};

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use crate::apply::refused_columns::{PlanFindings, is_met, narrow, planned, repeated, value_of};
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent, journal_of};
 use crate::link::stamp::{MemberPlaces, origin_of};
@@ -28,6 +27,8 @@ use crate::plan::link::{
 };
 use crate::plan::mapping::FieldMappings;
 use crate::plan::references::{PromisedRecords, References};
+use crate::plan::refused_columns::columns::value_of;
+use crate::plan::refused_columns::{PlanFindings, is_met, narrow, repeated};
 use crate::plan::render::{RenderedWrite, intent, render};
 use crate::read::ingest::IngestSource;
 use crate::store::fetch::links_for;
@@ -351,7 +352,7 @@ impl<'s> LinkChunk<'s> {
             let member = &self.entity[lacking.member];
             let (field, class) = (lacking.field.clone(), FailureClass::Required);
             let said = (lacking.column.clone(), lacking.reason.to_string());
-            planned(member, None, field, class, said, self.now_ms)
+            Failure::of_member(member, None, field, class, said, self.now_ms)
         };
         let failures = plan.lacking.iter().map(failure).collect();
         PlanFindings { entity: self.entity, wanted: Vec::new(), failures, unread: Vec::new() }
@@ -373,7 +374,8 @@ impl<'s> LinkChunk<'s> {
             };
             let said = (column, note.reason.to_string());
             let record = note.record.as_ref();
-            let mut failure = planned(member, record, note.field.clone(), class, said, self.now_ms);
+            let mut failure =
+                Failure::of_member(member, record, note.field.clone(), class, said, self.now_ms);
             let writes = planned_write
                 .fields
                 .iter()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{ProbeStage, Prober};
 use crate::apply::evidence::{CreateEvidence, CreateLikeness, CreateVerdict, judge, likeness};
-use crate::apply::refused_columns;
+use crate::apply::refusals::remember_create;
 use crate::apply::sent_cells::{sent_cell, sent_cells, written_columns};
 use crate::apply::settle::BatchSettler;
 use crate::link::pending_creates::questions;
@@ -352,7 +352,7 @@ impl Prober<'_> {
             if let LinkStatus::MergedInto(other) = link.status {
                 changes.dirty.push(other);
             }
-            refused_columns::remember(&mut link.failures, entry, scene.now_ms);
+            remember_create(&mut link.failures, entry, scene.now_ms);
             changes.links.push(link);
         }
         self.engine.store.commit(changes).await?;

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::BatchSettler;
-use crate::apply::refused_columns;
 use crate::model::record::{Applied, Outcome};
-use crate::model::state::{Doubt, LAG_MS, OutboxEntry, RecordState, Stream};
+use crate::model::state::{Doubt, LAG_MS, OutboxEntry, RecordState, Stream, keep_failure};
+use crate::plan::refused_columns::columns::field_digests;
 use crate::plan::render::refusal_digest;
 use crate::read::fields::{RowsKind, read_rows};
 use crate::read::ingest::{IngestError, moved, unread};
@@ -106,7 +106,7 @@ impl BatchSettler<'_> {
         }
         doubt.count_write(entry.fields.iter().map(|write| &write.field));
         let is_last = tries >= order::TRIES_MAX;
-        let digests = || refused_columns::digests(self.entity, self.member, entry);
+        let digests = || field_digests(self.entity, self.member, entry);
         doubt.digests = if is_last { digests() } else { BTreeMap::new() };
         Some(doubt)
     }
@@ -143,7 +143,7 @@ impl BatchSettler<'_> {
         let refused = source.missed(record, &weighed, Some(&doubt), &mut self.changes.journal);
         for (link, failure) in refused {
             if let (Some(link), Some(failure)) = (self.links.get_mut(&link), failure) {
-                refused_columns::keep(&mut link.failures, failure);
+                keep_failure(&mut link.failures, failure);
                 self.changes.links.push(link.clone());
             }
         }

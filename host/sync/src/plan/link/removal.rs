@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::along::RemovalStep;
 use super::{LinkPlanner, PlannedWrite, is_filled};
-use crate::apply::refused_columns::{Undelivered, undelivered};
 use crate::model::effect::Effect;
 use crate::model::index::FieldIndex;
 use crate::model::reason::Reason;
@@ -18,6 +17,7 @@ use crate::model::state::{
 use crate::model::value::{Cell, Value};
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::ActiveMember;
+use crate::plan::refused_columns::{Undelivered, undelivered};
 use crate::read::unreadable::was_not_answered;
 
 /// Content of a live member that the hub does not have, the weightier last.
