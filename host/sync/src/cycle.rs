@@ -19,7 +19,7 @@ use crate::link::linker::{link_records, place_returned_records};
 use crate::link::successors::follow_moves;
 use crate::model::cycle_plan::CyclePlan;
 use crate::model::state::RETRY_REFUSED_MS;
-use crate::plan::entity::plan_entity;
+use crate::plan::chunks::plan_entity;
 use crate::plan::first_sync::begin_or_ask;
 use crate::plan::limits;
 use crate::read::observe::observe;

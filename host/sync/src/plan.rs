@@ -2,8 +2,8 @@
 
 pub mod cascades;
 pub mod check;
+pub(crate) mod chunks;
 pub mod deletion_hold;
-pub(crate) mod entity;
 pub mod first_sync;
 pub mod limits;
 pub mod link;

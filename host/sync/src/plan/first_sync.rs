@@ -15,7 +15,7 @@ use crate::model::first_sync::{FirstSyncWaits, plans};
 use crate::model::review;
 use crate::model::spec::EntitySpec;
 use crate::model::state::{EntityPlan, Review, ReviewChoice, ReviewStatus, ReviewSubject};
-use crate::plan::entity::plan_entity;
+use crate::plan::chunks::plan_entity;
 use crate::read::transforms::TransformCalls;
 use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 

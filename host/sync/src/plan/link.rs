@@ -120,7 +120,7 @@ impl<'a> LinkPlanner<'a> {
                 unread: Vec::new(),
                 news: Vec::new(),
                 held: false,
-                stands: false,
+                awaits_answer: false,
             },
             active: context.mappings.active(&records),
             records,

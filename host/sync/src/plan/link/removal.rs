@@ -256,9 +256,9 @@ impl LinkPlanner<'_> {
                     _ => self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone())),
                 }
             }
-            Some(_) => (self.recalls, self.plan.stands) = (false, true),
+            Some(_) => (self.recalls, self.plan.awaits_answer) = (false, true),
             None => {
-                (self.recalls, self.plan.stands) = (false, true);
+                (self.recalls, self.plan.awaits_answer) = (false, true);
                 self.plan.reviews.push(review);
                 let reason = Reason::DeleteUndecided(gone.system.clone());
                 self.note(Some(gone.clone()), None, reason);
