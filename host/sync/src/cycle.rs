@@ -21,7 +21,7 @@ use crate::model::cycle_plan::CyclePlan;
 use crate::model::state::RETRY_REFUSED_MS;
 use crate::plan::chunks::plan_entity;
 use crate::plan::first_sync::begin_or_ask;
-use crate::plan::limits;
+use crate::plan::guards;
 use crate::read::observe::observe;
 use crate::read::sweep::{catch_up_after_restore, sweep};
 use crate::store::port::Changes;
@@ -95,7 +95,7 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
         }
     }
     if engine.options.apply {
-        limits::ask_creations(&cycle).await?;
+        guards::ask_about_creations(&cycle).await?;
         sweep(&cycle, &backfilled).await?;
     }
     Ok(CycleResult { report: cycle.tally.into_report(), plan: cycle.plan })

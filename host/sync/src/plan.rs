@@ -5,7 +5,7 @@ pub mod check;
 pub(crate) mod chunks;
 pub mod deletion_hold;
 pub mod first_sync;
-pub mod limits;
+pub mod guards;
 pub mod link;
 pub mod mapping;
 pub mod merge;

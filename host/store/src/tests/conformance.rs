@@ -280,7 +280,7 @@ async fn guarded(store: &dyn Store, entity: &str, say: &mut impl FnMut(&dyn std:
     let ids = ["1".to_owned(), "2".to_owned()];
     say(&store.referring(entity, &stream(), FieldIndex(1), &ids).await.unwrap());
     for hour in [0, 2] {
-        say(&store.guarded(entity, hour).await.unwrap());
+        say(&store.guard_counts(entity, hour).await.unwrap());
     }
     say(&store.begun(entity).await.unwrap());
 }

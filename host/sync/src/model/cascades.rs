@@ -13,7 +13,7 @@ pub struct Cascades {
 
 impl Cascades {
     /// Keeps the references that a live schema names (`connector.wit`, schema fact `cascades`).
-    pub fn learn(&mut self, system: &str, schema: &Schema) {
+    pub fn add_schema(&mut self, system: &str, schema: &Schema) {
         let fact = schema.facts.iter().find(|(code, _)| code == "cascades");
         let named = match fact.map(|(_, value)| value) {
             Some(Value::Choices(named)) => named.as_slice(),

@@ -16,7 +16,7 @@ use crate::model::state::{
 use crate::plan::cascades::WentAlong;
 use crate::plan::check;
 use crate::plan::deletion_hold::DeletionHold;
-use crate::plan::limits;
+use crate::plan::guards;
 use crate::plan::link::{LinkPlan, PlanContext, PlannedWrite, plan_link};
 use crate::plan::mapping::FieldMappings;
 use crate::plan::references::{PromisedRecords, References};
@@ -38,8 +38,8 @@ pub(crate) async fn plan_entity(
     entity: &EntitySpec,
 ) -> Result<u64, CycleError> {
     let mappings = FieldMappings::new(entity);
-    let hold = limits::deletions(cycle, &mappings).await?;
-    limits::creations(cycle, entity).await?;
+    let hold = guards::hold_deletions(cycle, &mappings).await?;
+    guards::allow_creations(cycle, entity).await?;
     let preview = (!cycle.engine.options.apply).then(|| std::mem::take(&mut cycle.promised));
     let mut references = References::empty(preview);
     let mut made = PromisedRecords::new();
@@ -74,7 +74,7 @@ async fn look_for_lost(
 ) -> Result<bool, CycleError> {
     let engine = cycle.engine;
     let mut objects: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
-    for key in lost.iter().filter(|key| cycle.looks_at(key)) {
+    for key in lost.iter().filter(|key| cycle.note_lost_record(key)) {
         objects.entry((&key.system, &key.object)).or_default().push(key.id.clone());
     }
     for ((system, object), ids) in objects {
@@ -114,7 +114,7 @@ async fn plan_chunk(
     let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(&context, view)).collect();
     let unclear = unclear(engine.store, &plans, &views).await?;
     for (plan, view) in plans.iter_mut().zip(&views) {
-        cycle.hold_back(mappings.entity, plan, view, &unclear);
+        cycle.hold_writes(mappings.entity, plan, view, &unclear);
     }
     let counts: Vec<usize> = plans.iter().map(|plan| plan.writes.len()).collect();
     let planned_writes: Vec<PlannedWrite> =

@@ -149,7 +149,7 @@ pub(crate) fn compare_row(
     }
     let Some(doubt) = doubt.filter(|doubt| doubt.written) else { return RowVerdict::Plain };
     let row = WrittenRow { entity, record, doubt, row, cells, order, is_final, look };
-    let verdicts = PerField::from_fn(entity, |position, field| row.verdict(position, field));
+    let verdicts = PerField::from_fn(entity, |position, field| row.judge_field(position, field));
     // An open field shows that the whole row may be old, unless the row is known to be newer.
     if contains(&verdicts, FieldVerdict::Open) && !row.is_current() {
         return RowVerdict::Nothing { ask: true };
@@ -173,6 +173,10 @@ fn order_of(record: &RecordState, doubt: Option<&Doubt>, row: &Row) -> Order {
         },
         _ => Order::Unknown,
     }
+}
+
+fn is_reference(field: &FieldSpec) -> bool {
+    matches!(field.kind, FieldKind::Reference { .. })
 }
 
 /// A row of a record with an unconfirmed write.
@@ -235,58 +239,103 @@ impl WrittenRow<'_> {
         }
     }
 
-    fn verdict(&self, position: FieldIndex, field: &FieldSpec) -> FieldVerdict {
-        let state = &self.record.fields[position];
+    /// The verdict about one field, by what its cell holds:
+    ///
+    /// | the cell holds | while the write is unconfirmed | later |
+    /// |---|---|---|
+    /// | the value of our write | confirmed | confirmed |
+    /// | a value from before it | `judge_old_value`, `judge_old_reference` | an edit or an old row |
+    /// | any other value | `judge_other_value` | an edit |
+    fn judge_field(&self, position: FieldIndex, field: &FieldSpec) -> FieldVerdict {
         let Some(cell) = &self.cells[position] else { return FieldVerdict::Plain };
-        let Some((seen, before)) = self.pending(position) else {
-            let is_new = state.base.is_none() && !cell.is_null();
-            let made = self.doubt.created && self.is_of_write() && is_new;
-            return if made { FieldVerdict::Default } else { FieldVerdict::Plain };
+        let Some((written, before)) = self.pending(position) else {
+            return self.judge_unwritten(position, cell);
         };
-        if cell == seen {
+        if cell == written {
             return FieldVerdict::Confirmed;
         }
         let now = Some(cell.clone());
         let is_same = |value: &Value| is_same(&field.kind, &Some(value.clone()), &now);
-        let is_form = is_form_of(&field.kind, seen, cell) || is_same(seen);
+        let is_form = is_form_of(&field.kind, written, cell) || is_same(written);
         let is_before = before.contains(cell) || !is_form && before.iter().any(is_same);
-        // References are often written, and read, in calls of their own.
-        let is_plain = !matches!(field.kind, FieldKind::Reference { .. });
-        match is_before {
+        if self.doubt.confirmed {
             // A difference from a confirmed value is an edit, if the row is not older than that.
-            true if self.doubt.confirmed
-                && !self.is_final
-                && !self.is_after_write()
-                && !self.is_made(field) =>
-            {
-                FieldVerdict::Open
-            }
-            _ if self.doubt.confirmed => FieldVerdict::Plain,
-            false if is_form || is_plain && self.is_named() && !self.is_coarse() => {
-                FieldVerdict::Form
-            }
-            // Older than our write, and it stands there: the write did not happen, and the value is
-            // an edit that no reading had shown before it.
-            false if is_plain && self.is_final && self.order == Order::Older => {
-                FieldVerdict::Unsure
-            }
-            false => FieldVerdict::Plain,
-            true if is_plain && self.is_current() && is_form => FieldVerdict::Form,
-            true if is_plain && self.is_of_write() => FieldVerdict::Missed,
-            true if is_plain && self.is_after_write() => self.taken_back(position),
-            // Nothing is older than the write that made the record.
-            true if is_plain && self.is_made(field) => self.taken_back(position),
-            true if !self.is_final => FieldVerdict::Open,
-            true if is_form => FieldVerdict::Form,
-            true if self.look.read_back || !self.has_moved() => FieldVerdict::Missed,
-            true if !is_plain && !self.is_after_write() && self.is_of_last_write(position) => {
-                FieldVerdict::Missed
-            }
-            // The reference may have been written in a call of its own, of which other columns
-            // prove nothing.
-            true if !is_plain => FieldVerdict::Unsure,
-            true => self.taken_back(position),
+            let may_be_old = !self.is_final && !self.is_after_write() && !self.is_made(field);
+            return if is_before && may_be_old { FieldVerdict::Open } else { FieldVerdict::Plain };
         }
+        match (is_before, is_reference(field)) {
+            (true, false) => self.judge_old_value(position, field, is_form),
+            (true, true) => self.judge_old_reference(position, is_form),
+            (false, _) => self.judge_other_value(field, is_form),
+        }
+    }
+
+    /// The verdict about a field without a pending write of ours. The system itself may have set it
+    /// when our write made the record.
+    fn judge_unwritten(&self, position: FieldIndex, cell: &Value) -> FieldVerdict {
+        let is_new = self.record.fields[position].base.is_none() && !cell.is_null();
+        let is_default = self.doubt.created && self.is_of_write() && is_new;
+        if is_default { FieldVerdict::Default } else { FieldVerdict::Plain }
+    }
+
+    /// The verdict about a value that is neither the one that our write set nor one from before.
+    fn judge_other_value(&self, field: &FieldSpec, is_form: bool) -> FieldVerdict {
+        let is_value = !is_reference(field);
+        // Whatever the version of our write holds is the system's own form.
+        if is_form || is_value && self.is_named() && !self.is_coarse() {
+            return FieldVerdict::Form;
+        }
+        // Older than our write, and it stands there: the write did not happen, and the value is an
+        // edit that no reading had shown before it.
+        if is_value && self.is_final && self.order == Order::Older {
+            return FieldVerdict::Unsure;
+        }
+        FieldVerdict::Plain
+    }
+
+    /// The verdict about a value from before our write. It may also be a form of the written one.
+    /// The order of the row decides first, then a reading that is final.
+    fn judge_old_value(
+        &self,
+        position: FieldIndex,
+        field: &FieldSpec,
+        is_form: bool,
+    ) -> FieldVerdict {
+        if is_form && self.is_current() {
+            return FieldVerdict::Form;
+        }
+        if self.is_of_write() {
+            return FieldVerdict::Missed;
+        }
+        // Nothing is older than the write that made the record.
+        if self.is_after_write() || self.is_made(field) {
+            return self.taken_back(position);
+        }
+        if !self.is_final {
+            return FieldVerdict::Open;
+        }
+        if is_form {
+            return FieldVerdict::Form;
+        }
+        if self.shows_no_write() { FieldVerdict::Missed } else { self.taken_back(position) }
+    }
+
+    /// The verdict about a reference from before our write. References are often written, and read,
+    /// in calls of their own, so that the row's version and other columns prove nothing.
+    fn judge_old_reference(&self, position: FieldIndex, is_form: bool) -> FieldVerdict {
+        if !self.is_final {
+            return FieldVerdict::Open;
+        }
+        if is_form {
+            return FieldVerdict::Form;
+        }
+        let is_last = !self.is_after_write() && self.is_of_last_write(position);
+        if self.shows_no_write() || is_last { FieldVerdict::Missed } else { FieldVerdict::Unsure }
+    }
+
+    /// True if a final row shows the record as it was before the write.
+    fn shows_no_write(&self) -> bool {
+        self.look.read_back || !self.has_moved()
     }
 
     /// True if the field was empty before our write because there was no record.
@@ -318,9 +367,8 @@ impl WrittenRow<'_> {
                 return false;
             }
             let Some((seen, _)) = self.pending(other) else { return false };
-            let is_plain = !matches!(field.kind, FieldKind::Reference { .. });
             let held = self.cells[other].as_ref() == Some(seen);
-            other != position && is_plain && held
+            other != position && !is_reference(field) && held
         };
         match self.entity.indexed_fields().any(arrived) {
             true => FieldVerdict::Plain,

@@ -312,7 +312,7 @@ impl Sweeper<'_> {
         Ok(true)
     }
 
-    /// An error if more records are missing than the limit of deletions allows. So many do not
+    /// An error if more records are missing than the guard on deletions allows. So many do not
     /// vanish at once: a permission was lost or the connector errs, and nothing is concluded.
     fn blindness(&self, missing: u64) -> Option<PluginError> {
         let missing = self.sweep.counts.missing + missing;

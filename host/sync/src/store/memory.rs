@@ -346,8 +346,8 @@ impl Store for MemoryStore {
         Ok(state.records.values().filter(refers).map(|record| record.key.clone()).collect())
     }
 
-    async fn guarded(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError> {
-        Ok(self.state().guarded(entity, first_hour))
+    async fn guard_counts(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError> {
+        Ok(self.state().guard_counts(entity, first_hour))
     }
 
     async fn begun(&self, entity: &str) -> Result<Option<u64>, StoreError> {

@@ -223,7 +223,7 @@ impl LinkPlanner<'_> {
         }
         if let Some(DeletionHold { count, limit, along, .. }) = self.context.hold {
             self.plan.held = true;
-            self.note(Some(gone.clone()), None, Reason::Braked { count, limit, along });
+            self.note(Some(gone.clone()), None, Reason::AboveDeleteGuard { count, limit, along });
             return;
         }
         for active in self.active.values() {
