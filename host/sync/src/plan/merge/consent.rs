@@ -6,7 +6,7 @@
 //! another system holds it that may not be written. A member that never held it has no say.
 
 use super::{FieldMerge, MemberField};
-use crate::model::index::PartIndex;
+use crate::model::index::MemberFieldIndex;
 use crate::model::reason::Reason;
 use crate::model::spec::{EntitySpec, Winner};
 use crate::model::state::{Link, RecordState, Span, Truth};
@@ -34,23 +34,24 @@ impl FieldMerge<'_> {
     }
 
     /// The member that has opted out and whose word was not weighed yet.
-    fn newly_out(&self) -> Option<PartIndex> {
-        let mut parts = self.parts.iter();
-        let out = parts.find(|(_, part)| part.has_newly_opted_out(&self.field.winner, self.old));
+    fn newly_out(&self) -> Option<MemberFieldIndex> {
+        let mut members = self.members.iter();
+        let out =
+            members.find(|(_, member)| member.has_newly_opted_out(&self.field.winner, self.old));
         out.map(|(position, _)| position)
     }
 
     /// The member where a person has taken the opt-out back, if all others that hold it may be
     /// written. Where the database was put back, one that still holds it may have opted out since.
-    fn given_back(&self, out: &Cell) -> Option<PartIndex> {
+    fn given_back(&self, out: &Cell) -> Option<MemberFieldIndex> {
         let mut given = None;
-        for (position, part) in self.parts.iter().filter(|(_, part)| part.reads) {
-            if part.seen.is_none() || part.is_unsure() {
+        for (position, member) in self.members.iter().filter(|(_, member)| member.reads) {
+            if member.seen.is_none() || member.is_unsure() {
                 return None;
             }
-            match (part.state.base == *out, *part.seen == *out) {
-                (true, true) if part.writes && !self.rules.by_hand => {}
-                (true, false) if matches!(&*part.seen, Some(Value::Boolean(_))) => {
+            match (member.state.base == *out, *member.seen == *out) {
+                (true, true) if member.writes && !self.rules.by_hand => {}
+                (true, false) if matches!(&*member.seen, Some(Value::Boolean(_))) => {
                     given.get_or_insert(position);
                 }
                 (false, false) => {}
@@ -65,15 +66,17 @@ impl FieldMerge<'_> {
         let policy = policy::describe(&self.field.winner);
         let from = self.new.from.clone().unwrap_or_default();
         let mut overruled = Vec::new();
-        for (position, part) in self.parts.iter() {
-            let news = part.is_edited() || part.is_unsure();
-            if !news || *part.seen == *out {
+        for (position, member) in self.members.iter() {
+            let news = member.is_edited() || member.is_unsure();
+            if !news || *member.seen == *out {
                 continue;
             }
-            if !part.reads {
-                let drift = Reason::Drift(part.system.to_owned());
-                self.notes.extend(part.state.base.is_some().then_some((position, drift)));
-            } else if part.state.base.is_some() || matches!(&*part.seen, Some(Value::Boolean(_))) {
+            if !member.reads {
+                let drift = Reason::Drift(member.system.to_owned());
+                self.notes.extend(member.state.base.is_some().then_some((position, drift)));
+            } else if member.state.base.is_some()
+                || matches!(&*member.seen, Some(Value::Boolean(_)))
+            {
                 overruled.push(self.vote(position));
             }
         }
@@ -89,9 +92,9 @@ impl FieldMerge<'_> {
     }
 
     /// True where a member that is not read has opted out by itself: no rule writes over that.
-    pub(super) fn keeps_opt_out(&self, part: &MemberField<'_>) -> bool {
+    pub(super) fn keeps_opt_out(&self, member: &MemberField<'_>) -> bool {
         opt_out(&self.field.winner).is_some_and(|out| {
-            *part.seen == out && self.new.value != out && self.new.previous != out
+            *member.seen == out && self.new.value != out && self.new.previous != out
         })
     }
 }
