@@ -155,7 +155,7 @@ impl Host {
         let named = account.facts.iter().find(|(code, _)| code == "time-zone");
         let named = named.and_then(|(_, value)| value.as_text());
         let zone = self.config.time_zone(system).or(named).and_then(time_zone);
-        self.spec.learn(system, zone.as_ref(), schemas);
+        self.spec.set_days(system, zone.as_ref(), schemas);
     }
 
     /// The account, its schemas, and the objects that it refuses to describe. An object that the

@@ -62,11 +62,11 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
         recover(&mut cycle).await?;
     }
     retry_refused(engine).await?;
-    let observed = observe(engine, &cycle.tally).await?;
+    let observed = observe(engine, &cycle.counters).await?;
     let backfilled = observed.backfilled;
     (cycle.current, cycle.denied) = (observed.current, observed.denied);
     if !catch_up_after_restore(&cycle).await? {
-        return Ok(CycleResult { report: cycle.tally.into_report(), plan: cycle.plan });
+        return Ok(CycleResult { report: cycle.counters.into_report(), plan: cycle.plan });
     }
     begin_or_ask(&mut cycle).await?;
     for _ in 0..PASSES_MAX {
@@ -76,9 +76,9 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
                 continue;
             }
             place_returned_records(engine, entity).await?;
-            follow_moves(engine, &cycle.tally, entity).await?;
+            follow_moves(engine, &cycle.counters, entity).await?;
             let current = cycle.current_systems(entity);
-            let contested = link_records(engine, &cycle.tally, entity, &current).await?;
+            let contested = link_records(engine, &cycle.counters, entity, &current).await?;
             cycle.note_contested_places(&entity.name, contested);
             progress += plan_entity(&mut cycle, entity).await?;
             if engine.options.apply {
@@ -98,5 +98,5 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
         guards::ask_about_creations(&cycle).await?;
         sweep(&cycle, &backfilled).await?;
     }
-    Ok(CycleResult { report: cycle.tally.into_report(), plan: cycle.plan })
+    Ok(CycleResult { report: cycle.counters.into_report(), plan: cycle.plan })
 }

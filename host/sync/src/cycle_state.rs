@@ -32,7 +32,7 @@ pub(crate) type DeniedPermissions = BTreeMap<(String, String, EffectKind), Plugi
 /// The state of one cycle.
 pub(crate) struct CycleState<'a> {
     pub(crate) engine: &'a Engine<'a>,
-    pub(crate) tally: CycleCounters<'a>,
+    pub(crate) counters: CycleCounters<'a>,
     /// Links that are not planned again before a pause.
     deferred: BTreeSet<LinkId>,
     pause_ms: u64,
@@ -80,7 +80,7 @@ impl<'a> CycleState<'a> {
     pub(super) fn new(engine: &'a Engine<'a>) -> Self {
         Self {
             engine,
-            tally: CycleCounters::new(engine.observer),
+            counters: CycleCounters::new(engine.observer),
             deferred: BTreeSet::new(),
             pause_ms: 0,
             aside: BTreeSet::new(),
@@ -104,7 +104,7 @@ impl<'a> CycleState<'a> {
     /// A dry run of the same moment on a dry engine: it knows what was read and what has stopped.
     pub(crate) fn for_preview<'b>(&self, dry: &'b Engine<'b>) -> CycleState<'b> {
         CycleState {
-            tally: self.tally.for_preview(dry.observer),
+            counters: self.counters.for_preview(dry.observer),
             cascades: self.cascades.clone(),
             current: self.current.clone(),
             contested: self.contested.clone(),
@@ -132,8 +132,8 @@ impl<'a> CycleState<'a> {
         self.approved.get(entity).is_some_and(|approved| records.is_subset(approved))
     }
 
-    /// Puts off an entity's deletions that take others along until all else of the cycle was planned
-    /// once. True where they are put off, once per cycle; a dry run plans only once and says false.
+    /// Puts off an entity's deletions that take others along until all else was planned once. True
+    /// where they are put off, once per cycle; a dry run plans only once and says false.
     pub(crate) fn postpone_deletions(&mut self, entity: &str) -> bool {
         self.engine.options.apply && self.postponed.insert(entity.to_owned())
     }
@@ -261,7 +261,7 @@ impl<'a> CycleState<'a> {
         match error {
             IngestError::Store(error) => Err(error.into()),
             IngestError::Plugin(error) => {
-                self.tally.object_failed(member, "settle", &error);
+                self.counters.object_failed(member, "settle", &error);
                 Ok(())
             }
         }

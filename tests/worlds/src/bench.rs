@@ -109,7 +109,7 @@ impl Bench {
     }
 
     pub fn open_reviews(&self) -> Vec<Review> {
-        let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+        let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
         block_on(self.store.reviews(&query)).unwrap()
     }
 }

@@ -112,7 +112,7 @@ async fn linked(
 
 /// The question about a first sync that an entity waits for.
 async fn first_syncs(store: &dyn Store, entity: &str) -> Result<Vec<Review>, StoreError> {
-    let asked = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+    let asked = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = store.reviews(&asked).await?;
     reviews.retain(|review| match &review.subject {
         ReviewSubject::FirstSync { entities } => entities.iter().any(|plan| plan.entity == entity),
@@ -123,7 +123,7 @@ async fn first_syncs(store: &dyn Store, entity: &str) -> Result<Vec<Review>, Sto
 
 /// Questions about records without a link that may be the same thing as this link's.
 async fn possible(store: &dyn Store, view: &LinkView) -> Result<Vec<Review>, StoreError> {
-    let asked = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+    let asked = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = store.reviews(&asked).await?;
     let is_ours = |key: &RecordKey| view.records.iter().any(|record| record.key == *key);
     reviews.retain(|review| {
@@ -139,7 +139,7 @@ async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Explanati
         return Ok(None);
     };
     let query = JournalQuery { link: None, record: Some(key.clone()), limit: JOURNAL_MAX };
-    let asked = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+    let asked = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = store.reviews(&asked).await?;
     reviews.retain(|review| match &review.subject {
         ReviewSubject::Uncertain { records, .. } => records.contains(key),

@@ -1,4 +1,5 @@
-//! Refused writes: the failures that they leave with their link, and what ends them (`RULES.md` V5).
+//! Refused writes: the failures that they leave with their link, and what ends them
+//! (`RULES.md` V5).
 //!
 //! Pure. `crate::plan::refused_columns` leaves out of later plans what is kept here.
 

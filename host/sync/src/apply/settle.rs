@@ -116,7 +116,7 @@ impl<'a> BatchSettler<'a> {
             settled.push(self.settle_one(entry, outcome, reading));
         }
         self.add_reviews().await?;
-        self.wake().await?;
+        self.add_waiting_links().await?;
         self.add_match_keys().await?;
         let records = &self.records;
         let touched = self.touched.iter().filter_map(|key| records.get(key).cloned());
@@ -342,10 +342,10 @@ impl<'a> BatchSettler<'a> {
     async fn add_reviews(&mut self) -> Result<(), IngestError> {
         for review in std::mem::take(&mut self.asked) {
             let known = self.engine.store.review(&review.id).await?;
-            let stands = known.is_some_and(|known| {
+            let was_asked = known.is_some_and(|known| {
                 known.status != ReviewStatus::Closed || known.choice == Some(ReviewChoice::Leave)
             });
-            if !stands {
+            if !was_asked {
                 self.changes.reviews.push(review);
             }
         }
@@ -433,8 +433,8 @@ impl<'a> BatchSettler<'a> {
         self.changes.journal.push(line);
     }
 
-    /// Links that waited for what this batch made.
-    async fn wake(&mut self) -> Result<(), IngestError> {
+    /// Adds the links that waited for what this batch made.
+    async fn add_waiting_links(&mut self) -> Result<(), IngestError> {
         let made = self.created.iter().filter_map(|key| self.records.get(key));
         let mut awaited: Vec<Awaited> = Vec::new();
         for record in made {

@@ -146,14 +146,14 @@ impl CycleState<'_> {
         let error = self.denied.get(&place)?;
         let words = error.not_granted()?.to_owned();
         if self.engine.options.apply {
-            self.tally.denied(member, error);
+            self.counters.denied(member, error);
         }
         let record = planned_write.record(member);
         Some(PlanNote { record, field: None, reason: Reason::NotGranted(words) })
     }
 
-    /// True where all objects that the write depends on were read: its own, and for a create every object
-    /// of the entity in that system, because the record may be there.
+    /// True where all objects that the write depends on were read: its own, and for a create
+    /// every object of the entity in that system, because the record may be there.
     fn could_read_objects(&self, entity: &EntitySpec, planned_write: &PlannedWrite) -> bool {
         let member = &entity[planned_write.member];
         let is_there = |other: &&MemberSpec| {
@@ -161,7 +161,7 @@ impl CycleState<'_> {
                 && (planned_write.effect.kind().makes_record() || other.object == member.object)
         };
         let mut objects = entity.members.iter().filter(is_there);
-        !objects.any(|other| self.tally.has_stopped(&other.system, &other.object))
+        !objects.any(|other| self.counters.has_stopped(&other.system, &other.object))
     }
 
     /// The record of this system that may belong to the link, while a person is asked.

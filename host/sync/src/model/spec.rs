@@ -382,11 +382,11 @@ impl Spec {
     }
 
     /// Gives the members of a system their time zone and moment columns, before anything is read.
-    pub fn learn(&self, system: &str, zone: Option<&jiff::tz::TimeZone>, schemas: &[Schema]) {
+    pub fn set_days(&self, system: &str, zone: Option<&jiff::tz::TimeZone>, schemas: &[Schema]) {
         let members = self.entities.iter().flat_map(|entity| &entity.members);
         for member in members.filter(|member| member.system == system) {
             if let Some(schema) = schemas.iter().find(|schema| schema.object == member.object) {
-                member.days.learn(DayFacts::new(zone.cloned(), schema));
+                member.days.set_facts(DayFacts::new(zone.cloned(), schema));
             }
         }
     }

@@ -84,7 +84,7 @@ async fn look_for_lost(
             let connector = match engine.systems.open(system).await {
                 Ok(connector) => connector,
                 Err(error) => {
-                    cycle.tally.failed(system, "open", &error);
+                    cycle.counters.failed(system, "open", &error);
                     return Ok(false);
                 }
             };
@@ -122,7 +122,7 @@ async fn plan_chunk(
     let rendered = match render(&engine.transforms, mappings.entity, &planned_writes).await {
         Ok(rendered) => rendered,
         Err(error) => {
-            cycle.tally.failed("transform", &mappings.entity.name, &error);
+            cycle.counters.failed("transform", &mappings.entity.name, &error);
             return Ok(0);
         }
     };

@@ -108,7 +108,7 @@ async fn weigh_deletions(
     let (along, all, is_known) = match taken_along(cycle, records).await? {
         Ok((along, all)) => (along, all, true),
         Err(error) => {
-            cycle.tally.failed("schema", &entity.name, &error);
+            cycle.counters.failed("schema", &entity.name, &error);
             (TakenAlong::new(), records.clone(), false)
         }
     };
@@ -188,7 +188,7 @@ async fn open_questions(
     engine: &Engine<'_>,
     entity: &EntitySpec,
 ) -> Result<Vec<Review>, StoreError> {
-    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = engine.store.reviews(&query).await?;
     reviews.retain(|known| {
         known.entity == entity.name
@@ -242,7 +242,7 @@ pub(crate) async fn allow_creations(
 }
 
 async fn creation_questions(engine: &Engine<'_>) -> Result<Vec<Review>, StoreError> {
-    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = engine.store.reviews(&query).await?;
     reviews.retain(|known| matches!(known.subject, ReviewSubject::Creations { .. }));
     Ok(reviews)
@@ -276,7 +276,7 @@ pub(crate) async fn ask_about_creations(cycle: &CycleState<'_>) -> Result<(), St
             let (entity, questions) = (entity.name.as_str(), 1);
             let (links, operations, decided) = (0, 0, 0);
             let event = CycleEvent::Planned { entity, links, operations, questions, decided };
-            cycle.tally.event(&event);
+            cycle.counters.event(&event);
         }
     }
     match changes.is_empty() {

@@ -320,7 +320,8 @@ impl<'a> LinkPlanner<'a> {
             // Nothing is planned any more, whatever a person says (`RULES.md` V20).
             _ if !is_active => true,
             ReviewSubject::Surplus { active, surplus, .. } => {
-                review.choice == Some(ReviewChoice::Leave) || !self.stands(review, active, surplus)
+                review.choice == Some(ReviewChoice::Leave)
+                    || !self.still_asks(review, active, surplus)
             }
             ReviewSubject::Deleted { gone } => !self.records.values().any(|record| {
                 record.key == *gone && record.link.is_some() && record.status.is_removed()

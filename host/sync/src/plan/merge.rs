@@ -380,8 +380,8 @@ impl<'a> FieldMerge<'a> {
         }
     }
 
-    /// Decides about one member once the truth is known: it agrees to the truth, or the truth is due
-    /// there. A member that holds the truth agrees, also in a form of its own. A field that was
+    /// Decides about one member once the truth is known: it agrees to the truth, or the truth is
+    /// due there. A member that holds the truth agrees, also in a form of its own. A field that was
     /// never read agrees to an empty truth. An opt-out that may not be overwritten stands.
     fn decide_due(&mut self, position: MemberFieldIndex) {
         let member = &self.members[position];

@@ -1,9 +1,9 @@
 //! A refused column is isolated: the rest of its record is planned without it, and it is planned
 //! again when its cause can have changed (`RULES.md` V5).
 //!
-//! Pure. `crate::apply::refusals` keeps what was refused with its link ([`Failure`]). A refusal that
-//! names columns is kept per field. One that names none is kept for the columns that it was about,
-//! and the planner tries them in halves until the guilty one is alone in its write.
+//! Pure. `crate::apply::refusals` keeps what was refused with its link ([`Failure`]). A refusal
+//! that names columns is kept per field. One that names none is kept for the columns that it was
+//! about, and the planner tries them in halves until the guilty one is alone in its write.
 
 use crate::model::spec::{EntitySpec, MappingGroup};
 use crate::model::state::{Failure, FailureClass, OutboxEntry, RETRY_REFUSED_MS};

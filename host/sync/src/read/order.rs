@@ -62,7 +62,7 @@ pub(crate) enum RowVerdict {
 }
 
 impl RowVerdict {
-    pub(crate) fn verdict(&self, position: FieldIndex) -> FieldVerdict {
+    pub(crate) fn of_field(&self, position: FieldIndex) -> FieldVerdict {
         match self {
             Self::Fields(verdicts) => verdicts[position],
             _ => FieldVerdict::Plain,
@@ -132,10 +132,10 @@ pub(crate) fn compare_row(
     record: &RecordState,
     doubt: Option<&Doubt>,
     (row, cells): (&Row, &PerField<Cell>),
-    look: ReadingContext,
+    context: ReadingContext,
 ) -> RowVerdict {
     let order = order_of(record, doubt, row);
-    let is_final = look.is_final(doubt);
+    let is_final = context.is_final(doubt);
     let is_gone = !record.status.is_there();
     if (order == Order::Older || is_gone && order != Order::Newer) && !is_final {
         return RowVerdict::Nothing { ask: false };
@@ -148,7 +148,7 @@ pub(crate) fn compare_row(
         return RowVerdict::There;
     }
     let Some(doubt) = doubt.filter(|doubt| doubt.written) else { return RowVerdict::Plain };
-    let row = WrittenRow { entity, record, doubt, row, cells, order, is_final, look };
+    let row = WrittenRow { entity, record, doubt, row, cells, order, is_final, context };
     let verdicts = PerField::from_fn(entity, |position, field| row.judge_field(position, field));
     // An open field shows that the whole row may be old, unless the row is known to be newer.
     if contains(&verdicts, FieldVerdict::Open) && !row.is_current() {
@@ -189,14 +189,14 @@ struct WrittenRow<'a> {
     order: Order,
     /// The row shows the present state for certain.
     is_final: bool,
-    look: ReadingContext,
+    context: ReadingContext,
 }
 
 impl WrittenRow<'_> {
     /// True if the row has the version that the write made, or was read right after the write made
     /// the record.
     fn is_of_write(&self) -> bool {
-        self.is_named() || !self.doubt.confirmed && self.look.read_back && self.doubt.created
+        self.is_named() || !self.doubt.confirmed && self.context.read_back && self.doubt.created
     }
 
     /// True if the row has the version that the answer to the write named.
@@ -209,7 +209,7 @@ impl WrittenRow<'_> {
     /// under the same version, and an edit must not pass for a form.
     fn is_coarse(&self) -> bool {
         let is_whole = |ms: i64| ms.rem_euclid(SECOND_MS) == 0;
-        !self.look.read_back && self.row.modified_ms.is_some_and(is_whole)
+        !self.context.read_back && self.row.modified_ms.is_some_and(is_whole)
     }
 
     /// True if the row is from after the write: by its time, or by a version that is neither the
@@ -230,7 +230,7 @@ impl WrittenRow<'_> {
     }
 
     /// True if the record changed since its state before the write.
-    fn has_moved(&self) -> bool {
+    fn has_changed(&self) -> bool {
         match self.order {
             Order::Older => false,
             Order::Same => self.doubt.version.is_some(),
@@ -244,7 +244,7 @@ impl WrittenRow<'_> {
     /// | the cell holds | while the write is unconfirmed | later |
     /// |---|---|---|
     /// | the value of our write | confirmed | confirmed |
-    /// | a value from before it | `judge_old_value`, `judge_old_reference` | an edit or an old row |
+    /// | a value before it | `judge_old_value`, `judge_old_reference` | an edit or an old row |
     /// | any other value | `judge_other_value` | an edit |
     fn judge_field(&self, position: FieldIndex, field: &FieldSpec) -> FieldVerdict {
         let Some(cell) = &self.cells[position] else { return FieldVerdict::Plain };
@@ -335,7 +335,7 @@ impl WrittenRow<'_> {
 
     /// True if a final row shows the record as it was before the write.
     fn shows_no_write(&self) -> bool {
-        self.look.read_back || !self.has_moved()
+        self.context.read_back || !self.has_changed()
     }
 
     /// True if the field was empty before our write because there was no record.
@@ -424,43 +424,45 @@ pub(crate) fn apply(
     }
 }
 
-/// The doubt that remains after a row was weighed; `None` ends it.
-pub(crate) fn left_of(
+/// The doubt that remains after a row was judged; `None` ends it.
+pub(crate) fn remaining_doubt(
     doubt: Option<&Doubt>,
-    weighed: &RowVerdict,
+    row_verdict: &RowVerdict,
     entity: &EntitySpec,
     row: &Row,
-    look: ReadingContext,
+    context: ReadingContext,
 ) -> Option<Doubt> {
-    if let RowVerdict::Nothing { ask } = weighed {
-        let stale = || Doubt::of_stale(look.now_ms, look.lag_ms);
-        let mut left = doubt.cloned().unwrap_or_else(stale);
-        left.stale |= !ask;
-        if look.by_id {
-            left.due_ms = left.due_ms.max(left.since_ms.saturating_add(look.lag_ms));
+    if let RowVerdict::Nothing { ask } = row_verdict {
+        let stale = || Doubt::of_stale(context.now_ms, context.lag_ms);
+        let mut remaining = doubt.cloned().unwrap_or_else(stale);
+        remaining.stale |= !ask;
+        if context.by_id {
+            remaining.due_ms =
+                remaining.due_ms.max(remaining.since_ms.saturating_add(context.lag_ms));
         }
-        return Some(left);
+        return Some(remaining);
     }
     let doubt = doubt?;
-    if *weighed == RowVerdict::There {
-        let (archives, due_ms) = (doubt.archives, look.now_ms.saturating_add(RETRY_REFUSED_MS));
-        return Some(Doubt { since_ms: look.now_ms, due_ms, archives, ..Doubt::default() });
+    if *row_verdict == RowVerdict::There {
+        let (archives, due_ms) = (doubt.archives, context.now_ms.saturating_add(RETRY_REFUSED_MS));
+        return Some(Doubt { since_ms: context.now_ms, due_ms, archives, ..Doubt::default() });
     }
-    if weighed.is_open() {
-        let mut left = doubt.clone();
+    if row_verdict.is_open() {
+        let mut remaining = doubt.clone();
         let fields = entity.indexed_fields();
-        let open = fields.filter(|(position, _)| weighed.verdict(*position) == FieldVerdict::Open);
+        let open =
+            fields.filter(|(position, _)| row_verdict.of_field(*position) == FieldVerdict::Open);
         let before = open.filter_map(|(_, field)| {
             Some((field.name.clone(), doubt.before(&field.name)?.to_vec()))
         });
-        left.before = before.collect();
-        left.created = false;
-        return Some(left);
+        remaining.before = before.collect();
+        remaining.created = false;
+        return Some(remaining);
     }
     // Where stamps say which of two rows is the older, an old row is known by its stamp.
     let is_fine = |ms: i64| ms.rem_euclid(SECOND_MS) != 0;
     let is_ordered = row.modified_ms.is_some_and(is_fine);
-    if is_ordered || doubt.due_ms <= look.now_ms || !doubt.written {
+    if is_ordered || doubt.due_ms <= context.now_ms || !doubt.written {
         return None;
     }
     // Rows of the index may still be old, and only their values show it.

@@ -85,7 +85,7 @@ pub enum ReviewFilter {
 #[derive(Debug, Clone, Default)]
 pub struct ReviewQuery {
     /// Reviews of this status.
-    pub stand: ReviewFilter,
+    pub filter: ReviewFilter,
     /// Reviews about this link only.
     pub link: Option<LinkId>,
     /// At most so many, the oldest first; zero is all.

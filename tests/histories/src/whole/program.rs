@@ -246,7 +246,7 @@ impl Program for InProcess {
     }
 
     fn questions(&self) -> anyhow::Result<Vec<String>> {
-        let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+        let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
         let open = block_on(self.store.reviews(&query))?;
         open.iter().map(|review| Ok(serde_json::to_string(review)?)).collect()
     }

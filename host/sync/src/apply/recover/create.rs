@@ -197,7 +197,7 @@ impl Prober<'_> {
 
     /// Records of this object that the linking step has not placed, or that it never will.
     async fn work(&self, work: LinkWork) -> Result<Vec<RecordState>, StoreError> {
-        let asked = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+        let asked = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
         let asked = self.engine.store.reviews(&asked).await?;
         let asked: BTreeSet<&RecordKey> = asked.iter().flat_map(Review::asks_about).collect();
         let mut found = Vec::new();
@@ -279,7 +279,7 @@ impl Prober<'_> {
                     .collect(),
                 strays: strays.map(|(record, _)| record.key.clone()).collect(),
             };
-            known += self.follow(&scene, entry, judge(&evidence)).await?;
+            known += self.apply_verdict(&scene, entry, judge(&evidence)).await?;
         }
         Ok(known)
     }
@@ -306,7 +306,7 @@ impl Prober<'_> {
     }
 
     /// Carries out the verdict or a person's answer. 1 where the create is known now, else 0.
-    async fn follow(
+    async fn apply_verdict(
         &self,
         scene: &ProbedObject,
         entry: &OutboxEntry,

@@ -14,7 +14,7 @@ use crate::model::state::{
 };
 use crate::plan::refused_columns::TAKEN;
 use crate::read::ingest::IngestError;
-use crate::read::keys::{HELD, match_keys};
+use crate::read::keys::{UNMADE_KEY, match_keys};
 use crate::store::fetch::links_for;
 
 use super::BatchSettler;
@@ -56,7 +56,7 @@ impl BatchSettler<'_> {
             let (keys, _) = match_keys(&self.engine.transforms, self.entity, &all).await?;
             let mut keys = keys.into_iter().map(|(_, values)| values);
             let mine = keys.next().unwrap_or_default();
-            let mut shared = keys.flatten().filter(|key| key.1 != HELD);
+            let mut shared = keys.flatten().filter(|key| key.1 != UNMADE_KEY);
             if shared.any(|key| mine.contains(&key)) {
                 self.alike.insert((link, key));
             }

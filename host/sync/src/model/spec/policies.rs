@@ -77,8 +77,8 @@ pub enum OnMerge {
     Follow,
 }
 
-/// The guard on deletions: as many in 24 hours as the larger of both numbers need no question, more of
-/// them wait for approval (RULES.md P3).
+/// The guard on deletions in 24 hours: the larger of both numbers. More of them wait for approval
+/// (RULES.md P3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteGuard {
     /// A number that is always fine.

@@ -1,5 +1,5 @@
-//! The changes of one chunk of planned links: operations with their intents, failures that the plans
-//! found, journal and notes.
+//! The changes of one chunk of planned links: operations with their intents, failures that the
+//! plans found, journal and notes.
 
 use std::sync::Arc;
 
@@ -46,8 +46,8 @@ impl<'s> ChunkChanges<'s> {
         Self { entity, now_ms, changes: Changes::default(), held: Vec::new(), places: None }
     }
 
-    /// Adds the plan of one link with its rendered writes. The link stays dirty while the plan holds
-    /// something back, or sends only a part of what was refused as a whole.
+    /// Adds the plan of one link with its rendered writes. The link stays dirty while the plan
+    /// holds something back, or sends only a part of what was refused as a whole.
     pub(super) fn add_link<'d>(
         &mut self,
         store: &dyn Store,
@@ -243,7 +243,7 @@ impl<'s> ChunkChanges<'s> {
             let reviews = self.changes.reviews.iter();
             reviews.filter(|review: &&Review| review.status == status).count() as u64
         };
-        cycle.tally.event(&CycleEvent::Planned {
+        cycle.counters.event(&CycleEvent::Planned {
             entity: &self.entity.name,
             links,
             operations: self.changes.outbox.len() as u64,
@@ -253,9 +253,9 @@ impl<'s> ChunkChanges<'s> {
     }
 }
 
-/// Replaces the failures of a link by what this plan found. They stay as they are where the plan does
-/// not show all that is due at the link: something of it is held, waits for an answer, or comes
-/// after a merge.
+/// Replaces the failures of a link by what this plan found. They stay as they are where the plan
+/// does not show all that is due at the link: something of it is held, waits for an answer, or
+/// comes after a merge.
 fn renew_failures(plan: &mut LinkPlan, mut findings: PlanFindings<'_>) {
     let waits_for_merge = findings.wanted.iter().any(|one| one.effect.kind().goes_alone());
     let shows_all = !plan.held && !plan.awaits_answer && !waits_for_merge;

@@ -22,13 +22,13 @@ impl FieldMerge<'_> {
             let Some(position) = self.newly_out() else { return false };
             let vote = self.vote(position);
             self.replace(vote.value, Some(vote.system), vote.edited, 0);
-            self.stand(&out);
+            self.apply_opt_out(&out);
         } else if let Some(vote) = self.given_back(&out).map(|position| self.vote(position)) {
             self.replace(vote.value, Some(vote.system.clone()), vote.edited, 0);
             self.reason = Reason::ChangedIn(vote.system);
             self.overrule();
         } else {
-            self.stand(&out);
+            self.apply_opt_out(&out);
         }
         true
     }
@@ -62,7 +62,7 @@ impl FieldMerge<'_> {
     }
 
     /// The opt-out stands over what the others say; what a rule has overruled stays on record.
-    fn stand(&mut self, out: &Cell) {
+    fn apply_opt_out(&mut self, out: &Cell) {
         let policy = policy::describe(&self.field.winner);
         let from = self.new.from.clone().unwrap_or_default();
         let mut overruled = Vec::new();
@@ -118,9 +118,9 @@ fn opt_out(winner: &Winner) -> Option<Cell> {
 }
 
 /// The opt-out that one of two links holds that become one, with where it came from.
-pub(crate) fn join<'a>(winner: &Winner, left: &'a Truth, right: &Truth) -> Option<&'a Truth> {
+pub(crate) fn join<'a>(winner: &Winner, ended: &'a Truth, kept: &Truth) -> Option<&'a Truth> {
     let out = opt_out(winner)?;
-    (left.value == out && right.value != out).then_some(left)
+    (ended.value == out && kept.value != out).then_some(ended)
 }
 
 /// Lets an opt-out of a record that stands aside count in its link. True where one did.

@@ -88,7 +88,7 @@ impl Case {
             assert_eq!(merged.truth, truth, "a question moves nothing");
             return Row::Question;
         }
-        let due = |member: usize| merged.members[MemberFieldIndex(member)].due.is_some();
+        let due = |member: usize| merged.results[MemberFieldIndex(member)].due.is_some();
         Row::Truth(merged.truth.value.clone(), due(0), due(1))
     }
 
@@ -114,9 +114,10 @@ impl Case {
                 None => return Row::Question,
             },
         };
-        let moved = truth != self.base;
+        let is_new_truth = truth != self.base;
         // An ignored clear is left alone until the truth moves; what was not read is not written.
-        let due = |seen: &Cell| seen.is_some() && *seen != truth && (moved || !ignored(seen));
+        let due =
+            |seen: &Cell| seen.is_some() && *seen != truth && (is_new_truth || !ignored(seen));
         Row::Truth(truth.clone(), due(&self.a), due(&self.x))
     }
 
@@ -222,7 +223,7 @@ fn check_behind(winner: &Winner, seen: &str, expected: Option<(&str, bool)>) {
     let said = match &merged.question {
         Some(_) => None,
         None => {
-            Some((merged.truth.value.clone(), merged.members[MemberFieldIndex(1)].due.is_some()))
+            Some((merged.truth.value.clone(), merged.results[MemberFieldIndex(1)].due.is_some()))
         }
     };
     assert_eq!(said, expected.map(|(truth, due)| (value(truth), due)), "{winner:?} {seen}");
@@ -265,7 +266,7 @@ fn sets_merge_by_each_members_own_changes() {
     let members: MemberFields<'_> = [member("a", &left), member("x", &right)].into_iter().collect();
     let merged = merge(rules(&field, &FirstLink::Review), &truth, &members, None);
     assert_eq!(merged.truth.value, set(&["b", "c"]));
-    assert!(merged.members.values().all(|member| member.due.is_some()));
+    assert!(merged.results.values().all(|member| member.due.is_some()));
 }
 
 /// `a` changed the field from `old` to `new`; the write to `x` was never answered, and `x` shows
@@ -292,7 +293,7 @@ fn a_value_that_may_be_an_edit_is_weighed_against_the_truth() {
     let texts = || [value("old"), value("new")];
     let text = |winner, now: &str| unsure(winner, FieldKind::Text, value(now), texts());
     let due = |merged: &MergedField| {
-        [0, 1].map(|member| merged.members[MemberFieldIndex(member)].due.is_some())
+        [0, 1].map(|member| merged.results[MemberFieldIndex(member)].due.is_some())
     };
     for winner in [Winner::Manual, Winner::Newest] {
         assert!(text(winner, "old").question.is_some(), "no stamp says which is newer");
@@ -361,7 +362,7 @@ fn opt_out_is_weakened_only_by_a_person_while_all_others_hold_it() {
                 };
                 assert_eq!(&truth, expected, "{at}");
                 assert_eq!(merged.question, None, "{at}");
-                for (seen, member) in [a, x].iter().zip(merged.members.values()) {
+                for (seen, member) in [a, x].iter().zip(merged.results.values()) {
                     let due = seen.is_some() && **seen != truth;
                     assert_eq!(member.due.is_some(), due, "{at}");
                 }
@@ -393,7 +394,7 @@ fn opt_out_of_a_member_that_is_only_written_stands() {
         [member("a", true, &source), member("x", false, &target)].into_iter().collect();
     let prefer = FirstLink::Prefer("a".to_owned());
     let merged = merge(rules(&field, &prefer), &Truth::default(), &members, None);
-    assert_eq!(merged.members[MemberFieldIndex(1)].due, None);
+    assert_eq!(merged.results[MemberFieldIndex(1)].due, None);
     assert_eq!(merged.notes, [(MemberFieldIndex(1), Reason::OptOutStands("x".into()))]);
 }
 
@@ -420,9 +421,9 @@ fn empty_source_empties_no_target_that_is_unknown() {
         let members: MemberFields<'_> =
             [member("a", true, &source), member("x", false, &target)].into_iter().collect();
         let merged = merge(rules(&field, &FirstLink::Review), &truth, &members, None);
-        assert_eq!(merged.members[MemberFieldIndex(1)].due.is_some(), expected, "{seen:?}");
+        assert_eq!(merged.results[MemberFieldIndex(1)].due.is_some(), expected, "{seen:?}");
         assert_eq!(
-            merged.members[MemberFieldIndex(1)].agreed == value("null"),
+            merged.results[MemberFieldIndex(1)].agreed == value("null"),
             !expected,
             "{seen:?}"
         );
@@ -463,7 +464,7 @@ fn forms(truth: &str, bases: [&str; 2], seen: [&str; 2]) -> MergedField {
 fn forms_of_one_value_are_equal_until_a_person_changes_the_form() {
     let (typed, unified) = ("\u{fa10}", "\u{585a}");
     let due = |merged: &MergedField| {
-        [0, 1].map(|member| merged.members[MemberFieldIndex(member)].due.is_some())
+        [0, 1].map(|member| merged.results[MemberFieldIndex(member)].due.is_some())
     };
     // Two forms at the first link: nobody's is touched.
     let first = forms("absent", ["absent", "absent"], [typed, unified]);

@@ -20,14 +20,14 @@ impl IngestSource<'_> {
     pub(crate) fn missed(
         &self,
         record: &mut RecordState,
-        weighed: &RowVerdict,
+        row_verdict: &RowVerdict,
         doubt: Option<&Doubt>,
         journal: &mut Vec<JournalEntry>,
     ) -> Vec<(LinkId, Option<Failure>)> {
-        if *weighed == RowVerdict::There {
+        if *row_verdict == RowVerdict::There {
             return self.unarchived(record, doubt, journal).into_iter().collect();
         }
-        let RowVerdict::Fields(verdicts) = weighed else { return Vec::new() };
+        let RowVerdict::Fields(verdicts) = row_verdict else { return Vec::new() };
         let mut refused = Vec::new();
         // A value that is taken back after each write counts as not kept, too.
         let is_missed =
