@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use renkei_sync::engine::{CycleReport, WriteResult};
+use renkei_sync::model::cycle_plan::{CyclePlan, HeldLink};
 use renkei_sync::model::effect::EffectKind;
-use renkei_sync::model::preview::{CyclePlan, HeldLink};
 use renkei_sync::model::state::{OutboxEntry, SweepCounts};
 use serde::Serialize;
 

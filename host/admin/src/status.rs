@@ -124,8 +124,8 @@ pub async fn read_status(
 ) -> Result<StatusReport, RequestError> {
     let store = sources.store;
     let counts = store.counts().await?;
-    let stand = if query.decided { ReviewFilter::Decided } else { ReviewFilter::Stopping };
-    let reviews = ReviewQuery { stand, link: None, limit: REVIEWS_MAX };
+    let filter = if query.decided { ReviewFilter::Decided } else { ReviewFilter::Stopping };
+    let reviews = ReviewQuery { filter, link: None, limit: REVIEWS_MAX };
     let reviews = store.reviews(&reviews).await?;
     let failures = store.failures(i64::MIN, FAILURES_MAX).await?;
     let plugins = find_served_plugins(sources.data).await;

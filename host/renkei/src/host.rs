@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex};
 use renkei_admin::text;
 use renkei_runtime::{Compiler, NoTokens, PluginFile, Runtime, RuntimeOptions};
 use renkei_store::{CounterDatabase, SqliteStore};
+use renkei_sync::accounts::VerifiedAccounts;
 use renkei_sync::model::plugin::{Account, PluginError, Schema};
 use renkei_sync::model::spec::days::time_zone;
 use renkei_sync::model::spec::{MemberSpec, Spec};
 use renkei_sync::ports::{CallRecords, Clock, Systems as _};
-use renkei_sync::read::accounts::VerifiedAccounts;
 use renkei_sync::store::codec::Layouts;
 
 use crate::clock::SystemClock;
@@ -155,7 +155,7 @@ impl Host {
         let named = account.facts.iter().find(|(code, _)| code == "time-zone");
         let named = named.and_then(|(_, value)| value.as_text());
         let zone = self.config.time_zone(system).or(named).and_then(time_zone);
-        self.spec.learn(system, zone.as_ref(), schemas);
+        self.spec.set_days(system, zone.as_ref(), schemas);
     }
 
     /// The account, its schemas, and the objects that it refuses to describe. An object that the

@@ -1,4 +1,4 @@
-//! Counts for the limits of deletions and creations, by the hour, and the entities whose first sync
+//! Counts of deletions and creations for the guards, by the hour, and the entities whose first sync
 //! was approved.
 
 use renkei_sync::model::state::GuardCounts;

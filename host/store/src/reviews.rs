@@ -51,7 +51,7 @@ pub(crate) fn stopping(
 
 /// Reviews, the oldest first.
 pub(crate) fn query(connection: &Connection, query: &ReviewQuery) -> Result<Vec<Review>> {
-    let status = match query.stand {
+    let status = match query.filter {
         ReviewFilter::All => "true",
         ReviewFilter::Stopping => "status IN ('open', 'chosen')",
         ReviewFilter::Decided => "status = 'decided'",

@@ -234,7 +234,7 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn guarded(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError> {
+    async fn guard_counts(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError> {
         let entity = entity.to_owned();
         self.read(move |connection, _| guards::sum(connection, &entity, first_hour)).await
     }

@@ -4,8 +4,9 @@
 pub(crate) mod effects;
 pub mod evidence;
 pub(crate) mod recover;
-pub(crate) mod refused_columns;
+pub(crate) mod refusals;
 pub(crate) mod send;
+pub(crate) mod sent_cells;
 pub(crate) mod settle;
 pub(crate) mod settle_merge;
 pub(crate) mod settled;

@@ -17,11 +17,11 @@ use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleReport, Engine};
 use crate::link::linker::{link_records, place_returned_records};
 use crate::link::successors::follow_moves;
-use crate::model::preview::CyclePlan;
+use crate::model::cycle_plan::CyclePlan;
 use crate::model::state::RETRY_REFUSED_MS;
-use crate::plan::entity::plan_entity;
+use crate::plan::chunks::plan_entity;
 use crate::plan::first_sync::begin_or_ask;
-use crate::plan::limits;
+use crate::plan::guards;
 use crate::read::observe::observe;
 use crate::read::sweep::{catch_up_after_restore, sweep};
 use crate::store::port::Changes;
@@ -62,11 +62,11 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
         recover(&mut cycle).await?;
     }
     retry_refused(engine).await?;
-    let observed = observe(engine, &cycle.tally).await?;
+    let observed = observe(engine, &cycle.counters).await?;
     let backfilled = observed.backfilled;
     (cycle.current, cycle.denied) = (observed.current, observed.denied);
     if !catch_up_after_restore(&cycle).await? {
-        return Ok(CycleResult { report: cycle.tally.into_report(), plan: cycle.plan });
+        return Ok(CycleResult { report: cycle.counters.into_report(), plan: cycle.plan });
     }
     begin_or_ask(&mut cycle).await?;
     for _ in 0..PASSES_MAX {
@@ -76,9 +76,9 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
                 continue;
             }
             place_returned_records(engine, entity).await?;
-            follow_moves(engine, &cycle.tally, entity).await?;
+            follow_moves(engine, &cycle.counters, entity).await?;
             let current = cycle.current_systems(entity);
-            let contested = link_records(engine, &cycle.tally, entity, &current).await?;
+            let contested = link_records(engine, &cycle.counters, entity, &current).await?;
             cycle.note_contested_places(&entity.name, contested);
             progress += plan_entity(&mut cycle, entity).await?;
             if engine.options.apply {
@@ -95,8 +95,8 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
         }
     }
     if engine.options.apply {
-        limits::ask_creations(&cycle).await?;
+        guards::ask_about_creations(&cycle).await?;
         sweep(&cycle, &backfilled).await?;
     }
-    Ok(CycleResult { report: cycle.tally.into_report(), plan: cycle.plan })
+    Ok(CycleResult { report: cycle.counters.into_report(), plan: cycle.plan })
 }

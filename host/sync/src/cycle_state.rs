@@ -1,24 +1,22 @@
 //! The state of one cycle, dropped at its end: counts, pauses, approvals, the preview.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::apply::settled::LinkPause;
 use crate::engine::{CycleCounters, CycleError, Engine};
 use crate::model::cascades::Cascades;
+use crate::model::cycle_plan::{CyclePlan, HeldLink, PlannedDeletions};
 use crate::model::effect::EffectKind;
 use crate::model::plugin::PluginError;
-use crate::model::preview::{CyclePlan, HeldLink, PlannedDeletions};
-use crate::model::reason::Reason;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
-    EntityPlan, GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, RecordStatus,
-    Review, Stream, hour_of,
+    EntityPlan, GuardCounts, LinkId, OutboxEntry, RecordKey, Review, Stream, hour_of,
 };
-use crate::plan::link::{LinkPlan, PlanNote, PlannedWrite};
 use crate::plan::references::PromisedRecords;
 use crate::read::ingest::IngestError;
+
+mod held_writes;
 
 /// The longest pause that a cycle makes for a system that asks for time; longer ones wait for the
 /// next cycle.
@@ -34,22 +32,22 @@ pub(crate) type DeniedPermissions = BTreeMap<(String, String, EffectKind), Plugi
 /// The state of one cycle.
 pub(crate) struct CycleState<'a> {
     pub(crate) engine: &'a Engine<'a>,
-    pub(crate) tally: CycleCounters<'a>,
+    pub(crate) counters: CycleCounters<'a>,
     /// Links that are not planned again before a pause.
     deferred: BTreeSet<LinkId>,
     pause_ms: u64,
     /// Links that are not planned again in this cycle.
     aside: BTreeSet<LinkId>,
     /// By entity with a guard on creations.
-    room: BTreeMap<String, GuardRoom>,
+    create_allowances: BTreeMap<String, CreateAllowance>,
     /// By entity, deletions that a person has approved.
     approved: BTreeMap<String, BTreeSet<RecordKey>>,
     /// Entities whose deletions were put off until the rest of the cycle has been planned.
-    put_off: BTreeSet<String>,
-    /// Questions about deletions whose followers are counted.
-    counted: BTreeSet<String>,
-    /// Records that were looked at because a reference lost them.
-    looked: BTreeSet<RecordKey>,
+    postponed: BTreeSet<String>,
+    /// Questions about deletions whose cascaded deletions are counted.
+    counted_cascades: BTreeSet<String>,
+    /// Records that were read by their ids because a reference lost them.
+    lost_records: BTreeSet<RecordKey>,
     /// Objects that systems delete together with another, as far as their schemas were read.
     pub(crate) cascades: Cascades,
     /// Intents and attempts that were sent and not answered before this cycle read anything.
@@ -69,29 +67,28 @@ pub(crate) struct CycleState<'a> {
     listed: (usize, usize),
 }
 
-/// The creations that a guard still allows.
-#[derive(Default)]
-pub(crate) struct GuardRoom {
-    pub(crate) left: u64,
+/// The creations that a guard still allows in this cycle.
+struct CreateAllowance {
+    remaining: u64,
     /// The question by whose approval they may be made.
-    pub(crate) approved: Option<Review>,
-    /// By link, how many creations wait, and whether any of them waits for the guard.
-    pub(crate) waiting: BTreeMap<LinkId, (u64, bool)>,
+    approved: Option<Review>,
+    /// By link, how many creations wait, and true where the guard holds any of them.
+    waiting: BTreeMap<LinkId, (u64, bool)>,
 }
 
 impl<'a> CycleState<'a> {
     pub(super) fn new(engine: &'a Engine<'a>) -> Self {
         Self {
             engine,
-            tally: CycleCounters::new(engine.observer),
+            counters: CycleCounters::new(engine.observer),
             deferred: BTreeSet::new(),
             pause_ms: 0,
             aside: BTreeSet::new(),
-            room: BTreeMap::new(),
+            create_allowances: BTreeMap::new(),
             approved: BTreeMap::new(),
-            put_off: BTreeSet::new(),
-            counted: BTreeSet::new(),
-            looked: BTreeSet::new(),
+            postponed: BTreeSet::new(),
+            counted_cascades: BTreeSet::new(),
+            lost_records: BTreeSet::new(),
             cascades: engine.options.cascades.clone(),
             unanswered: BTreeSet::new(),
             current: BTreeSet::new(),
@@ -107,7 +104,7 @@ impl<'a> CycleState<'a> {
     /// A dry run of the same moment on a dry engine: it knows what was read and what has stopped.
     pub(crate) fn for_preview<'b>(&self, dry: &'b Engine<'b>) -> CycleState<'b> {
         CycleState {
-            tally: self.tally.for_preview(dry.observer),
+            counters: self.counters.for_preview(dry.observer),
             cascades: self.cascades.clone(),
             current: self.current.clone(),
             contested: self.contested.clone(),
@@ -119,11 +116,6 @@ impl<'a> CycleState<'a> {
     /// Keeps the contested places of an entity until it is linked again.
     pub(crate) fn note_contested_places(&mut self, entity: &str, contested: ContestedPlaces) {
         self.contested.insert(entity.to_owned(), contested);
-    }
-
-    /// The record of this system that may belong to the link, while a person is asked.
-    fn possible(&self, entity: &EntitySpec, link: LinkId, system: &str) -> Option<&RecordKey> {
-        self.contested.get(&entity.name)?.get(&(link, system.to_owned()))
     }
 
     /// Leaves an entity alone in this cycle.
@@ -140,10 +132,10 @@ impl<'a> CycleState<'a> {
         self.approved.get(entity).is_some_and(|approved| records.is_subset(approved))
     }
 
-    /// True once per entity and cycle: deletions that take others along wait until all else was
-    /// planned once. A dry run plans only once, so it says false.
-    pub(crate) fn plans_others_first(&mut self, entity: &str) -> bool {
-        self.engine.options.apply && self.put_off.insert(entity.to_owned())
+    /// Puts off an entity's deletions that take others along until all else was planned once. True
+    /// where they are put off, once per cycle; a dry run plans only once and says false.
+    pub(crate) fn postpone_deletions(&mut self, entity: &str) -> bool {
+        self.engine.options.apply && self.postponed.insert(entity.to_owned())
     }
 
     pub(crate) fn approve(&mut self, entity: &str, records: &BTreeSet<RecordKey>) {
@@ -151,24 +143,28 @@ impl<'a> CycleState<'a> {
         approved.extend(records.iter().cloned());
     }
 
-    /// True the first time that a question's cascaded deletions are to be counted in this cycle.
-    pub(crate) fn counts_along(&mut self, question: &str) -> bool {
-        self.counted.insert(question.to_owned())
+    /// Notes that the cascaded deletions of a question are counted; true the first time in a cycle.
+    pub(crate) fn note_cascade_counted(&mut self, question: &str) -> bool {
+        self.counted_cascades.insert(question.to_owned())
     }
 
-    /// True the first time that a lost record is to be read by its id in this cycle.
-    pub(crate) fn looks_at(&mut self, record: &RecordKey) -> bool {
-        self.looked.insert(record.clone())
+    /// Notes that a record that a reference lost is read by its id; true the first time in a cycle.
+    pub(crate) fn note_lost_record(&mut self, record: &RecordKey) -> bool {
+        self.lost_records.insert(record.clone())
     }
 
     /// Asks a system what a deletion of this object takes along, unless that is known.
-    pub(crate) async fn learn(&mut self, system: &str, object: &str) -> Result<(), PluginError> {
+    pub(crate) async fn fetch_cascades(
+        &mut self,
+        system: &str,
+        object: &str,
+    ) -> Result<(), PluginError> {
         if self.cascades.knows(system, object) {
             return Ok(());
         }
         let connector = self.engine.systems.open(system).await?;
         for schema in connector.discover(&[object.to_owned()]).await? {
-            self.cascades.learn(system, &schema);
+            self.cascades.add_schema(system, &schema);
         }
         Ok(())
     }
@@ -183,7 +179,10 @@ impl<'a> CycleState<'a> {
         reviews: &mut Vec<Review>,
     ) {
         let creations = planned.iter().filter(|entry| entry.effect.kind().makes_record()).count();
-        let approved = self.room.get(&entity.name).and_then(|room| room.approved.as_ref());
+        let approved = self
+            .create_allowances
+            .get(&entity.name)
+            .and_then(|allowance| allowance.approved.as_ref());
         let Some(question) = approved.filter(|_| creations > 0) else { return };
         let now_ms = self.engine.clock.now_ms();
         let counts = GuardCounts { may_create: creations as u64, ..GuardCounts::default() };
@@ -218,29 +217,22 @@ impl<'a> CycleState<'a> {
     }
 
     /// True where the number of creations of this entity in this cycle is set already.
-    pub(crate) fn is_guarded(&self, entity: &str) -> bool {
-        self.room.contains_key(entity)
+    pub(crate) fn has_create_allowance(&self, entity: &str) -> bool {
+        self.create_allowances.contains_key(entity)
     }
 
     /// Lets so many records of an entity be created in this cycle, perhaps by an approval.
-    pub(crate) fn guard(&mut self, entity: &str, left: u64, approved: Option<Review>) {
-        self.room.insert(entity.to_owned(), GuardRoom { left, approved, ..GuardRoom::default() });
+    pub(crate) fn allow_creations(&mut self, entity: &str, count: u64, approved: Option<Review>) {
+        let allowance = CreateAllowance { remaining: count, approved, waiting: BTreeMap::new() };
+        self.create_allowances.insert(entity.to_owned(), allowance);
     }
 
     /// The number of waiting creations of a guarded entity, and whether the guard holds any of
     /// them.
     pub(crate) fn creations_waiting(&self, entity: &str) -> Option<(u64, bool)> {
-        let waiting = &self.room.get(entity)?.waiting;
+        let waiting = &self.create_allowances.get(entity)?.waiting;
         let count = waiting.values().map(|(count, _)| count).sum();
-        Some((count, waiting.values().any(|(_, is_guarded)| *is_guarded)))
-    }
-
-    /// Counts a creation that waits.
-    fn count_waiting(&mut self, entity: &EntitySpec, link: LinkId, is_guarded: bool) {
-        if let Some(room) = self.room.get_mut(&entity.name) {
-            let known = room.waiting.entry(link).or_default();
-            *known = (known.0 + 1, known.1 || is_guarded);
-        }
+        Some((count, waiting.values().any(|(_, held_by_guard)| *held_by_guard)))
     }
 
     /// The systems of which all that plays an entity was read up to now: a scan that an earlier
@@ -260,107 +252,6 @@ impl<'a> CycleState<'a> {
         all.filter(|system| !behind.contains(system)).collect()
     }
 
-    /// Takes writes out of a plan that must not be sent now. All writes wait for an object that
-    /// could not be read; creations and removals for systems that are not read up to now. Removals
-    /// wait while a record of the link is `unclear`. Creations wait where a record may be there
-    /// already (`RULES.md` P13, V15), and above the guard.
-    pub(crate) fn hold_back(
-        &mut self,
-        entity: &EntitySpec,
-        plan: &mut LinkPlan,
-        view: &LinkView,
-        unclear: &BTreeSet<RecordKey>,
-    ) {
-        let is_final = |planned_write: &PlannedWrite| {
-            let kind = planned_write.effect.kind();
-            kind.makes_record() || kind.removes_record()
-        };
-        let current = if plan.writes.iter().any(is_final) {
-            self.current_systems(entity)
-        } else {
-            BTreeSet::new()
-        };
-        let mut live = view.records.iter().filter(|record| record.status == RecordStatus::Live);
-        let is_behind = |system: &&str| !current.contains(system);
-        let is_unclear = |record: &&Arc<RecordState>| unclear.contains(&record.key);
-        let doubtful = live.clone().find(is_unclear).map(|record| record.key.system.as_str());
-        let behind = live.find_map(|record| Some(record.key.system.as_str()).filter(is_behind));
-        if let Some(room) = self.room.get_mut(&entity.name) {
-            room.waiting.remove(&plan.link.id);
-        }
-        for planned_write in std::mem::take(&mut plan.writes) {
-            let is_create = planned_write.effect.kind().makes_record();
-            let denied = self.not_granted(entity, &planned_write);
-            if denied.is_some() || !self.may_write(entity, &planned_write) {
-                plan.notes.extend(denied);
-                plan.held = true;
-                if is_create {
-                    self.count_waiting(entity, plan.link.id, false);
-                }
-                continue;
-            }
-            let target = entity[planned_write.member].system.as_str();
-            let doubtful = doubtful.filter(|_| planned_write.effect.kind().removes_record());
-            let unread = behind.or(Some(target).filter(is_behind)).or(doubtful);
-            let unread = unread.filter(|_| is_final(&planned_write));
-            let possible = is_create.then(|| self.possible(entity, plan.link.id, target)).flatten();
-            let unread = unread.map(|system| Reason::NotRead(system.to_owned()));
-            if let Some(reason) = unread.or(possible.cloned().map(Reason::MayBe)) {
-                plan.notes.push(PlanNote { record: None, field: None, reason });
-                plan.held = true;
-                if is_create {
-                    self.count_waiting(entity, plan.link.id, false);
-                }
-                continue;
-            }
-            if is_create && !self.may_create(entity, plan) {
-                plan.held = true;
-                self.count_waiting(entity, plan.link.id, true);
-                continue;
-            }
-            plan.writes.push(planned_write);
-        }
-    }
-
-    /// The note about a denied permission that the write needs. The write waits and the failure is
-    /// reported; nothing else of its object stops (`RULES.md` V18).
-    fn not_granted(&self, entity: &EntitySpec, planned_write: &PlannedWrite) -> Option<PlanNote> {
-        let member = &entity[planned_write.member];
-        let place = (member.system.clone(), member.object.clone(), planned_write.effect.kind());
-        let error = self.denied.get(&place)?;
-        let words = error.not_granted()?.to_owned();
-        if self.engine.options.apply {
-            self.tally.denied(member, error);
-        }
-        let record = planned_write.record(member);
-        Some(PlanNote { record, field: None, reason: Reason::NotGranted(words) })
-    }
-
-    /// True where all that the write depends on was read: its object, and for a create every object
-    /// of the entity in that system, because the record may be there.
-    fn may_write(&self, entity: &EntitySpec, planned_write: &PlannedWrite) -> bool {
-        let member = &entity[planned_write.member];
-        let is_there = |other: &&MemberSpec| {
-            other.system == member.system
-                && (planned_write.effect.kind().makes_record() || other.object == member.object)
-        };
-        let mut objects = entity.members.iter().filter(is_there);
-        !objects.any(|other| self.tally.has_stopped(&other.system, &other.object))
-    }
-
-    /// Takes one of the creations that the guard allows; where there is none left, it waits for a
-    /// person.
-    fn may_create(&mut self, entity: &EntitySpec, plan: &mut LinkPlan) -> bool {
-        let Some(limit) = entity.create_guard else { return true };
-        let Some(room) = self.room.get_mut(&entity.name) else { return true };
-        if let Some(left) = room.left.checked_sub(1) {
-            room.left = left;
-            return true;
-        }
-        plan.notes.push(PlanNote { record: None, field: None, reason: Reason::CreateCap(limit) });
-        false
-    }
-
     /// A plugin's failure stops its object for this cycle; a failure of the store stops all.
     pub(crate) fn record_failure(
         &self,
@@ -370,7 +261,7 @@ impl<'a> CycleState<'a> {
         match error {
             IngestError::Store(error) => Err(error.into()),
             IngestError::Plugin(error) => {
-                self.tally.object_failed(member, "settle", &error);
+                self.counters.object_failed(member, "settle", &error);
                 Ok(())
             }
         }

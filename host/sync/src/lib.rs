@@ -9,8 +9,10 @@
 //! read     pages of changes -> observations         link     records that are the same thing
 //! plan     observations -> planned operations       apply    planned operations -> outcomes
 //! answers  reasons of values; decisions of people
+//! accounts the accounts that a store belongs to: no other is opened
 //! ```
 
+pub mod accounts;
 pub mod answers;
 pub mod apply;
 pub mod cycle;

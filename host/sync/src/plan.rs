@@ -2,13 +2,14 @@
 
 pub mod cascades;
 pub mod check;
+pub(crate) mod chunks;
 pub mod deletion_hold;
-pub(crate) mod entity;
 pub mod first_sync;
-pub mod limits;
+pub mod guards;
 pub mod link;
 pub mod mapping;
 pub mod merge;
 pub mod policy;
 pub mod references;
+pub(crate) mod refused_columns;
 pub mod render;

@@ -1,6 +1,5 @@
 //! Reading: changes since the cursor, changes that a cursor missed, and the fields of each row.
 
-pub mod accounts;
 pub mod canonical;
 pub mod fields;
 pub mod forms;
@@ -8,7 +7,6 @@ pub(crate) mod ingest;
 pub mod keys;
 pub(crate) mod observe;
 pub(crate) mod order;
-pub(crate) mod sent;
 pub(crate) mod sweep;
 pub mod transforms;
 pub mod unreadable;

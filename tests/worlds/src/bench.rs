@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::executor::block_on;
+use renkei_sync::accounts::{OwnAccounts, VerifiedAccounts};
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, CycleReport, Engine, SilentObserver};
@@ -13,7 +14,6 @@ use renkei_sync::model::spec::Spec;
 use renkei_sync::model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use renkei_sync::model::value::Value;
 use renkei_sync::ports::{TransformCall, Transforms, Way};
-use renkei_sync::read::accounts::{OwnAccounts, VerifiedAccounts};
 use renkei_sync::read::transforms::TransformCalls;
 use renkei_sync::store::codec::Layouts;
 use renkei_sync::store::port::{ReviewFilter, ReviewQuery, Store};
@@ -109,7 +109,7 @@ impl Bench {
     }
 
     pub fn open_reviews(&self) -> Vec<Review> {
-        let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+        let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
         block_on(self.store.reviews(&query)).unwrap()
     }
 }

@@ -248,8 +248,8 @@ impl Store for MirrorStore {
         ask!(self.referring(entity, stream, field, ids))
     }
 
-    async fn guarded(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError> {
-        ask!(self.guarded(entity, first_hour))
+    async fn guard_counts(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError> {
+        ask!(self.guard_counts(entity, first_hour))
     }
 
     async fn begun(&self, entity: &str) -> Result<Option<u64>, StoreError> {

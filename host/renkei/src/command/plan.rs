@@ -2,7 +2,7 @@
 
 use renkei_admin::cycle::{PlanReport, failed_systems};
 use renkei_sync::engine::{CycleOptions, CycleReport};
-use renkei_sync::model::preview::CyclePlan;
+use renkei_sync::model::cycle_plan::CyclePlan;
 
 use crate::cli::PlanArgs;
 use crate::clock::SystemClock;

@@ -280,7 +280,7 @@ async fn guarded(store: &dyn Store, entity: &str, say: &mut impl FnMut(&dyn std:
     let ids = ["1".to_owned(), "2".to_owned()];
     say(&store.referring(entity, &stream(), FieldIndex(1), &ids).await.unwrap());
     for hour in [0, 2] {
-        say(&store.guarded(entity, hour).await.unwrap());
+        say(&store.guard_counts(entity, hour).await.unwrap());
     }
     say(&store.begun(entity).await.unwrap());
 }
@@ -333,14 +333,14 @@ async fn answers(store: &dyn Store) -> Vec<String> {
     for query in outbox_queries() {
         say(&store.outbox(&query).await.unwrap());
     }
-    for (stand, link, limit) in [
+    for (filter, link, limit) in [
         (ReviewFilter::All, None, 0),
         (ReviewFilter::Stopping, None, 2),
         (ReviewFilter::Stopping, Some(LinkId(1)), 0),
         (ReviewFilter::All, Some(LinkId(2)), 1),
         (ReviewFilter::Decided, None, 0),
     ] {
-        say(&store.reviews(&ReviewQuery { stand, link, limit }).await.unwrap());
+        say(&store.reviews(&ReviewQuery { filter, link, limit }).await.unwrap());
     }
     say(&store.review("a").await.unwrap());
     for (link, record) in [

@@ -35,7 +35,7 @@ pub async fn consider(
         }
         (ReviewStatus::Closed, None) => return Err(ResolveError::Closed(id.to_owned())),
         _ if is_left(store, &review).await? => return Err(ResolveError::Closed(id.to_owned())),
-        (ReviewStatus::Decided, _) if !stands(store, spec, &review).await? => {
+        (ReviewStatus::Decided, _) if !is_still_truth(store, spec, &review).await? => {
             return Err(ResolveError::Moved(id.to_owned()));
         }
         _ => {}
@@ -100,7 +100,11 @@ async fn is_left(store: &dyn Store, review: &Review) -> Result<bool, StoreError>
 
 /// True where a rule's decision is still the truth: what somebody wrote since is not taken back
 /// with it (`RULES.md` I4).
-async fn stands(store: &dyn Store, spec: &Spec, review: &Review) -> Result<bool, StoreError> {
+async fn is_still_truth(
+    store: &dyn Store,
+    spec: &Spec,
+    review: &Review,
+) -> Result<bool, StoreError> {
     let (Some(link), ReviewSubject::Conflict { field, chosen: Some(chosen), .. }) =
         (review.link, &review.subject)
     else {

@@ -16,7 +16,7 @@ pub async fn record(
     stopped: &[(String, ReviewSubject)],
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut known = store.reviews(&query).await?;
     known.retain(|review| matches!(review.subject, ReviewSubject::Stopped { .. }));
     let asked: BTreeSet<&String> = known.iter().map(|review| &review.id).collect();
@@ -24,8 +24,8 @@ pub async fn record(
         .iter()
         .map(|(entity, subject)| review::of_entity(entity, subject.clone(), now_ms))
         .collect();
-    let stands = |known: &Review| stopped.iter().any(|review| review.id == known.id);
-    let over = known.iter().filter(|known| !stands(known));
+    let is_still_stopped = |known: &Review| stopped.iter().any(|review| review.id == known.id);
+    let over = known.iter().filter(|known| !is_still_stopped(known));
     let mut reviews: Vec<Review> = over.map(|known| review::closed(known, now_ms)).collect();
     let news = stopped.iter().filter(|review| !asked.contains(&review.id));
     reviews.extend(news.cloned());

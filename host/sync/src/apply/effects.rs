@@ -3,6 +3,7 @@
 
 use smol_str::format_smolstr;
 
+use crate::apply::sent_cells::{sent_cell, written_columns};
 use crate::apply::settle::BatchSettler;
 use crate::apply::settle_merge;
 use crate::apply::settled::SettledOperation;
@@ -15,7 +16,6 @@ use crate::model::state::OutboxEntry;
 use crate::model::value::{SmolStr, Value};
 use crate::ports::Connector;
 use crate::read::ingest::IngestError;
-use crate::read::sent::{columns_of, sent};
 
 /// One job's access to one member, for effects on it.
 #[derive(Clone, Copy)]
@@ -97,7 +97,7 @@ impl EffectTarget<'_> {
     /// All operations under the union of their columns; what an operation does not name is left
     /// alone.
     fn request(&self, batch: &[OutboxEntry]) -> WriteRequest {
-        let columns = columns_of(batch);
+        let columns = written_columns(batch);
         let operation = |entry: &OutboxEntry| {
             let (action, id) = entry.effect.as_write()?;
             Some(Operation {
@@ -106,7 +106,7 @@ impl EffectTarget<'_> {
                 id,
                 key: None,
                 if_version: entry.if_version.clone(),
-                cells: columns.iter().map(|column| sent(entry, column)).collect(),
+                cells: columns.iter().map(|column| sent_cell(entry, column)).collect(),
             })
         };
         let operations: Vec<Operation> = batch.iter().filter_map(operation).collect();

@@ -123,20 +123,20 @@ pub(crate) async fn probe(cycle: &CycleState<'_>, stage: ProbeStage) -> Result<u
     let mut known = 0;
     for system in cycle.engine.spec.systems() {
         let sent = outbox(cycle.engine, OutboxState::Sent, Some(system)).await?;
-        if sent.is_empty() || cycle.tally.has_failed(system) {
+        if sent.is_empty() || cycle.counters.has_failed(system) {
             continue;
         }
         let connector = match cycle.engine.systems.open(system).await {
             Ok(connector) => connector,
             Err(error) => {
-                cycle.tally.failed(system, "open", &error);
+                cycle.counters.failed(system, "open", &error);
                 continue;
             }
         };
         for ((entity, object), entries) in by_object(sent) {
             let Some(entity) = cycle.engine.spec.entity(&entity) else { continue };
             let Some((_, member)) = entity.member(system, &object) else { continue };
-            if cycle.tally.has_stopped(system, &object) {
+            if cycle.counters.has_stopped(system, &object) {
                 continue;
             }
             let connector = connector.as_ref();

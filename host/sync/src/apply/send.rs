@@ -38,14 +38,14 @@ pub(crate) async fn apply_entity(
     let settling = Mutex::new(());
     let sender = Sender { cycle, entity, settling: &settling };
     let work = systems.iter().map(|system| sender.run(system));
-    let mut left = SendSummary::default();
+    let mut summary = SendSummary::default();
     for more in futures::future::try_join_all(work).await? {
-        left.add(more);
+        summary.add(more);
     }
-    for (link, pause) in left.deferred {
+    for (link, pause) in summary.deferred {
         cycle.defer(link, pause);
     }
-    Ok(set_followers_aside(cycle, &left.archived).await?)
+    Ok(set_followers_aside(cycle, &summary.archived).await?)
 }
 
 /// The effects of sending on the rest of the cycle.
@@ -72,9 +72,9 @@ struct Sender<'a> {
 
 impl Sender<'_> {
     async fn run(&self, system: &str) -> Result<SendSummary, CycleError> {
-        let mut left = SendSummary::default();
+        let mut summary = SendSummary::default();
         let mut connector: Option<Box<dyn Connector>> = None;
-        while !self.cycle.tally.has_failed(system) {
+        while !self.cycle.counters.has_failed(system) {
             let batch = self.next_batch(system).await?;
             let Some(first) = batch.first() else { break };
             let Some((_, member)) = self.entity.member(system, &first.object) else { break };
@@ -82,15 +82,15 @@ impl Sender<'_> {
                 match self.cycle.engine.systems.open(system).await {
                     Ok(opened) => connector = Some(opened),
                     Err(error) => {
-                        self.cycle.tally.failed(system, "open", &error);
+                        self.cycle.counters.failed(system, "open", &error);
                         break;
                     }
                 }
             }
             let Some(connector) = connector.as_deref() else { break };
-            left.add(self.send(connector, member, batch).await?);
+            summary.add(self.send(connector, member, batch).await?);
         }
-        Ok(left)
+        Ok(summary)
     }
 
     /// The next operations of one kind on one object, in the order of the outbox.
@@ -105,7 +105,7 @@ impl Sender<'_> {
             limit: 1,
         };
         let Some(first) = engine.store.outbox(&oldest).await?.pop() else { return Ok(Vec::new()) };
-        let (object, kind) = match self.cycle.tally.has_stopped(system, &first.object) {
+        let (object, kind) = match self.cycle.counters.has_stopped(system, &first.object) {
             false => (first.object, first.effect.kind()),
             true => match self.other_kind(&oldest).await? {
                 Some(kind) => kind,
@@ -128,7 +128,7 @@ impl Sender<'_> {
     ) -> Result<Option<(String, EffectKind)>, StoreError> {
         let is_open = |member: &&MemberSpec| {
             Some(&member.system) == oldest.system.as_ref()
-                && !self.cycle.tally.has_stopped(&member.system, &member.object)
+                && !self.cycle.counters.has_stopped(&member.system, &member.object)
         };
         for member in self.entity.members.iter().filter(is_open) {
             for kind in EffectKind::ALL {
@@ -151,7 +151,7 @@ impl Sender<'_> {
         let changed = match changed_since(connector, member, &batch).await {
             Ok(changed) => changed,
             Err(error) => {
-                self.cycle.tally.object_failed(member, "look again", &error);
+                self.cycle.counters.object_failed(member, "look again", &error);
                 return Ok(SendSummary::default());
             }
         };
@@ -159,10 +159,10 @@ impl Sender<'_> {
             |entry: &OutboxEntry| entry.effect.id().is_some_and(|id| changed.contains(id));
         let (stale, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_changed);
         let outcomes = vec![Outcome::Conflict; stale.len()];
-        let mut left =
+        let mut summary =
             self.settle_outcomes(self.target(connector, member), &[], &stale, outcomes).await?;
-        left.add(self.write(connector, member, batch).await?);
-        Ok(left)
+        summary.add(self.write(connector, member, batch).await?);
+        Ok(summary)
     }
 
     async fn write(
@@ -188,7 +188,7 @@ impl Sender<'_> {
             }
             Err(error) => {
                 self.unplan_denied(connector, &batch, &error).await?;
-                self.cycle.tally.object_failed(member, "write", &error);
+                self.cycle.counters.object_failed(member, "write", &error);
                 Ok(SendSummary::default())
             }
         }
@@ -229,17 +229,17 @@ impl Sender<'_> {
         batch: &[OutboxEntry],
         outcomes: Vec<Outcome>,
     ) -> Result<SendSummary, CycleError> {
-        let mut left = SendSummary::default();
+        let mut summary = SendSummary::default();
         let mut outcomes = outcomes.into_iter();
         for slice in batch.chunks(self.cycle.engine.options.settle_operations.max(1)) {
             let outcomes = outcomes.by_ref().take(slice.len()).collect();
             match self.settle_slice(target, columns, (slice, outcomes)).await? {
-                Some(more) => left.add(more),
+                Some(more) => summary.add(more),
                 // The others stay marked as sent.
                 None => break,
             }
         }
-        Ok(left)
+        Ok(summary)
     }
 
     /// Settles some operations. `None` where a plugin failed, which is reported.
@@ -262,21 +262,21 @@ impl Sender<'_> {
         batch: &[OutboxEntry],
         settled: Vec<SettledOperation>,
     ) -> SendSummary {
-        let mut left = SendSummary::default();
+        let mut summary = SendSummary::default();
         for (entry, settled) in batch.iter().zip(settled) {
-            left.deferred.extend(settled.pause.map(|pause| (entry.link, pause)));
+            summary.deferred.extend(settled.pause.map(|pause| (entry.link, pause)));
             let kind = entry.effect.kind();
             if kind.removes_record() && settled.result == WriteResult::Applied {
-                left.archived.extend(entry.record());
+                summary.archived.extend(entry.record());
             }
-            self.cycle.tally.event(&CycleEvent::Written {
+            self.cycle.counters.event(&CycleEvent::Written {
                 system: &member.system,
                 object: &member.object,
                 kind,
                 result: settled.result,
             });
         }
-        left
+        summary
     }
 }
 
@@ -302,7 +302,7 @@ async fn changed_since(
     }
     let ids: Vec<String> = planned.keys().map(|id| (*id).to_owned()).collect();
     let page = connector.read_records(&member.object, &[], &ids).await?;
-    let moved = page.batch.rows.into_iter().filter(|row| {
+    let changed = page.batch.rows.into_iter().filter(|row| {
         let before = planned.get(row.id.as_str());
         // A row that is older than what the plan was made from says nothing.
         let (Some(now), Some((version, known_ms))) = (row.version.as_deref(), before) else {
@@ -311,5 +311,5 @@ async fn changed_since(
         now != *version && !is_older(row.modified_ms, *known_ms)
     });
     let gone = page.removed.into_iter().map(|tombstone| tombstone.id);
-    Ok(moved.map(|row| row.id).chain(gone).collect())
+    Ok(changed.map(|row| row.id).chain(gone).collect())
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apply::refused_columns::{self, ClearedRefusals};
+use crate::apply::refusals::{ClearedRefusals, failures_of_refusal, forgive_written};
+use crate::apply::sent_cells::sent_cell;
 use crate::apply::settled::{RETRY_MS, SettledOperation};
 use crate::engine::{Engine, WriteResult};
 use crate::model::reason::Reason;
@@ -11,15 +12,15 @@ use crate::model::record::{Applied, Batch, Outcome, Problem, Row, can_retry};
 use crate::model::spec::{EntitySpec, FieldKind, MemberSpec};
 use crate::model::state::{
     Awaited, Doubt, FieldWrite, Link, LinkId, LinkStatus, OutboxEntry, RecordKey, RecordState,
-    RecordStatus, Review, ReviewChoice, ReviewStatus, Span,
+    RecordStatus, Review, ReviewChoice, ReviewStatus, Span, keep_failure,
 };
 use crate::model::value::Value;
+use crate::plan::refused_columns::is_met;
 use crate::ports::Connector;
 use crate::read::fields::{RowReading, RowsKind, read_rows};
 use crate::read::forms::is_form_of;
 use crate::read::ingest::{IngestError, IngestSource};
 use crate::read::keys;
-use crate::read::sent::sent;
 use crate::store::fetch::{links_for, records_for};
 use crate::store::port::Changes;
 
@@ -115,7 +116,7 @@ impl<'a> BatchSettler<'a> {
             settled.push(self.settle_one(entry, outcome, reading));
         }
         self.add_reviews().await?;
-        self.wake().await?;
+        self.add_waiting_links().await?;
         self.add_match_keys().await?;
         let records = &self.records;
         let touched = self.touched.iter().filter_map(|key| records.get(key).cloned());
@@ -188,7 +189,7 @@ impl<'a> BatchSettler<'a> {
                 _ => &[],
             };
             let cell = |(index, column): (usize, &String)| {
-                let sent = sent(entry, column)?;
+                let sent = sent_cell(entry, column)?;
                 Some(after.get(index).cloned().flatten().unwrap_or(sent))
             };
             let cells = columns.iter().enumerate().map(cell).collect();
@@ -317,7 +318,7 @@ impl<'a> BatchSettler<'a> {
         // An answer that shows what stood there before says that nothing was written, and not in
         // which form: the next reading tells (`RULES.md` R26).
         let column = self.member.group_of(position).and_then(|group| group.columns.first());
-        let remote = column.filter(|_| is_reference).and_then(|column| sent(entry, column));
+        let remote = column.filter(|_| is_reference).and_then(|column| sent_cell(entry, column));
         let wrote = if is_reference { &remote } else { &write.after };
         let known = doubt.and_then(|doubt| doubt.before(&field.name)).unwrap_or_default();
         let is_before = |now: &Value| {
@@ -341,10 +342,10 @@ impl<'a> BatchSettler<'a> {
     async fn add_reviews(&mut self) -> Result<(), IngestError> {
         for review in std::mem::take(&mut self.asked) {
             let known = self.engine.store.review(&review.id).await?;
-            let stands = known.is_some_and(|known| {
+            let was_asked = known.is_some_and(|known| {
                 known.status != ReviewStatus::Closed || known.choice == Some(ReviewChoice::Leave)
             });
-            if !stands {
+            if !was_asked {
                 self.changes.reviews.push(review);
             }
         }
@@ -377,14 +378,13 @@ impl<'a> BatchSettler<'a> {
         self.add_journal_entry(entry, None, Reason::Refused { codes });
         let id = self.final_link(entry.link);
         let (entity, member) = (self.entity, self.member);
-        let (failures, more) =
-            refused_columns::of_refusal(entity, member, entry, problems, self.now_ms);
+        let (failures, more) = failures_of_refusal(entity, member, entry, problems, self.now_ms);
         if more {
             self.changes.dirty.push(id);
         }
         if let Some(link) = self.links.get_mut(&id) {
             for failure in failures {
-                refused_columns::keep(&mut link.failures, failure);
+                keep_failure(&mut link.failures, failure);
             }
             self.changes.links.push(link.clone());
         }
@@ -393,12 +393,12 @@ impl<'a> BatchSettler<'a> {
     /// A write got through.
     fn forgive(&mut self, id: LinkId, entry: &OutboxEntry, record: &RecordKey) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let was_met = refused_columns::is_met(&link.failures);
-        let forgiven = refused_columns::forgive(&mut link.failures, entry, &record.id, self.now_ms);
+        let was_met = is_met(&link.failures);
+        let forgiven = forgive_written(&mut link.failures, entry, &record.id, self.now_ms);
         if forgiven != ClearedRefusals::Nothing {
             self.changes.links.push(link.clone());
             // The question about it is over with the next plan.
-            if was_met && !refused_columns::is_met(&link.failures) {
+            if was_met && !is_met(&link.failures) {
                 self.changes.dirty.push(id);
             }
         }
@@ -433,8 +433,8 @@ impl<'a> BatchSettler<'a> {
         self.changes.journal.push(line);
     }
 
-    /// Links that waited for what this batch made.
-    async fn wake(&mut self) -> Result<(), IngestError> {
+    /// Adds the links that waited for what this batch made.
+    async fn add_waiting_links(&mut self) -> Result<(), IngestError> {
         let made = self.created.iter().filter_map(|key| self.records.get(key));
         let mut awaited: Vec<Awaited> = Vec::new();
         for record in made {

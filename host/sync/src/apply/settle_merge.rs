@@ -175,7 +175,7 @@ impl MergeSettler<'_> {
     /// The review that approved it.
     async fn review(&self) -> Result<Option<Review>, IngestError> {
         let loser = self.loser();
-        let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+        let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
         let reviews = self.engine.store.reviews(&query).await?;
         let is_mine = |review: &Review| match &review.subject {
             ReviewSubject::Surplus { surplus, .. } => Some(surplus) == loser.as_ref(),

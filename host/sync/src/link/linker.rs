@@ -21,7 +21,7 @@ use crate::model::state::{
     ReviewSubject, Truth,
 };
 use crate::plan::link::PlanNote;
-use crate::read::keys::HELD;
+use crate::read::keys::UNMADE_KEY;
 use crate::store::fetch::work_for;
 use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
@@ -36,19 +36,19 @@ pub(crate) use returned::place_returned_records;
 /// Returns the places that stay empty for now, because a question about their records is open.
 pub(crate) async fn link_records(
     engine: &Engine<'_>,
-    tally: &CycleCounters<'_>,
+    counters: &CycleCounters<'_>,
     entity: &EntitySpec,
     current: &BTreeSet<&str>,
 ) -> Result<ContestedPlaces, StoreError> {
     let mut reviews = BTreeMap::new();
-    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
     for review in engine.store.reviews(&query).await? {
         if review.entity == entity.name && matches!(review.subject, ReviewSubject::Ambiguous { .. })
         {
             reviews.insert(review.id.clone(), review);
         }
     }
-    let unanswered = UnansweredCreates::new(engine, tally, entity).await?;
+    let unanswered = UnansweredCreates::new(engine, counters, entity).await?;
     let mut pass = LinkingPass::default();
     let mut after: Option<RecordKey> = None;
     loop {
@@ -63,19 +63,19 @@ pub(crate) async fn link_records(
         linker.link(&chunk).await?;
         pass = std::mem::take(&mut linker.pass);
         pass.bound = std::mem::take(&mut linker.known.bound);
-        tally.event(&CycleEvent::Linked {
+        counters.event(&CycleEvent::Linked {
             entity: &entity.name,
             matched: linker.matched,
             founded: linker.founded,
             ambiguous: &linker.asked,
         });
-        pass.stand.append(&mut linker.asked);
+        pass.open_questions.append(&mut linker.asked);
         let changes = linker.finish().await?;
         if !changes.is_empty() {
             engine.store.commit(changes).await?;
         }
     }
-    let over = reviews.into_values().filter(|review| !pass.stand.contains(&review.id));
+    let over = reviews.into_values().filter(|review| !pass.open_questions.contains(&review.id));
     close_stale(engine, over).await?;
     Ok(pass.contested)
 }
@@ -103,7 +103,7 @@ async fn fetch_candidates(
 ) -> Result<(), StoreError> {
     let store = engine.store;
     let mut by_name: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    let made = values.values().flatten().filter(|(_, value)| value != HELD);
+    let made = values.values().flatten().filter(|(_, value)| value != UNMADE_KEY);
     for (name, value) in made {
         by_name.entry(name).or_default().insert(value.clone());
     }
@@ -156,7 +156,7 @@ struct LinkingPass {
     /// The groups of records that a question is about; true for a new question.
     groups: BTreeMap<Group, bool>,
     /// Questions that are open, or whose answer waits.
-    stand: BTreeSet<String>,
+    open_questions: BTreeSet<String>,
     /// The same as [`MatchContext::bound`].
     bound: BTreeSet<RecordKey>,
     contested: ContestedPlaces,
@@ -226,7 +226,7 @@ impl<'a> Linker<'a> {
         let keys: Vec<RecordKey> = chunk.iter().map(|record| record.key.clone()).collect();
         let values: BTreeMap<RecordKey, Vec<(String, String)>> =
             self.engine.store.match_keys(&keys).await?.into_iter().collect();
-        self.learn(&values).await?;
+        self.fetch_candidates(&values).await?;
         self.follow_stamps(chunk).await?;
         for record in &keys {
             if self.known.linked.contains_key(record) || self.waiting.contains(record) {
@@ -234,20 +234,20 @@ impl<'a> Linker<'a> {
             }
             let own = values.get(record).map(Vec::as_slice).unwrap_or_default();
             let verdict = judge(&self.entity.match_keys, record, own, &self.known);
-            self.follow(record, verdict).await?;
+            self.apply_verdict(record, verdict).await?;
         }
         Ok(())
     }
 
     /// Fetches the records that share a key with the chunk.
-    async fn learn(
+    async fn fetch_candidates(
         &mut self,
         values: &BTreeMap<RecordKey, Vec<(String, String)>>,
     ) -> Result<(), StoreError> {
         fetch_candidates(self.engine, self.entity, values, &mut self.known).await
     }
 
-    async fn follow(
+    async fn apply_verdict(
         &mut self,
         record: &RecordKey,
         verdict: MatchVerdict,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::spec::MatchKey;
 use crate::model::state::{LinkId, RecordKey};
-use crate::read::keys::HELD;
+use crate::read::keys::UNMADE_KEY;
 use crate::store::port::Candidate;
 
 /// The records and links that matching compares with.
@@ -77,7 +77,7 @@ pub fn judge(
 ) -> MatchVerdict {
     for key in keys {
         let Some(value) = values.iter().find(|(name, _)| *name == key.name) else { continue };
-        if value.1 == HELD {
+        if value.1 == UNMADE_KEY {
             return MatchVerdict::Held;
         }
         if let Some(verdict) = judge_key(key, record, value, known) {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::evidence::{CreateLikeness, likeness, weigh_found_record};
+use crate::apply::sent_cells::sent_cells;
 use crate::engine::{CycleCounters, Engine};
 use crate::model::index::PerField;
 use crate::model::spec::{EntitySpec, MemberSpec};
@@ -14,7 +15,6 @@ use crate::model::state::{
     LinkId, LinkWork, OutboxEntry, OutboxState, RecordKey, RecordState, Review, ReviewSubject,
 };
 use crate::model::value::Cell;
-use crate::read::sent::sent_cells;
 use crate::store::fetch::work_for;
 use crate::store::port::{OutboxQuery, ReviewFilter, ReviewQuery, Store, StoreError};
 
@@ -34,11 +34,11 @@ pub(crate) struct UnansweredCreates<'a> {
 impl<'a> UnansweredCreates<'a> {
     pub(crate) async fn new(
         engine: &Engine<'_>,
-        tally: &CycleCounters<'_>,
+        counters: &CycleCounters<'_>,
         entity: &'a EntitySpec,
     ) -> Result<Self, StoreError> {
         let creates = unanswered_creates(engine.store, &entity.name, None).await?;
-        let creates = with_cells(engine, tally, entity, creates).await;
+        let creates = with_cells(engine, counters, entity, creates).await;
         let mut waiting = Self { entity, creates, withheld: BTreeSet::new() };
         if !waiting.creates.is_empty() {
             waiting.withhold(engine).await?;
@@ -118,7 +118,7 @@ fn may_be(
 /// be the one.
 async fn with_cells(
     engine: &Engine<'_>,
-    tally: &CycleCounters<'_>,
+    counters: &CycleCounters<'_>,
     entity: &EntitySpec,
     creates: Vec<OutboxEntry>,
 ) -> Vec<(OutboxEntry, Option<PerField<Cell>>)> {
@@ -130,7 +130,7 @@ async fn with_cells(
         let cells = match sent_cells(&engine.transforms, entity, member, &mine).await {
             Ok(cells) => cells.into_iter().map(Some).collect(),
             Err(error) => {
-                tally.failed("transform", &entity.name, &error);
+                counters.failed("transform", &entity.name, &error);
                 vec![None; mine.len()]
             }
         };
@@ -166,7 +166,7 @@ pub(crate) async fn questions(
     store: &dyn Store,
     entity: &str,
 ) -> Result<BTreeMap<String, Review>, StoreError> {
-    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let reviews = store.reviews(&query).await?.into_iter().filter(|one| one.entity == entity);
     let by_intent = reviews.filter_map(|review| match &review.subject {
         ReviewSubject::Uncertain { intent, .. } => Some((intent.clone(), review)),

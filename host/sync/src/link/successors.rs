@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::apply::evidence::settle_unanswered_update;
+use crate::apply::sent_cells::sent_cells;
 use crate::engine::{CycleCounters, Engine, journal_of};
 use crate::model::index::PerField;
 use crate::model::reason::Reason;
@@ -21,7 +22,6 @@ use crate::model::state::{
 use crate::model::value::{Cell, Value};
 use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
-use crate::read::sent::sent_cells;
 use crate::store::fetch::{links_for, records_for, work_for};
 use crate::store::port::{Changes, OutboxQuery, Store, StoreError};
 
@@ -29,23 +29,23 @@ use crate::store::port::{Changes, OutboxQuery, Store, StoreError};
 /// these are known.
 pub(crate) async fn follow_moves(
     engine: &Engine<'_>,
-    tally: &CycleCounters<'_>,
+    counters: &CycleCounters<'_>,
     entity: &EntitySpec,
 ) -> Result<(), StoreError> {
     let mut after: Option<RecordKey> = None;
-    let mut moved: Vec<RecordState> = Vec::new();
+    let mut predecessors: Vec<RecordState> = Vec::new();
     let (store, limit) = (engine.store, engine.options.chunk_links);
     loop {
         let work = LinkWork::Moved;
         let chunk = work_for(store, entity, work, after.as_ref(), limit).await?;
         let Some(last) = chunk.last() else { break };
         after = Some(last.key.clone());
-        moved.extend(chunk);
+        predecessors.extend(chunk);
     }
-    for RecordState { key, .. } in winners_first(store, moved).await? {
+    for RecordState { key, .. } in winners_first(store, predecessors).await? {
         // One commit each: a later move builds on an earlier one, which may have moved this record.
         for record in records_for(store, entity, &[key]).await? {
-            if let Some(changes) = follow(engine, tally, entity, record).await? {
+            if let Some(changes) = follow_move(engine, counters, entity, record).await? {
                 store.commit(changes).await?;
             }
         }
@@ -57,12 +57,12 @@ pub(crate) async fn follow_moves(
 /// link goes on (`RULES.md` P7). A surplus one follows its equals.
 async fn winners_first(
     store: &dyn Store,
-    mut moved: Vec<RecordState>,
+    mut predecessors: Vec<RecordState>,
 ) -> Result<Vec<RecordState>, StoreError> {
-    if moved.len() < 2 {
-        return Ok(moved);
+    if predecessors.len() < 2 {
+        return Ok(predecessors);
     }
-    let keys: Vec<RecordKey> = moved.iter().map(|record| record.key.clone()).collect();
+    let keys: Vec<RecordKey> = predecessors.iter().map(|record| record.key.clone()).collect();
     let heirs: BTreeMap<RecordKey, RecordKey> = store.aliases(&keys).await?.into_iter().collect();
     let wanted: BTreeSet<RecordKey> = heirs.values().cloned().collect();
     let heirs_known = store.records(&wanted.into_iter().collect::<Vec<_>>()).await?;
@@ -71,8 +71,8 @@ async fn winners_first(
         let heir = heir.and_then(|key| heirs_known.iter().find(|known| known.key == *key));
         heir.map_or(0, |heir| lost_values(record, heir))
     };
-    moved.sort_by_cached_key(|record| (lost(record), record.status.is_aside()));
-    Ok(moved)
+    predecessors.sort_by_cached_key(|record| (lost(record), record.status.is_aside()));
+    Ok(predecessors)
 }
 
 /// The number of values of a record that its successor does not have.
@@ -84,9 +84,9 @@ fn lost_values(record: &RecordState, heir: &RecordState) -> usize {
     lost.count()
 }
 
-async fn follow(
+async fn follow_move(
     engine: &Engine<'_>,
-    tally: &CycleCounters<'_>,
+    counters: &CycleCounters<'_>,
     entity: &EntitySpec,
     mut record: RecordState,
 ) -> Result<Option<Changes>, StoreError> {
@@ -103,9 +103,9 @@ async fn follow(
     ids.extend(heir.link);
     let views = links_for(store, entity, &ids).await?;
     let view = |id: LinkId| views.iter().find(|view| view.link.id == id);
-    let Some(left) = view(from) else { return Ok(None) };
+    let Some(ending) = view(from) else { return Ok(None) };
     let now_ms = engine.clock.now_ms();
-    let Some(unanswered) = updates_of(engine, tally, entity, &record.key).await? else {
+    let Some(unanswered) = updates_of(engine, counters, entity, &record.key).await? else {
         return Ok(None);
     };
     let mut moving =
@@ -120,16 +120,18 @@ async fn follow(
         None if heir.status.is_gone() && (heir.was_read() || record.status.is_aside()) => {
             moving.give_up(record);
         }
-        Some(to) if to == from => moving.leave(record, heir, left),
+        Some(to) if to == from => moving.leave(record, heir, ending),
         Some(to) => match view(to) {
             // A link that is kept in step does not end in one that is not.
-            Some(right) if record.status.is_aside() && right.link.status != LinkStatus::Active => {
-                moving.leave(record, heir, left);
+            Some(kept_link)
+                if record.status.is_aside() && kept_link.link.status != LinkStatus::Active =>
+            {
+                moving.leave(record, heir, ending);
             }
-            Some(right) => moving.unite(record, &heir, left, right),
+            Some(kept_link) => moving.unite(record, &heir, ending, kept_link),
             None => return Ok(None),
         },
-        None => moving.inherit(record, heir, left),
+        None => moving.inherit(record, heir, ending),
     }
     moving.changes.links.extend(moving.stays.take());
     let awaited = moving.awaited();
@@ -141,7 +143,7 @@ async fn follow(
 /// `None` if a transform fails on them; then the move waits.
 async fn updates_of(
     engine: &Engine<'_>,
-    tally: &CycleCounters<'_>,
+    counters: &CycleCounters<'_>,
     entity: &EntitySpec,
     record: &RecordKey,
 ) -> Result<Option<Vec<(OutboxEntry, PerField<Cell>)>>, StoreError> {
@@ -166,7 +168,7 @@ async fn updates_of(
     match sent_cells(&engine.transforms, entity, member, &sent).await {
         Ok(cells) => Ok(Some(sent.into_iter().zip(cells).collect())),
         Err(error) => {
-            tally.failed("transform", &entity.name, &error);
+            counters.failed("transform", &entity.name, &error);
             Ok(None)
         }
     }
@@ -255,11 +257,11 @@ impl Succession<'_> {
         &mut self,
         mut record: RecordState,
         heir: &RecordState,
-        left: &LinkView,
-        right: &LinkView,
+        ending: &LinkView,
+        kept_link: &LinkView,
     ) {
-        let to = right.link.id;
-        for other in left.records.iter().filter(|other| other.key != record.key) {
+        let to = kept_link.link.id;
+        for other in ending.records.iter().filter(|other| other.key != record.key) {
             let mut other = RecordState::clone(other);
             other.link = Some(to);
             if other.status.is_gone() {
@@ -267,7 +269,7 @@ impl Succession<'_> {
             }
             let waits = matches!(other.status, RecordStatus::Missing | RecordStatus::Returned);
             if !waits && !other.status.is_gone() {
-                self.join(&mut other, right, &record.key);
+                self.join(&mut other, kept_link, &record.key);
             }
             self.changes.records.push(other);
         }
@@ -278,16 +280,16 @@ impl Succession<'_> {
         let goes_on = |one: &&Review| {
             matches!(one.subject, ReviewSubject::Surplus { .. } | ReviewSubject::Missing { .. })
         };
-        let moved = left.reviews.iter().filter(goes_on);
-        let moved = moved.map(|one| Review { link: Some(to), ..one.clone() });
-        self.changes.reviews.extend(moved);
-        let mut from = Link::clone(&left.link);
+        let kept = ending.reviews.iter().filter(goes_on);
+        let kept = kept.map(|one| Review { link: Some(to), ..one.clone() });
+        self.changes.reviews.extend(kept);
+        let mut from = Link::clone(&ending.link);
         from.status = LinkStatus::MergedInto(to);
         // One more plan closes the questions and failures of this link.
         self.changes.dirty.push(from.id);
         self.changes.waits.push((from.id, Vec::new()));
         self.add_journal_entry(to, heir.key.clone(), Reason::LinksUnited(from.id));
-        self.join_consent(left, right);
+        self.join_consent(ending, kept_link);
         self.changes.links.push(from);
         self.changes.dirty.push(to);
     }
@@ -314,11 +316,11 @@ impl Succession<'_> {
     }
 
     /// Carries an opt-out of the ending link into the one that goes on (RULES.md P5).
-    fn join_consent(&mut self, left: &LinkView, right: &LinkView) {
-        self.change(right, |entity, link| {
+    fn join_consent(&mut self, ending: &LinkView, kept_link: &LinkView) {
+        self.change(kept_link, |entity, link| {
             let mut joins = false;
             for (position, field) in entity.indexed_fields() {
-                let (from, to) = (&left.link.truth[position], &mut link.truth[position]);
+                let (from, to) = (&ending.link.truth[position], &mut link.truth[position]);
                 if let Some(truth) = consent::join(&field.winner, from, to) {
                     *to = consent::carried(truth);
                     joins = true;

@@ -13,7 +13,7 @@ pub struct Cascades {
 
 impl Cascades {
     /// Keeps the references that a live schema names (`connector.wit`, schema fact `cascades`).
-    pub fn learn(&mut self, system: &str, schema: &Schema) {
+    pub fn add_schema(&mut self, system: &str, schema: &Schema) {
         let fact = schema.facts.iter().find(|(code, _)| code == "cascades");
         let named = match fact.map(|(_, value)| value) {
             Some(Value::Choices(named)) => named.as_slice(),
@@ -24,7 +24,7 @@ impl Cascades {
         self.known.insert((system.to_owned(), schema.object.clone()), pairs.collect());
     }
 
-    /// True if the object's schema was learned.
+    /// True if the object's schema was read.
     pub(crate) fn knows(&self, system: &str, object: &str) -> bool {
         self.pairs_of(system, object).is_some()
     }
@@ -34,7 +34,7 @@ impl Cascades {
     }
 
     /// True if a record of `object` may go with the `parent` record that its `column` names, and
-    /// where the parent's schema was not learned.
+    /// where the parent's schema was not read.
     pub(crate) fn may_follow(
         &self,
         system: &str,

@@ -58,12 +58,12 @@ positions! {
     /// Position of an active record among those of a link.
     ActiveIndex;
     /// Position of a member's view of a field among those that are merged.
-    PartIndex;
+    MemberFieldIndex;
 }
 
 impl LocalPosition for RecordIndex {}
 impl LocalPosition for ActiveIndex {}
-impl LocalPosition for PartIndex {}
+impl LocalPosition for MemberFieldIndex {}
 
 /// A list whose entries are found by one kind of position.
 pub struct Indexed<I, T> {

@@ -59,8 +59,9 @@ pub enum Reason {
     GoneEverywhere,
     /// The record is gone and a person must decide about the others.
     DeleteUndecided(String),
-    /// More deletions than the limit of a day allows: all of them wait for approval.
-    Braked {
+    /// More deletions than the guard allows in a day: all of them wait for approval.
+    #[serde(rename = "braked")]
+    AboveDeleteGuard {
         /// Deletions that wait.
         count: u64,
         /// Deletions allowed in a day.
@@ -73,8 +74,9 @@ pub enum Reason {
     WentAlong(RecordKey),
     /// The record went because the engine archived this one, and a person says to make it again.
     MadeAgain(RecordKey),
-    /// More creations than the limit of a day allows: this one waits for approval.
-    CreateCap(u64),
+    /// More creations than the guard allows in a day: this one waits for approval.
+    #[serde(rename = "create-cap")]
+    AboveCreateGuard(u64),
     /// The value changed in this system although the mapping only writes it: not copied.
     Drift(String),
     /// Somebody opted out in this system, which is only written: no rule undoes that.
@@ -234,9 +236,9 @@ impl Reason {
                 | Self::DeleteUndecided(_)
                 | Self::SuccessorUndecided(_)
                 | Self::OutOfSight
-                | Self::Braked { .. }
+                | Self::AboveDeleteGuard { .. }
                 | Self::WentAlong(_)
-                | Self::CreateCap(_)
+                | Self::AboveCreateGuard(_)
                 | Self::Drift(_)
                 | Self::OptOutStands(_)
                 | Self::ClearIgnored(_)
@@ -290,7 +292,7 @@ impl fmt::Display for Reason {
             Self::Unlinked(system) => write!(f, "gone in {system}; the others are left alone"),
             Self::GoneEverywhere => write!(f, "gone everywhere"),
             Self::DeleteUndecided(system) => write!(f, "gone in {system}; someone must decide"),
-            Self::CreateCap(limit) => {
+            Self::AboveCreateGuard(limit) => {
                 write!(f, "more than {limit} creations in 24 hours; waits for approval")
             }
             Self::Drift(system) => {
@@ -353,12 +355,12 @@ impl Reason {
                 "deleted there, but {system} has values that it never got (filled in, or brought by \
                  a conversion or a merge); made again with them"
             ),
-            Self::Braked { count, along: 0, limit } => write!(
+            Self::AboveDeleteGuard { count, along: 0, limit } => write!(
                 f,
                 "{count} deletions with those of the last 24 hours are more than the {limit} \
                  allowed; waits for approval"
             ),
-            Self::Braked { count, along, .. } => {
+            Self::AboveDeleteGuard { count, along, .. } => {
                 write!(f, "{count} deletions, {along} of which go along; waits for approval")
             }
             Self::WentAlong(key) => write!(

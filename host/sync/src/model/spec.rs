@@ -49,12 +49,12 @@ pub struct EntitySpec {
     pub on_delete: OnDelete,
     /// The effect on the other systems' records when records of one system are merged.
     pub on_merge: OnMerge,
-    /// The limit of deletions in 24 hours; more of them wait for approval.
+    /// The guard on deletions: more of them in 24 hours wait for approval.
     pub delete_guard: DeleteGuard,
     /// The rule for an archive that takes other records along in its system.
     pub on_cascade: OnCascade,
-    /// The limit of creations in 24 hours; more of them wait for approval (RULES.md P14). `None` is
-    /// no limit.
+    /// The guard on creations: more of them in 24 hours wait for approval (RULES.md P14). `None` is
+    /// no guard.
     pub create_guard: Option<u64>,
     /// The interval between two sweeps of each member, ms; `None` is never.
     pub sweep_ms: Option<u64>,
@@ -382,11 +382,11 @@ impl Spec {
     }
 
     /// Gives the members of a system their time zone and moment columns, before anything is read.
-    pub fn learn(&self, system: &str, zone: Option<&jiff::tz::TimeZone>, schemas: &[Schema]) {
+    pub fn set_days(&self, system: &str, zone: Option<&jiff::tz::TimeZone>, schemas: &[Schema]) {
         let members = self.entities.iter().flat_map(|entity| &entity.members);
         for member in members.filter(|member| member.system == system) {
             if let Some(schema) = schemas.iter().find(|schema| schema.object == member.object) {
-                member.days.learn(DayFacts::new(zone.cloned(), schema));
+                member.days.set_facts(DayFacts::new(zone.cloned(), schema));
             }
         }
     }

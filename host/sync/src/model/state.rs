@@ -16,10 +16,11 @@ use crate::model::value::Cell;
 
 pub use awaited::Awaited;
 pub use doubt::{Doubt, LAG_MS};
+pub use entity_plan::{EntityPlan, WriteCounts};
+pub(crate) use failure::keep_failure;
 pub use failure::{Failing, Failure, FailureClass, RETRY_REFUSED_MS, newest};
 pub use field::FieldState;
-pub use first::{EntityPlan, WriteCounts};
-pub use guard::{GuardCounts, first_hour_of, hour_of};
+pub use guard_counts::{GuardCounts, first_hour_of, hour_of};
 pub use ids::{LinkId, RecordKey, Span};
 pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
 pub use record::{LinkWork, RecordState, RecordStatus};
@@ -27,10 +28,10 @@ pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
 
 mod awaited;
 mod doubt;
+mod entity_plan;
 mod failure;
 mod field;
-mod first;
-mod guard;
+mod guard_counts;
 mod ids;
 mod outbox;
 mod record;
@@ -220,7 +221,7 @@ pub enum ReviewSubject {
         /// Those that could take its place.
         records: Vec<RecordKey>,
     },
-    /// More deletions than the limit of a day allows, or some that take other records along.
+    /// More deletions than the guard allows in a day, or some that take other records along.
     Deletions {
         /// Deletions that wait, with the records that they take along.
         count: u64,
@@ -236,7 +237,7 @@ pub enum ReviewSubject {
         /// The record that was archived.
         with: RecordKey,
     },
-    /// More creations than the limit of a day allows; the others wait.
+    /// More creations than the guard allows in a day; the others wait.
     Creations {
         /// Creations allowed in a day.
         limit: u64,

@@ -46,7 +46,7 @@ pub(crate) async fn taken_along(
             if children.is_empty() {
                 continue;
             }
-            if let Err(error) = cycle.learn(&system, &object).await {
+            if let Err(error) = cycle.fetch_cascades(&system, &object).await {
                 return Ok(Err(error));
             }
             for child in children.iter().filter(|child| child.goes(&cycle.cascades, &object)) {

@@ -15,7 +15,7 @@ pub fn check(
     entity: &EntitySpec,
     entries: &[OutboxEntry],
     views: &[LinkView],
-    braked: bool,
+    deletions_held: bool,
 ) -> Result<(), String> {
     let mut targets = BTreeSet::new();
     let mut intents = BTreeSet::new();
@@ -32,14 +32,18 @@ pub fn check(
         if !intents.insert(&entry.intent) {
             return Err(format!("two operations with the intent {}", entry.intent));
         }
-        check_kind(member, entry, braked).map_err(|rule| format!("{}: {rule}", at()))?;
+        check_kind(member, entry, deletions_held).map_err(|rule| format!("{}: {rule}", at()))?;
         check_records(entry, views).map_err(|rule| format!("{}: {rule}", at()))?;
         check_columns(member, entry).map_err(|rule| format!("{}: {rule}", at()))?;
     }
     Ok(())
 }
 
-fn check_kind(member: &MemberSpec, entry: &OutboxEntry, braked: bool) -> Result<(), String> {
+fn check_kind(
+    member: &MemberSpec,
+    entry: &OutboxEntry,
+    deletions_held: bool,
+) -> Result<(), String> {
     let kind = entry.effect.kind();
     let is_bare = entry.columns.is_empty() && entry.fields.is_empty();
     if kind.makes_record() && !member.create {
@@ -48,8 +52,8 @@ fn check_kind(member: &MemberSpec, entry: &OutboxEntry, braked: bool) -> Result<
         Err(format!("{} without a field", kind.word()))
     } else if !kind.writes_columns() && !is_bare {
         Err(format!("{} with fields", kind.word()))
-    } else if kind.removes_record() && braked {
-        Err("deletions are braked".to_owned())
+    } else if kind.removes_record() && deletions_held {
+        Err("deletions are held".to_owned())
     } else {
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::model::first_sync::{FirstSyncWaits, plans};
 use crate::model::review;
 use crate::model::spec::EntitySpec;
 use crate::model::state::{EntityPlan, Review, ReviewChoice, ReviewStatus, ReviewSubject};
-use crate::plan::entity::plan_entity;
+use crate::plan::chunks::plan_entity;
 use crate::read::transforms::TransformCalls;
 use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
@@ -61,8 +61,8 @@ pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), Cycle
     for entity in engine.spec.entities() {
         let current = cycle.current_systems(entity);
         place_returned_records(engine, entity).await?;
-        follow_moves(engine, &cycle.tally, entity).await?;
-        let contested = link_records(engine, &cycle.tally, entity, &current).await?;
+        follow_moves(engine, &cycle.counters, entity).await?;
+        let contested = link_records(engine, &cycle.counters, entity, &current).await?;
         cycle.note_contested_places(&entity.name, contested);
     }
     let mut waits = FirstSyncWaits::default();
@@ -98,24 +98,24 @@ pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), Cycle
         }
     }
     if waits != FirstSyncWaits::default() {
-        cycle.tally.first_sync_waits(waits);
+        cycle.counters.first_sync_waits(waits);
     }
     Ok(())
 }
 
-/// Begins the entities of approved questions. The questions that are left.
+/// Begins the entities of approved questions. The questions without an answer.
 async fn begin_approved(
     engine: &Engine<'_>,
     questions: Vec<Review>,
 ) -> Result<Vec<Review>, StoreError> {
-    let mut left = Vec::new();
+    let mut unanswered = Vec::new();
     for question in questions {
         match question.choice {
             Some(ReviewChoice::Approve) => begin(engine, &question).await?,
-            _ => left.push(question),
+            _ => unanswered.push(question),
         }
     }
-    Ok(left)
+    Ok(unanswered)
 }
 
 /// Marks the entities of a question as begun, with the creations that a person has seen and
@@ -165,7 +165,7 @@ async fn close(
 }
 
 async fn open_questions(engine: &Engine<'_>) -> Result<Vec<Review>, StoreError> {
-    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = engine.store.reviews(&query).await?;
     reviews.retain(|known| matches!(known.subject, ReviewSubject::FirstSync { .. }));
     Ok(reviews)
@@ -189,9 +189,9 @@ async fn preview(
     plan_entity(&mut dry, entity).await?;
     cycle.promised = std::mem::take(&mut dry.promised);
     let plan = dry.plan.entities.pop();
-    let failures = dry.tally.into_report().failures;
+    let failures = dry.counters.into_report().failures;
     for (system, doing, error) in &failures {
-        cycle.tally.failed(system, doing, error);
+        cycle.counters.failed(system, doing, error);
     }
     if !failures.is_empty() {
         return Ok(None);
@@ -211,14 +211,14 @@ fn is_read(cycle: &CycleState<'_>, entity: &EntitySpec) -> bool {
     let is_whole = unread.peek().is_none();
     let has_stopped = |system: &str| {
         let mut members = entity.members.iter().filter(|one| one.system == system);
-        members.any(|one| cycle.tally.has_stopped(system, &one.object))
+        members.any(|one| cycle.counters.has_stopped(system, &one.object))
     };
     is_whole || (current.len() > 1 && unread.all(|one| has_stopped(&one.system)))
 }
 
 /// The number of open questions about ambiguous matches of the entity.
 async fn ambiguous(engine: &Engine<'_>, entity: &str) -> Result<u64, StoreError> {
-    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let reviews = engine.store.reviews(&query).await?;
     let is_ours = |review: &&Review| {
         review.entity == entity

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::model::index::{ActiveIndex, FieldIndex, Indexed, PartIndex, RecordIndex};
+use crate::model::index::{ActiveIndex, FieldIndex, Indexed, MemberFieldIndex, RecordIndex};
 use crate::model::reason::Reason;
 use crate::model::review;
 use crate::model::spec::FieldSpec;
@@ -72,7 +72,7 @@ struct LinkPlanner<'a> {
 /// A merged field with the active records of its member fields.
 struct FieldOutcome {
     merged: MergedField,
-    parts: Indexed<PartIndex, ActiveIndex>,
+    members: Indexed<MemberFieldIndex, ActiveIndex>,
     /// The truth is what a person chose.
     chosen: bool,
 }
@@ -120,7 +120,7 @@ impl<'a> LinkPlanner<'a> {
                 unread: Vec::new(),
                 news: Vec::new(),
                 held: false,
-                stands: false,
+                awaits_answer: false,
             },
             active: context.mappings.active(&records),
             records,
@@ -152,8 +152,8 @@ impl<'a> LinkPlanner<'a> {
         let waits = &mut plan.waits;
         let mut quiet = !reviews.iter().any(|review| review::is_about(review, &field.name));
         for active in active.values() {
-            let part = part(context, records, *active, (position, field), waits);
-            quiet &= part.is_none_or(|part| merge::is_quiet(field, &part, truth));
+            let member = member_field(context, records, *active, (position, field), waits);
+            quiet &= member.is_none_or(|member| merge::is_quiet(field, &member, truth));
         }
         quiet
     }
@@ -161,16 +161,16 @@ impl<'a> LinkPlanner<'a> {
     fn merge_field(&mut self, position: FieldIndex, field: &FieldSpec) -> FieldOutcome {
         let mappings = self.context.mappings;
         let mut positions = Vec::with_capacity(self.active.len());
-        let mut parts = Vec::with_capacity(self.active.len());
+        let mut members = Vec::with_capacity(self.active.len());
         let waits = &mut self.plan.waits;
         for (index, active) in self.active.iter() {
             let field = (position, field);
-            if let Some(part) = part(self.context, &self.records, *active, field, waits) {
+            if let Some(member) = member_field(self.context, &self.records, *active, field, waits) {
                 positions.push(index);
-                parts.push(part);
+                members.push(member);
             }
         }
-        let parts = parts.into();
+        let members = members.into();
         let truth = &self.plan.link.truth[position];
         let review = self.reviews.iter().find(|review| review::is_about(review, &field.name));
         let rules = MergeRules {
@@ -182,11 +182,11 @@ impl<'a> LinkPlanner<'a> {
         };
         let choice = review
             .filter(|review| review.status == ReviewStatus::Chosen)
-            .filter(|review| was_seen(review, rules, truth, &parts))
+            .filter(|review| was_seen(review, rules, truth, &members))
             .and_then(|review| review.choice.as_ref());
-        let merged = merge(rules, truth, &parts, choice);
+        let merged = merge(rules, truth, &members, choice);
         self.recalls &= merged.question.is_none();
-        FieldOutcome { merged, parts: positions.into(), chosen: choice.is_some() }
+        FieldOutcome { merged, members: positions.into(), chosen: choice.is_some() }
     }
 
     /// Stores truth, bases, questions and notes of a merge in the plan.
@@ -198,30 +198,31 @@ impl<'a> LinkPlanner<'a> {
     ) {
         let truth = &outcome.merged.truth;
         let known = &self.plan.link.truth[position];
-        let stands = known.value == truth.value;
+        let is_same_truth = known.value == truth.value;
         if known != truth {
             Arc::make_mut(&mut self.plan.link).truth[position].clone_from(truth);
         }
-        for (index, outlook) in outcome.parts.values().zip(outcome.merged.parts.values()) {
+        for (index, result) in outcome.members.values().zip(outcome.merged.results.values()) {
             let record = &mut self.records[self.active[*index].record];
-            let unsure = outcome.merged.question.is_some();
-            let is_news = |state: &FieldState| {
-                let weighed = (state.unsure || state.lost.is_some()) && !unsure;
-                let moved = !stands && state.bereft.is_some();
-                weighed || moved || state.base != outlook.base || state.agreed != outlook.agreed
+            let has_question = outcome.merged.question.is_some();
+            let changes = |state: &FieldState| {
+                let ends_doubt = (state.unsure || state.lost.is_some()) && !has_question;
+                let ends_bereft = !is_same_truth && state.bereft.is_some();
+                let is_new = state.base != result.base || state.agreed != result.agreed;
+                ends_doubt || ends_bereft || is_new
             };
-            if is_news(&record.fields[position]) {
+            if changes(&record.fields[position]) {
                 let state = &mut Arc::make_mut(record).fields[position];
-                let stands = stands && state.base == outlook.base;
-                state.bereft = state.bereft.take().filter(|_| stands);
-                state.base.clone_from(&outlook.base);
-                state.agreed.clone_from(&outlook.agreed);
-                state.unsure &= unsure;
-                state.lost = state.lost.take().filter(|_| unsure);
+                let stays_bereft = is_same_truth && state.base == result.base;
+                state.bereft = state.bereft.take().filter(|_| stays_bereft);
+                state.base.clone_from(&result.base);
+                state.agreed.clone_from(&result.agreed);
+                state.unsure &= has_question;
+                state.lost = state.lost.take().filter(|_| has_question);
             }
         }
-        for (part, reason) in &outcome.merged.notes {
-            let record = self.key_of(outcome.parts[*part]);
+        for (member, reason) in &outcome.merged.notes {
+            let record = self.key_of(outcome.members[*member]);
             self.note(Some(record), Some(&field.name), reason.clone());
         }
         self.add_review(field, &outcome.merged, outcome.chosen);
@@ -319,7 +320,8 @@ impl<'a> LinkPlanner<'a> {
             // Nothing is planned any more, whatever a person says (`RULES.md` V20).
             _ if !is_active => true,
             ReviewSubject::Surplus { active, surplus, .. } => {
-                review.choice == Some(ReviewChoice::Leave) || !self.stands(review, active, surplus)
+                review.choice == Some(ReviewChoice::Leave)
+                    || !self.still_asks(review, active, surplus)
             }
             ReviewSubject::Deleted { gone } => !self.records.values().any(|record| {
                 record.key == *gone && record.link.is_some() && record.status.is_removed()
@@ -348,7 +350,7 @@ impl<'a> LinkPlanner<'a> {
 }
 
 /// A live record's view of a field, with its position; nothing where its member does not map it.
-fn part<'a>(
+fn member_field<'a>(
     context: &'a PlanContext<'_>,
     records: &'a Indexed<RecordIndex, Arc<RecordState>>,
     active: ActiveMember,
@@ -420,17 +422,18 @@ fn was_seen(
     review: &Review,
     rules: MergeRules<'_>,
     truth: &Truth,
-    parts: &Indexed<PartIndex, MemberField<'_>>,
+    members: &Indexed<MemberFieldIndex, MemberField<'_>>,
 ) -> bool {
     let ReviewSubject::Conflict { values, chosen: Some(chosen), .. } = &review.subject else {
         // The same question would be asked now.
-        return merge(rules, truth, parts, None).question.as_ref() == Some(&review.subject);
+        return merge(rules, truth, members, None).question.as_ref() == Some(&review.subject);
     };
     // A rule's decision was taken back while its value stood.
-    let holds_shown = |part: &MemberField<'_>| {
-        let unedited = part.state.base.is_none() || *part.seen == part.state.base;
-        let shown = |(system, cell): &(String, Cell)| system == part.system && *cell == *part.seen;
-        unedited || values.iter().any(shown) || *part.seen == truth.value
+    let holds_shown = |member: &MemberField<'_>| {
+        let unedited = member.state.base.is_none() || *member.seen == member.state.base;
+        let shown =
+            |(system, cell): &(String, Cell)| system == member.system && *cell == *member.seen;
+        unedited || values.iter().any(shown) || *member.seen == truth.value
     };
-    truth.value == *chosen && parts.values().filter(|part| part.reads).all(holds_shown)
+    truth.value == *chosen && members.values().filter(|member| member.reads).all(holds_shown)
 }

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::index::{Indexed, PartIndex};
+use crate::model::index::{Indexed, MemberFieldIndex};
 use crate::model::reason::Reason;
 use crate::model::spec::{Clear, FieldKind, FieldSpec, FirstLink};
 use crate::model::state::{FieldState, ReviewChoice, ReviewSubject, Span, Truth};
@@ -81,9 +81,9 @@ pub struct MergedField {
     /// The truth from now on.
     pub truth: Truth,
     /// One per member field, in order.
-    pub parts: Indexed<PartIndex, FieldResult>,
+    pub results: Indexed<MemberFieldIndex, FieldResult>,
     /// Reasons to report, each with its member field.
-    pub notes: Vec<(PartIndex, Reason)>,
+    pub notes: Vec<(MemberFieldIndex, Reason)>,
     /// A conflict that a rule has decided.
     pub decided: Option<ReviewSubject>,
     /// A question that freezes the field.
@@ -108,10 +108,10 @@ pub struct MergeRules<'a> {
 pub fn merge(
     rules: MergeRules<'_>,
     truth: &Truth,
-    parts: &Indexed<PartIndex, MemberField<'_>>,
+    members: &Indexed<MemberFieldIndex, MemberField<'_>>,
     choice: Option<&ReviewChoice>,
 ) -> MergedField {
-    let merge = FieldMerge::new(rules, truth, parts);
+    let merge = FieldMerge::new(rules, truth, members);
     match choice {
         Some(ReviewChoice::Value(value)) => merge.chosen(value),
         _ => merge.run(),
@@ -120,27 +120,27 @@ pub fn merge(
 
 /// True where this member field needs no merge: no edit, no doubt and no write are due. The field
 /// must have no question.
-pub(crate) fn is_quiet(field: &FieldSpec, part: &MemberField<'_>, truth: &Truth) -> bool {
-    let taken = !part.is_edited() && !part.is_unsure() || part.is_own();
-    let settled = !part.is_writable()
+pub(crate) fn is_quiet(field: &FieldSpec, member: &MemberField<'_>, truth: &Truth) -> bool {
+    let taken = !member.is_edited() && !member.is_unsure() || member.is_own();
+    let settled = !member.is_writable()
         || truth.value.is_none()
-        || part.state.agreed == truth.value
-        || *part.seen == truth.value;
+        || member.state.agreed == truth.value
+        || *member.seen == truth.value;
     taken
         && settled
-        && (part.state.agreed == truth.value || *part.seen != truth.value)
-        && !part.has_newly_opted_out(&field.winner, truth)
+        && (member.state.agreed == truth.value || *member.seen != truth.value)
+        && !member.has_newly_opted_out(&field.winner, truth)
 }
 
 struct FieldMerge<'a> {
     field: &'a FieldSpec,
     rules: MergeRules<'a>,
     old: &'a Truth,
-    parts: &'a Indexed<PartIndex, MemberField<'a>>,
+    members: &'a Indexed<MemberFieldIndex, MemberField<'a>>,
     new: Truth,
-    /// One per part.
-    outlooks: Indexed<PartIndex, FieldResult>,
-    notes: Vec<(PartIndex, Reason)>,
+    /// One per member field.
+    results: Indexed<MemberFieldIndex, FieldResult>,
+    notes: Vec<(MemberFieldIndex, Reason)>,
     reason: Reason,
     decided: Option<ReviewSubject>,
 }
@@ -149,20 +149,20 @@ impl<'a> FieldMerge<'a> {
     fn new(
         rules: MergeRules<'a>,
         old: &'a Truth,
-        parts: &'a Indexed<PartIndex, MemberField<'a>>,
+        members: &'a Indexed<MemberFieldIndex, MemberField<'a>>,
     ) -> Self {
-        let outlooks = parts.values().map(|part| FieldResult {
-            base: part.seen.as_ref().clone().or_else(|| part.state.base.clone()),
-            agreed: part.state.agreed.clone(),
+        let results = members.values().map(|member| FieldResult {
+            base: member.seen.as_ref().clone().or_else(|| member.state.base.clone()),
+            agreed: member.state.agreed.clone(),
             due: None,
         });
         Self {
             field: rules.field,
             rules,
             old,
-            parts,
+            members,
             new: old.clone(),
-            outlooks: outlooks.collect(),
+            results: results.collect(),
             notes: Vec::new(),
             reason: old.from.clone().map_or(Reason::Chosen, Reason::ChangedIn),
             decided: None,
@@ -197,15 +197,15 @@ impl<'a> FieldMerge<'a> {
     }
 
     /// The edits; drift and ignored clears are set aside.
-    fn votes(&mut self) -> Result<Vec<PartIndex>, Box<ReviewSubject>> {
+    fn votes(&mut self) -> Result<Vec<MemberFieldIndex>, Box<ReviewSubject>> {
         let (mut votes, mut emptied) = (Vec::new(), Vec::new());
-        for (position, part) in self.parts.iter() {
-            if part.state.base.is_none() || !part.is_edited() && !part.is_unsure() {
+        for (position, member) in self.members.iter() {
+            if member.state.base.is_none() || !member.is_edited() && !member.is_unsure() {
                 continue;
             }
-            let system = part.system.to_owned();
-            let cleared = part.is_edited() && is_null(&part.seen) && !is_blank(&self.old.value);
-            if !part.reads {
+            let system = member.system.to_owned();
+            let cleared = member.is_edited() && is_null(&member.seen) && !is_blank(&self.old.value);
+            if !member.reads {
                 self.notes.push((position, Reason::Drift(system)));
             } else if cleared && self.field.clear == Clear::Ignore {
                 self.notes.push((position, Reason::ClearIgnored(system)));
@@ -223,12 +223,12 @@ impl<'a> FieldMerge<'a> {
     }
 
     /// Moves the truth by the edits, or asks.
-    fn count(&mut self, edits: Vec<PartIndex>) -> Option<ReviewSubject> {
+    fn count(&mut self, edits: Vec<MemberFieldIndex>) -> Option<ReviewSubject> {
         let edits = self.weighty(edits);
         if edits.is_empty() {
             return None;
         }
-        let unsure = edits.iter().any(|edit| self.parts[*edit].is_unsure());
+        let unsure = edits.iter().any(|edit| self.members[*edit].is_unsure());
         if self.is_set() && !unsure {
             self.merge_sets(&edits);
             return None;
@@ -254,10 +254,10 @@ impl<'a> FieldMerge<'a> {
     }
 
     /// A person who only changes the form of a value does not contest another value.
-    fn weighty(&self, edits: Vec<PartIndex>) -> Vec<PartIndex> {
-        let in_form = |edit: &PartIndex| {
-            let part = &self.parts[*edit];
-            !part.is_unsure() && self.is_same(&part.seen, &part.state.base)
+    fn weighty(&self, edits: Vec<MemberFieldIndex>) -> Vec<MemberFieldIndex> {
+        let in_form = |edit: &MemberFieldIndex| {
+            let member = &self.members[*edit];
+            !member.is_unsure() && self.is_same(&member.seen, &member.state.base)
         };
         let (mut forms, values): (Vec<_>, Vec<_>) = edits.into_iter().partition(in_form);
         forms.retain(|edit| !self.is_behind(*edit));
@@ -268,31 +268,31 @@ impl<'a> FieldMerge<'a> {
         is_same(&self.field.kind, one, other)
     }
 
-    fn vote(&self, position: PartIndex) -> Vote {
-        let part = &self.parts[position];
+    fn vote(&self, position: MemberFieldIndex) -> Vote {
+        let member = &self.members[position];
         Vote {
-            system: part.system.to_owned(),
-            value: part.seen.as_ref().clone(),
-            edited: part.state.edited,
+            system: member.system.to_owned(),
+            value: member.seen.as_ref().clone(),
+            edited: member.state.edited,
         }
     }
 
     /// True where a member was edited before it had got the truth.
-    fn is_behind(&self, position: PartIndex) -> bool {
-        let part = &self.parts[position];
-        let bereft = part.state.bereft.as_deref();
-        let agreed = self.is_same(&part.state.agreed, &self.old.value)
-            || self.is_same(&part.state.base, &self.old.value)
+    fn is_behind(&self, position: MemberFieldIndex) -> bool {
+        let member = &self.members[position];
+        let bereft = member.state.bereft.as_deref();
+        let agreed = self.is_same(&member.state.agreed, &self.old.value)
+            || self.is_same(&member.state.base, &self.old.value)
             || bereft.is_some() && bereft == self.old.value.as_ref()
             || self.rules.is_over;
-        self.old.value.is_some() && (part.is_unsure() || !agreed)
+        self.old.value.is_some() && (member.is_unsure() || !agreed)
     }
 
-    fn merge_sets(&mut self, edits: &[PartIndex]) {
-        let parts = edits.iter().map(|edit| &self.parts[*edit]);
-        let edits = parts.clone().map(|part| (&part.state.base, part.seen.as_ref()));
+    fn merge_sets(&mut self, edits: &[MemberFieldIndex]) {
+        let members = edits.iter().map(|edit| &self.members[*edit]);
+        let edits = members.clone().map(|member| (&member.state.base, member.seen.as_ref()));
         let merged = policy::merge_sets(&self.old.value, edits);
-        let from = parts.map(|part| part.system.to_owned()).next();
+        let from = members.map(|member| member.system.to_owned()).next();
         self.reason = from.clone().map_or(Reason::SameChange, Reason::ChangedIn);
         self.replace(Some(merged), from, Span::default(), 0);
         self.overrule();
@@ -322,27 +322,27 @@ impl<'a> FieldMerge<'a> {
         let previous = self.new.value.clone();
         self.new = Truth { value, previous, from, edited, flips };
         // An agreement from before the truth moved, perhaps there and back, does not count.
-        for (part, outlook) in self.parts.values().zip(self.outlooks.values_mut()) {
-            if *part.seen != self.new.value {
-                outlook.agreed = None;
+        for (member, result) in self.members.values().zip(self.results.values_mut()) {
+            if *member.seen != self.new.value {
+                result.agreed = None;
             }
         }
     }
 
     /// Edited members whose value is not the truth have agreed to nothing any more.
     fn overrule(&mut self) {
-        for (part, outlook) in self.parts.values().zip(self.outlooks.values_mut()) {
-            let edited = part.is_edited() || part.is_unsure();
-            if part.reads && edited && *part.seen != self.new.value {
-                outlook.agreed = None;
+        for (member, result) in self.members.values().zip(self.results.values_mut()) {
+            let edited = member.is_edited() || member.is_unsure();
+            if member.reads && edited && *member.seen != self.new.value {
+                result.agreed = None;
             }
         }
     }
 
     /// Members that are seen for the first time: adopt, fill, or prefer (the "no base" rows).
     fn adopt_first_values(&mut self) -> Option<ReviewSubject> {
-        for (position, part) in self.parts.iter() {
-            if part.state.base.is_some() || part.seen.is_none() || !part.reads {
+        for (position, member) in self.members.iter() {
+            if member.state.base.is_some() || member.seen.is_none() || !member.reads {
                 continue;
             }
             let vote = self.vote(position);
@@ -350,7 +350,7 @@ impl<'a> FieldMerge<'a> {
             let emptied = is_null(&self.new.value) && !is_blank(&self.old.value);
             let nulls = is_null(&self.new.value) && is_null(&vote.value);
             if is_blank(&self.new.value) && !nulls && !emptied {
-                let system = part.system.to_owned();
+                let system = member.system.to_owned();
                 self.reason = Reason::Filled(system.clone());
                 self.replace(vote.value, Some(system), vote.edited, 0);
             } else if self.is_set() && !self.rules.by_hand {
@@ -368,49 +368,56 @@ impl<'a> FieldMerge<'a> {
 
     /// Decides what is due, once the truth is known.
     fn into_merged_field(mut self) -> MergedField {
-        for position in self.parts.positions() {
-            self.settle_part(position);
+        for position in self.members.positions() {
+            self.decide_due(position);
         }
         MergedField {
             truth: self.new,
-            parts: self.outlooks,
+            results: self.results,
             notes: self.notes,
             decided: self.decided,
             question: None,
         }
     }
 
-    fn settle_part(&mut self, position: PartIndex) {
-        let part = &self.parts[position];
-        let opted_out = self.keeps_opt_out(part);
+    /// Decides about one member once the truth is known: it agrees to the truth, or the truth is
+    /// due there. A member that holds the truth agrees, also in a form of its own. A field that was
+    /// never read agrees to an empty truth. An opt-out that may not be overwritten stands.
+    fn decide_due(&mut self, position: MemberFieldIndex) {
+        let member = &self.members[position];
+        let holds_truth = *member.seen == self.new.value;
         // Another form of the same value stays, unless a person has just changed the form.
-        let says_so = !self.is_form() && self.says_so(position);
-        let outlook = &mut self.outlooks[position];
+        let holds_form = !self.is_form() && self.holds_same_value(position);
         // An own value of a member that is only written is no answer to the truth: should it be
         // read one day, it is a first value.
-        if !part.reads && part.is_edited() && !says_so {
-            outlook.base = None;
+        if !member.reads && member.is_edited() && !holds_form {
+            self.results[position].base = None;
         }
         // An empty truth empties no field that was never read, and none at the first link.
-        let is_new = part.state.base.is_none() && part.state.agreed.is_none();
-        let unknown = is_new && (part.seen.is_none() || !part.reads);
-        let kept = unknown && is_null(&self.new.value);
-        if *part.seen == self.new.value || kept || says_so {
-            outlook.agreed.clone_from(&self.new.value);
-            return;
+        let is_new = member.state.base.is_none() && member.state.agreed.is_none();
+        let is_unknown = is_new && (member.seen.is_none() || !member.reads);
+        let keeps_unknown = is_unknown && is_null(&self.new.value);
+        let agrees = holds_truth || holds_form || keeps_unknown;
+        let keeps_opt_out = !agrees && self.keeps_opt_out(member);
+        if agrees || keeps_opt_out {
+            self.results[position].agreed.clone_from(&self.new.value);
         }
-        if opted_out {
-            outlook.agreed.clone_from(&self.new.value);
-            self.notes.push((position, Reason::OptOutStands(part.system.to_owned())));
-            return;
+        if keeps_opt_out {
+            self.notes.push((position, Reason::OptOutStands(member.system.to_owned())));
         }
-        if part.is_writable() && self.new.value.is_some() && outlook.agreed != self.new.value {
-            let blank = part.state.base.is_none() && is_blank(&part.seen);
-            outlook.due = Some(match &self.new.from {
-                Some(from) if blank => Reason::Filled(from.clone()),
-                Some(from) if part.is_new_own() => Reason::Replaced(from.clone()),
-                _ => self.reason.clone(),
-            });
+        let has_agreed = self.results[position].agreed == self.new.value;
+        if !has_agreed && member.is_writable() && self.new.value.is_some() {
+            self.results[position].due = Some(self.due_reason(member));
+        }
+    }
+
+    /// The reason for which the truth is due at a member.
+    fn due_reason(&self, member: &MemberField<'_>) -> Reason {
+        let is_first = member.state.base.is_none() && is_blank(&member.seen);
+        match &self.new.from {
+            Some(from) if is_first => Reason::Filled(from.clone()),
+            Some(from) if member.is_new_own() => Reason::Replaced(from.clone()),
+            _ => self.reason.clone(),
         }
     }
 
@@ -419,27 +426,27 @@ impl<'a> FieldMerge<'a> {
         self.new.value != self.old.value && self.is_same(&self.new.value, &self.old.value)
     }
 
-    fn says_so(&self, position: PartIndex) -> bool {
-        self.is_same(&self.parts[position].seen, &self.new.value)
+    fn holds_same_value(&self, position: MemberFieldIndex) -> bool {
+        self.is_same(&self.members[position].seen, &self.new.value)
     }
 
     fn frozen(self, question: ReviewSubject) -> MergedField {
-        let still = |part: &MemberField<'_>| FieldResult {
-            base: part.state.base.clone(),
-            agreed: part.state.agreed.clone(),
+        let still = |member: &MemberField<'_>| FieldResult {
+            base: member.state.base.clone(),
+            agreed: member.state.agreed.clone(),
             due: None,
         };
         MergedField {
             truth: self.old.clone(),
-            parts: self.parts.values().map(still).collect(),
+            results: self.members.values().map(still).collect(),
             notes: Vec::new(),
             decided: None,
             question: Some(question),
         }
     }
 
-    fn agree(&mut self, position: PartIndex) {
-        self.outlooks[position].agreed.clone_from(&self.old.value);
+    fn agree(&mut self, position: MemberFieldIndex) {
+        self.results[position].agreed.clone_from(&self.old.value);
     }
 
     fn is_set(&self) -> bool {

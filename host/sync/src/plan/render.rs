@@ -178,7 +178,7 @@ fn assemble(
                 // (`RULES.md` V17).
                 sendable &= !planned_write.effect.kind().makes_record();
             }
-            RenderedColumns::Cells(cells) if stands(planned_write, group, &cells) => {
+            RenderedColumns::Cells(cells) if columns_hold(planned_write, group, &cells) => {
                 rendered.settled.extend(mine)
             }
             RenderedColumns::Cells(cells) => {
@@ -211,7 +211,7 @@ fn assemble(
 }
 
 /// True where the columns, as last read, hold these cells already.
-fn stands(planned_write: &PlannedWrite, group: &MappingGroup, cells: &[Cell]) -> bool {
+fn columns_hold(planned_write: &PlannedWrite, group: &MappingGroup, cells: &[Cell]) -> bool {
     !matches!(group.via, Via::Direct)
         && planned_write.effect.kind().changes_record()
         && group

@@ -19,7 +19,7 @@ use crate::model::state::{
 use crate::ports::Connector;
 use crate::read::fields::{RowReading, RowsKind, read_rows};
 use crate::read::keys;
-use crate::read::order::{self, ReadingContext, RowVerdict, left_of};
+use crate::read::order::{self, ReadingContext, RowVerdict, remaining_doubt};
 use crate::read::transforms::TransformCalls;
 use crate::read::unreadable;
 use crate::store::fetch::records_for;
@@ -135,7 +135,7 @@ impl<'a> IngestSource<'a> {
         let mut changes = Changes::default();
         // A record with a row on the page is there, whatever an older tombstone says.
         let there: BTreeSet<&String> = page.batch.rows.iter().map(|row| &row.id).collect();
-        let look = ReadingContext {
+        let context = ReadingContext {
             now_ms: self.now_ms,
             lag_ms: order::lag_of(page),
             by_id,
@@ -144,7 +144,7 @@ impl<'a> IngestSource<'a> {
         let mut outdated: Vec<RecordKey> = Vec::new();
         for tombstone in page.removed.iter().filter(|gone| !there.contains(&gone.id)) {
             let doubt = doubts.get(&self.key(&tombstone.id));
-            if self.apply_tombstone((tombstone, doubt, look), &mut known, &mut changes) {
+            if self.apply_tombstone((tombstone, doubt, context), &mut known, &mut changes) {
                 outdated.push(self.key(&tombstone.id));
             }
         }
@@ -152,7 +152,7 @@ impl<'a> IngestSource<'a> {
         changes.doubts =
             buried.filter(|key| doubts.contains_key(key)).map(|key| (key, None)).collect();
         changes.doubts.extend(outdated.into_iter().map(|key| {
-            let stale = || Doubt::of_stale(look.now_ms, look.lag_ms);
+            let stale = || Doubt::of_stale(context.now_ms, context.lag_ms);
             let doubt = doubts.get(&key).cloned().unwrap_or_else(stale);
             (key, Some(Doubt { stale: true, ..doubt }))
         }));
@@ -161,14 +161,14 @@ impl<'a> IngestSource<'a> {
             .iter()
             .filter(|gone| !there.contains(&gone.id) && !known.contains_key(&self.key(&gone.id)));
         changes.records.extend(self.strays(&unknown.collect::<Vec<_>>()).await?);
-        let again = self.take_rows((page, look), &known, &doubts, &mut changes).await?;
+        let again = self.take_rows((page, context), &known, &doubts, &mut changes).await?;
         Ok((changes, again))
     }
 
     /// Takes in the rows of a page; returns the ids of rows that may be older than our own write.
     async fn take_rows(
         &self,
-        (page, look): (&Page, ReadingContext),
+        (page, context): (&Page, ReadingContext),
         known: &BTreeMap<RecordKey, RecordState>,
         doubts: &BTreeMap<RecordKey, Doubt>,
         changes: &mut Changes,
@@ -192,21 +192,22 @@ impl<'a> IngestSource<'a> {
             unreadable::add(self.member, reading, cells);
             unread::note(reading, before, row);
             let doubt = before.and_then(|before| doubts.get(&before.key));
-            let weighed = before.map_or(RowVerdict::Plain, |before| {
-                order::compare_row(self.entity, before, doubt, (row, &reading.cells), look)
+            let row_verdict = before.map_or(RowVerdict::Plain, |before| {
+                order::compare_row(self.entity, before, doubt, (row, &reading.cells), context)
             });
-            let left = self.left_in_doubt((row, reading, before), doubt, &weighed, look);
-            changes.doubts.extend((left.as_ref() != doubt).then(|| (self.key(&row.id), left)));
-            again.extend(weighed.asks().then(|| row.id.clone()));
-            if matches!(weighed, RowVerdict::Nothing { .. }) {
+            let remaining = self.doubt_after((row, reading, before), doubt, &row_verdict, context);
+            let is_other = remaining.as_ref() != doubt;
+            changes.doubts.extend(is_other.then(|| (self.key(&row.id), remaining)));
+            again.extend(row_verdict.asks().then(|| row.id.clone()));
+            if matches!(row_verdict, RowVerdict::Nothing { .. }) {
                 continue;
             }
             self.add_unusable_values(row, reading, before, changes);
             let stamp = stamp_at.and_then(|at| row.cells.get(at)?.as_ref()?.as_text());
             let failures = self.failures((page, row, cells), reading, before);
-            let after = self.update(row, reading, (before, &weighed), (stamp, &unmapped));
+            let after = self.update(row, reading, (before, &row_verdict), (stamp, &unmapped));
             let mut after = RecordState { failures, ..after };
-            missed.extend(self.missed(&mut after, &weighed, doubt, &mut changes.journal));
+            missed.extend(self.missed(&mut after, &row_verdict, doubt, &mut changes.journal));
             let Some(before) = before else {
                 stamps.extend(stamp.and_then(CreateStamp::parse));
                 fresh.push(after.clone());
@@ -216,13 +217,13 @@ impl<'a> IngestSource<'a> {
             if *before == after {
                 continue;
             }
-            let has_moved = moved(before, &after);
+            let is_changed = has_changed(before, &after);
             // A refused write there waits, or is tried again (RULES.md V13).
-            if has_moved || before.failures != after.failures {
+            if is_changed || before.failures != after.failures {
                 changes.dirty.extend(after.link);
             }
             // The last reading may have failed to make a key.
-            if has_moved || after.link.is_none() {
+            if is_changed || after.link.is_none() {
                 fresh.push(after.clone());
             }
             changes.records.push(after);
@@ -233,28 +234,29 @@ impl<'a> IngestSource<'a> {
         {
             changes.restored = Some(Restored::Noticed(self.now_ms));
         }
-        self.wake(&fresh, known, changes).await?;
+        self.add_effects(&fresh, known, changes).await?;
         Ok(again)
     }
 
-    /// The doubt about a record that remains once a row of it was weighed.
-    fn left_in_doubt(
+    /// The doubt about a record that remains once a row of it was judged.
+    fn doubt_after(
         &self,
         (row, reading, before): (&Row, &RowReading, Option<&RecordState>),
         doubt: Option<&Doubt>,
-        weighed: &RowVerdict,
-        look: ReadingContext,
+        row_verdict: &RowVerdict,
+        context: ReadingContext,
     ) -> Option<Doubt> {
-        let left = before.and_then(|_| left_of(doubt, weighed, self.entity, row, look));
-        if matches!(weighed, RowVerdict::Nothing { .. }) {
-            return left;
+        let remaining =
+            before.and_then(|_| remaining_doubt(doubt, row_verdict, self.entity, row, context));
+        if matches!(row_verdict, RowVerdict::Nothing { .. }) {
+            return remaining;
         }
-        unread::left((left, doubt), reading, before, row, self.now_ms)
+        unread::with_unread((remaining, doubt), reading, before, row, self.now_ms)
     }
 
     /// Adds the effects of new and changed records: links that wait for a record that is back, and
     /// match keys.
-    async fn wake(
+    async fn add_effects(
         &self,
         fresh: &[RecordState],
         known: &BTreeMap<RecordKey, RecordState>,
@@ -303,7 +305,7 @@ impl<'a> IngestSource<'a> {
     /// back may cause. Then the record is read by its id once readings are current.
     fn apply_tombstone(
         &self,
-        (tombstone, doubt, look): (&Tombstone, Option<&Doubt>, ReadingContext),
+        (tombstone, doubt, context): (&Tombstone, Option<&Doubt>, ReadingContext),
         known: &mut BTreeMap<RecordKey, RecordState>,
         changes: &mut Changes,
     ) -> bool {
@@ -324,7 +326,7 @@ impl<'a> IngestSource<'a> {
         if record.status == status || !(was_there || moves_on) {
             return false;
         }
-        if outdated && !look.is_final(doubt) {
+        if outdated && !context.is_final(doubt) {
             return true;
         }
         if record.link.is_none() {
@@ -410,7 +412,7 @@ impl<'a> IngestSource<'a> {
 }
 
 /// True if anything changed that a plan reads: the status or a field.
-pub(crate) fn moved(before: &RecordState, after: &RecordState) -> bool {
+pub(crate) fn has_changed(before: &RecordState, after: &RecordState) -> bool {
     before.status != after.status
         || before.fields.len() != after.fields.len()
         || before.fields.values().zip(after.fields.values()).any(|(old, new)| old.seen != new.seen)

@@ -1,6 +1,7 @@
 //! Match keys of records: compare-only values, stored apart from the fields and never written.
 //!
-//! A key at which a transform fails is stored as an empty value, which no made key has ([`HELD`]).
+//! A key at which a transform fails is stored as an empty value, which no made key has
+//! ([`UNMADE_KEY`]).
 //! Until it can be made, no less sure key links the record. The same holds for a key with a part
 //! that the system did not answer and that was not known before.
 
@@ -17,7 +18,7 @@ use crate::read::unreadable::was_not_answered;
 const SEPARATOR: &str = "\u{1f}";
 
 /// The value of a key that could not be made.
-pub const HELD: &str = "";
+pub const UNMADE_KEY: &str = "";
 
 /// A record with the names and values of its match keys.
 pub type RecordKeys = (RecordKey, Vec<(String, String)>);
@@ -44,7 +45,7 @@ pub async fn match_keys(
                     made.push(keys);
                     parts.push(cells);
                 }
-                Parts::NotAnswered => keys.1.push((key.name.clone(), HELD.to_owned())),
+                Parts::NotAnswered => keys.1.push((key.name.clone(), UNMADE_KEY.to_owned())),
                 Parts::Lacking => {}
             }
         }
@@ -60,7 +61,7 @@ pub async fn match_keys(
             match value {
                 Ok(value) => keys.extend(value.map(|value| (key.name.clone(), value))),
                 Err(reason) => {
-                    keys.push((key.name.clone(), HELD.to_owned()));
+                    keys.push((key.name.clone(), UNMADE_KEY.to_owned()));
                     failed.push((record.clone(), reason));
                 }
             }

@@ -37,10 +37,10 @@ pub(crate) struct Observed {
 /// Reads all streams of all systems, the systems side by side.
 pub(crate) async fn observe(
     engine: &Engine<'_>,
-    tally: &CycleCounters<'_>,
+    counters: &CycleCounters<'_>,
 ) -> Result<Observed, CycleError> {
     let systems = engine.spec.systems();
-    let reads = systems.iter().map(|system| observe_system(engine, tally, system));
+    let reads = systems.iter().map(|system| observe_system(engine, counters, system));
     let mut observed = Observed::default();
     for read in futures::future::try_join_all(reads).await? {
         observed.backfilled.extend(read.backfilled);
@@ -52,24 +52,24 @@ pub(crate) async fn observe(
 
 async fn observe_system(
     engine: &Engine<'_>,
-    tally: &CycleCounters<'_>,
+    counters: &CycleCounters<'_>,
     system: &str,
 ) -> Result<Observed, CycleError> {
     let mut observed = Observed::default();
     let connector = match engine.systems.open(system).await {
         Ok(connector) => connector,
         Err(error) => {
-            tally.failed(system, "open", &error);
+            counters.failed(system, "open", &error);
             return Ok(observed);
         }
     };
     for entity in engine.spec.entities() {
         for member in entity.members.iter().filter(|member| member.system == system) {
-            if tally.has_failed(system) {
+            if counters.has_failed(system) {
                 break;
             }
             observed.denied.extend(denied(connector.as_ref(), member));
-            let reader = Reader { engine, tally, connector: connector.as_ref(), entity, member };
+            let reader = Reader { engine, counters, connector: connector.as_ref(), entity, member };
             match reader.run().await {
                 Ok(backfilled) => {
                     observed.current.insert(reader.stream());
@@ -77,7 +77,7 @@ async fn observe_system(
                 }
                 Err(IngestError::Store(error)) => return Err(error.into()),
                 Err(IngestError::Plugin(error)) => {
-                    tally.object_failed(member, &member.object, &error);
+                    counters.object_failed(member, &member.object, &error);
                 }
             }
         }
@@ -129,7 +129,7 @@ struct Kept {
 /// Reads one stream: an object of a system as a member of an entity.
 pub(crate) struct Reader<'a> {
     pub(crate) engine: &'a Engine<'a>,
-    pub(crate) tally: &'a CycleCounters<'a>,
+    pub(crate) counters: &'a CycleCounters<'a>,
     pub(crate) connector: &'a dyn Connector,
     pub(crate) entity: &'a EntitySpec,
     pub(crate) member: &'a MemberSpec,
@@ -164,19 +164,19 @@ impl Reader<'_> {
     async fn leave(&self, kept: Cursor, spent: &mut Spent) -> Result<Cursor, IngestError> {
         // A scan that was cut off ends before the present, so another one follows it.
         let scans = if kept.more { 2 } else { 1 };
-        let mut left = Cursor { digest: stopped::left(&kept.digest), ..kept };
+        let mut abandoned = Cursor { digest: stopped::mark_abandoned(&kept.digest), ..kept };
         // Kept at once: if the first call fails, the next cycle still sees another mapping.
-        self.keep_cursor(&left).await?;
-        for _ in 0..if left.backfilled { scans } else { 0 } {
-            match self.scan(&mut left, false, spent).await {
+        self.keep_cursor(&abandoned).await?;
+        for _ in 0..if abandoned.backfilled { scans } else { 0 } {
+            match self.scan(&mut abandoned, false, spent).await {
                 // The cursor was lost, and everything was read anew.
-                Ok(true) => return Ok(left),
+                Ok(true) => return Ok(abandoned),
                 Ok(false) => {}
                 Err(IngestError::Plugin(error)) if cannot_go_on(&error) => break,
                 Err(error) => return Err(error),
             }
         }
-        let meanings = left.meanings;
+        let meanings = abandoned.meanings;
         let start = Cursor { meanings, ..self.start() };
         self.keep_cursor(&start).await?;
         Ok(start)
@@ -350,9 +350,9 @@ impl Reader<'_> {
         let now_ms = self.engine.clock.now_ms();
         let ahead_ms = page.server_time_ms.map(|server_ms| server_ms.saturating_sub(now_ms));
         if let Some(ahead_ms) = ahead_ms.filter(|ahead| ahead.saturating_abs() > CLOCK_MS) {
-            self.tally.event(&CycleEvent::ClockOff { system: &self.member.system, ahead_ms });
+            self.counters.event(&CycleEvent::ClockOff { system: &self.member.system, ahead_ms });
         }
-        self.tally.event(&CycleEvent::Read {
+        self.counters.event(&CycleEvent::Read {
             system: &self.member.system,
             object: &self.member.object,
             rows: page.batch.rows.len() as u64,
@@ -416,8 +416,8 @@ pub(crate) fn options(now_ms: i64, expected_rows: Option<u64>) -> Attributes {
 
 /// The successors of the records that this page reports as merged or converted.
 pub(crate) fn successors(changes: &Changes) -> Vec<RecordKey> {
-    let moved = changes.records.iter().filter_map(|record| record.status.successor());
-    let mut keys: Vec<RecordKey> = moved.cloned().collect();
+    let named = changes.records.iter().filter_map(|record| record.status.successor());
+    let mut keys: Vec<RecordKey> = named.cloned().collect();
     keys.sort_unstable();
     keys.dedup();
     keys

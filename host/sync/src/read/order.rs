@@ -62,7 +62,7 @@ pub(crate) enum RowVerdict {
 }
 
 impl RowVerdict {
-    pub(crate) fn verdict(&self, position: FieldIndex) -> FieldVerdict {
+    pub(crate) fn of_field(&self, position: FieldIndex) -> FieldVerdict {
         match self {
             Self::Fields(verdicts) => verdicts[position],
             _ => FieldVerdict::Plain,
@@ -132,10 +132,10 @@ pub(crate) fn compare_row(
     record: &RecordState,
     doubt: Option<&Doubt>,
     (row, cells): (&Row, &PerField<Cell>),
-    look: ReadingContext,
+    context: ReadingContext,
 ) -> RowVerdict {
     let order = order_of(record, doubt, row);
-    let is_final = look.is_final(doubt);
+    let is_final = context.is_final(doubt);
     let is_gone = !record.status.is_there();
     if (order == Order::Older || is_gone && order != Order::Newer) && !is_final {
         return RowVerdict::Nothing { ask: false };
@@ -148,8 +148,8 @@ pub(crate) fn compare_row(
         return RowVerdict::There;
     }
     let Some(doubt) = doubt.filter(|doubt| doubt.written) else { return RowVerdict::Plain };
-    let row = WrittenRow { entity, record, doubt, row, cells, order, is_final, look };
-    let verdicts = PerField::from_fn(entity, |position, field| row.verdict(position, field));
+    let row = WrittenRow { entity, record, doubt, row, cells, order, is_final, context };
+    let verdicts = PerField::from_fn(entity, |position, field| row.judge_field(position, field));
     // An open field shows that the whole row may be old, unless the row is known to be newer.
     if contains(&verdicts, FieldVerdict::Open) && !row.is_current() {
         return RowVerdict::Nothing { ask: true };
@@ -175,6 +175,10 @@ fn order_of(record: &RecordState, doubt: Option<&Doubt>, row: &Row) -> Order {
     }
 }
 
+fn is_reference(field: &FieldSpec) -> bool {
+    matches!(field.kind, FieldKind::Reference { .. })
+}
+
 /// A row of a record with an unconfirmed write.
 struct WrittenRow<'a> {
     entity: &'a EntitySpec,
@@ -185,14 +189,14 @@ struct WrittenRow<'a> {
     order: Order,
     /// The row shows the present state for certain.
     is_final: bool,
-    look: ReadingContext,
+    context: ReadingContext,
 }
 
 impl WrittenRow<'_> {
     /// True if the row has the version that the write made, or was read right after the write made
     /// the record.
     fn is_of_write(&self) -> bool {
-        self.is_named() || !self.doubt.confirmed && self.look.read_back && self.doubt.created
+        self.is_named() || !self.doubt.confirmed && self.context.read_back && self.doubt.created
     }
 
     /// True if the row has the version that the answer to the write named.
@@ -205,7 +209,7 @@ impl WrittenRow<'_> {
     /// under the same version, and an edit must not pass for a form.
     fn is_coarse(&self) -> bool {
         let is_whole = |ms: i64| ms.rem_euclid(SECOND_MS) == 0;
-        !self.look.read_back && self.row.modified_ms.is_some_and(is_whole)
+        !self.context.read_back && self.row.modified_ms.is_some_and(is_whole)
     }
 
     /// True if the row is from after the write: by its time, or by a version that is neither the
@@ -226,7 +230,7 @@ impl WrittenRow<'_> {
     }
 
     /// True if the record changed since its state before the write.
-    fn has_moved(&self) -> bool {
+    fn has_changed(&self) -> bool {
         match self.order {
             Order::Older => false,
             Order::Same => self.doubt.version.is_some(),
@@ -235,58 +239,103 @@ impl WrittenRow<'_> {
         }
     }
 
-    fn verdict(&self, position: FieldIndex, field: &FieldSpec) -> FieldVerdict {
-        let state = &self.record.fields[position];
+    /// The verdict about one field, by what its cell holds:
+    ///
+    /// | the cell holds | while the write is unconfirmed | later |
+    /// |---|---|---|
+    /// | the value of our write | confirmed | confirmed |
+    /// | a value before it | `judge_old_value`, `judge_old_reference` | an edit or an old row |
+    /// | any other value | `judge_other_value` | an edit |
+    fn judge_field(&self, position: FieldIndex, field: &FieldSpec) -> FieldVerdict {
         let Some(cell) = &self.cells[position] else { return FieldVerdict::Plain };
-        let Some((seen, before)) = self.pending(position) else {
-            let is_new = state.base.is_none() && !cell.is_null();
-            let made = self.doubt.created && self.is_of_write() && is_new;
-            return if made { FieldVerdict::Default } else { FieldVerdict::Plain };
+        let Some((written, before)) = self.pending(position) else {
+            return self.judge_unwritten(position, cell);
         };
-        if cell == seen {
+        if cell == written {
             return FieldVerdict::Confirmed;
         }
         let now = Some(cell.clone());
         let is_same = |value: &Value| is_same(&field.kind, &Some(value.clone()), &now);
-        let is_form = is_form_of(&field.kind, seen, cell) || is_same(seen);
+        let is_form = is_form_of(&field.kind, written, cell) || is_same(written);
         let is_before = before.contains(cell) || !is_form && before.iter().any(is_same);
-        // References are often written, and read, in calls of their own.
-        let is_plain = !matches!(field.kind, FieldKind::Reference { .. });
-        match is_before {
+        if self.doubt.confirmed {
             // A difference from a confirmed value is an edit, if the row is not older than that.
-            true if self.doubt.confirmed
-                && !self.is_final
-                && !self.is_after_write()
-                && !self.is_made(field) =>
-            {
-                FieldVerdict::Open
-            }
-            _ if self.doubt.confirmed => FieldVerdict::Plain,
-            false if is_form || is_plain && self.is_named() && !self.is_coarse() => {
-                FieldVerdict::Form
-            }
-            // Older than our write, and it stands there: the write did not happen, and the value is
-            // an edit that no reading had shown before it.
-            false if is_plain && self.is_final && self.order == Order::Older => {
-                FieldVerdict::Unsure
-            }
-            false => FieldVerdict::Plain,
-            true if is_plain && self.is_current() && is_form => FieldVerdict::Form,
-            true if is_plain && self.is_of_write() => FieldVerdict::Missed,
-            true if is_plain && self.is_after_write() => self.taken_back(position),
-            // Nothing is older than the write that made the record.
-            true if is_plain && self.is_made(field) => self.taken_back(position),
-            true if !self.is_final => FieldVerdict::Open,
-            true if is_form => FieldVerdict::Form,
-            true if self.look.read_back || !self.has_moved() => FieldVerdict::Missed,
-            true if !is_plain && !self.is_after_write() && self.is_of_last_write(position) => {
-                FieldVerdict::Missed
-            }
-            // The reference may have been written in a call of its own, of which other columns
-            // prove nothing.
-            true if !is_plain => FieldVerdict::Unsure,
-            true => self.taken_back(position),
+            let may_be_old = !self.is_final && !self.is_after_write() && !self.is_made(field);
+            return if is_before && may_be_old { FieldVerdict::Open } else { FieldVerdict::Plain };
         }
+        match (is_before, is_reference(field)) {
+            (true, false) => self.judge_old_value(position, field, is_form),
+            (true, true) => self.judge_old_reference(position, is_form),
+            (false, _) => self.judge_other_value(field, is_form),
+        }
+    }
+
+    /// The verdict about a field without a pending write of ours. The system itself may have set it
+    /// when our write made the record.
+    fn judge_unwritten(&self, position: FieldIndex, cell: &Value) -> FieldVerdict {
+        let is_new = self.record.fields[position].base.is_none() && !cell.is_null();
+        let is_default = self.doubt.created && self.is_of_write() && is_new;
+        if is_default { FieldVerdict::Default } else { FieldVerdict::Plain }
+    }
+
+    /// The verdict about a value that is neither the one that our write set nor one from before.
+    fn judge_other_value(&self, field: &FieldSpec, is_form: bool) -> FieldVerdict {
+        let is_value = !is_reference(field);
+        // Whatever the version of our write holds is the system's own form.
+        if is_form || is_value && self.is_named() && !self.is_coarse() {
+            return FieldVerdict::Form;
+        }
+        // Older than our write, and it stands there: the write did not happen, and the value is an
+        // edit that no reading had shown before it.
+        if is_value && self.is_final && self.order == Order::Older {
+            return FieldVerdict::Unsure;
+        }
+        FieldVerdict::Plain
+    }
+
+    /// The verdict about a value from before our write. It may also be a form of the written one.
+    /// The order of the row decides first, then a reading that is final.
+    fn judge_old_value(
+        &self,
+        position: FieldIndex,
+        field: &FieldSpec,
+        is_form: bool,
+    ) -> FieldVerdict {
+        if is_form && self.is_current() {
+            return FieldVerdict::Form;
+        }
+        if self.is_of_write() {
+            return FieldVerdict::Missed;
+        }
+        // Nothing is older than the write that made the record.
+        if self.is_after_write() || self.is_made(field) {
+            return self.taken_back(position);
+        }
+        if !self.is_final {
+            return FieldVerdict::Open;
+        }
+        if is_form {
+            return FieldVerdict::Form;
+        }
+        if self.shows_no_write() { FieldVerdict::Missed } else { self.taken_back(position) }
+    }
+
+    /// The verdict about a reference from before our write. References are often written, and read,
+    /// in calls of their own, so that the row's version and other columns prove nothing.
+    fn judge_old_reference(&self, position: FieldIndex, is_form: bool) -> FieldVerdict {
+        if !self.is_final {
+            return FieldVerdict::Open;
+        }
+        if is_form {
+            return FieldVerdict::Form;
+        }
+        let is_last = !self.is_after_write() && self.is_of_last_write(position);
+        if self.shows_no_write() || is_last { FieldVerdict::Missed } else { FieldVerdict::Unsure }
+    }
+
+    /// True if a final row shows the record as it was before the write.
+    fn shows_no_write(&self) -> bool {
+        self.context.read_back || !self.has_changed()
     }
 
     /// True if the field was empty before our write because there was no record.
@@ -318,9 +367,8 @@ impl WrittenRow<'_> {
                 return false;
             }
             let Some((seen, _)) = self.pending(other) else { return false };
-            let is_plain = !matches!(field.kind, FieldKind::Reference { .. });
             let held = self.cells[other].as_ref() == Some(seen);
-            other != position && is_plain && held
+            other != position && !is_reference(field) && held
         };
         match self.entity.indexed_fields().any(arrived) {
             true => FieldVerdict::Plain,
@@ -376,43 +424,45 @@ pub(crate) fn apply(
     }
 }
 
-/// The doubt that remains after a row was weighed; `None` ends it.
-pub(crate) fn left_of(
+/// The doubt that remains after a row was judged; `None` ends it.
+pub(crate) fn remaining_doubt(
     doubt: Option<&Doubt>,
-    weighed: &RowVerdict,
+    row_verdict: &RowVerdict,
     entity: &EntitySpec,
     row: &Row,
-    look: ReadingContext,
+    context: ReadingContext,
 ) -> Option<Doubt> {
-    if let RowVerdict::Nothing { ask } = weighed {
-        let stale = || Doubt::of_stale(look.now_ms, look.lag_ms);
-        let mut left = doubt.cloned().unwrap_or_else(stale);
-        left.stale |= !ask;
-        if look.by_id {
-            left.due_ms = left.due_ms.max(left.since_ms.saturating_add(look.lag_ms));
+    if let RowVerdict::Nothing { ask } = row_verdict {
+        let stale = || Doubt::of_stale(context.now_ms, context.lag_ms);
+        let mut remaining = doubt.cloned().unwrap_or_else(stale);
+        remaining.stale |= !ask;
+        if context.by_id {
+            remaining.due_ms =
+                remaining.due_ms.max(remaining.since_ms.saturating_add(context.lag_ms));
         }
-        return Some(left);
+        return Some(remaining);
     }
     let doubt = doubt?;
-    if *weighed == RowVerdict::There {
-        let (archives, due_ms) = (doubt.archives, look.now_ms.saturating_add(RETRY_REFUSED_MS));
-        return Some(Doubt { since_ms: look.now_ms, due_ms, archives, ..Doubt::default() });
+    if *row_verdict == RowVerdict::There {
+        let (archives, due_ms) = (doubt.archives, context.now_ms.saturating_add(RETRY_REFUSED_MS));
+        return Some(Doubt { since_ms: context.now_ms, due_ms, archives, ..Doubt::default() });
     }
-    if weighed.is_open() {
-        let mut left = doubt.clone();
+    if row_verdict.is_open() {
+        let mut remaining = doubt.clone();
         let fields = entity.indexed_fields();
-        let open = fields.filter(|(position, _)| weighed.verdict(*position) == FieldVerdict::Open);
+        let open =
+            fields.filter(|(position, _)| row_verdict.of_field(*position) == FieldVerdict::Open);
         let before = open.filter_map(|(_, field)| {
             Some((field.name.clone(), doubt.before(&field.name)?.to_vec()))
         });
-        left.before = before.collect();
-        left.created = false;
-        return Some(left);
+        remaining.before = before.collect();
+        remaining.created = false;
+        return Some(remaining);
     }
     // Where stamps say which of two rows is the older, an old row is known by its stamp.
     let is_fine = |ms: i64| ms.rem_euclid(SECOND_MS) != 0;
     let is_ordered = row.modified_ms.is_some_and(is_fine);
-    if is_ordered || doubt.due_ms <= look.now_ms || !doubt.written {
+    if is_ordered || doubt.due_ms <= context.now_ms || !doubt.written {
         return None;
     }
     // Rows of the index may still be old, and only their values show it.

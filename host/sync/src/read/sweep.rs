@@ -20,7 +20,7 @@ use crate::model::state::{
 };
 use crate::model::value::Value;
 use crate::ports::Connector;
-use crate::read::ingest::{IngestError, moved};
+use crate::read::ingest::{IngestError, has_changed};
 use crate::read::observe::{Reader, options, successors};
 use crate::store::port::{Changes, Restored, StoreError};
 
@@ -54,7 +54,7 @@ pub(crate) async fn catch_up_after_restore(cycle: &CycleState<'_>) -> Result<boo
         let restored = Some(Restored::ReadAgain);
         engine.store.commit(Changes { restored, ..Changes::default() }).await?;
     }
-    cycle.tally.event(&CycleEvent::Restored { read_again });
+    cycle.counters.event(&CycleEvent::Restored { read_again });
     Ok(read_again)
 }
 
@@ -66,19 +66,19 @@ async fn read_system_again(
     system: &str,
 ) -> Result<bool, CycleError> {
     let engine = cycle.engine;
-    if cycle.tally.has_failed(system) {
+    if cycle.counters.has_failed(system) {
         return Ok(false);
     }
     let connector = match engine.systems.open(system).await {
         Ok(connector) => connector,
         Err(error) => {
-            cycle.tally.failed(system, "open", &error);
+            cycle.counters.failed(system, "open", &error);
             return Ok(false);
         }
     };
     for entity in engine.spec.entities() {
         for member in entity.members.iter().filter(|member| member.system == system) {
-            if cycle.tally.has_stopped(system, &member.object) {
+            if cycle.counters.has_stopped(system, &member.object) {
                 return Ok(false);
             }
             let stream = Stream { system: system.to_owned(), object: member.object.clone() };
@@ -89,7 +89,7 @@ async fn read_system_again(
             }
             let sweep = if is_new { kept } else { kept.next_round(engine.clock.now_ms()) };
             let connector = connector.as_ref();
-            let reader = Reader { engine, tally: &cycle.tally, connector, entity, member };
+            let reader = Reader { engine, counters: &cycle.counters, connector, entity, member };
             let mut sweeper = Sweeper { reader, stream, sweep, pages: u32::MAX };
             if let Err(error) = sweeper.run().await {
                 cycle.record_failure(member, error)?;
@@ -118,7 +118,7 @@ async fn sweep_system(
             let stream = Stream { system: system.to_owned(), object: member.object.clone() };
             if pages == 0
                 || backfilled.contains(&stream)
-                || cycle.tally.has_stopped(system, &member.object)
+                || cycle.counters.has_stopped(system, &member.object)
             {
                 continue;
             }
@@ -132,13 +132,13 @@ async fn sweep_system(
                 match engine.systems.open(system).await {
                     Ok(opened) => connector = Some(opened),
                     Err(error) => {
-                        cycle.tally.failed(system, "open", &error);
+                        cycle.counters.failed(system, "open", &error);
                         return Ok(());
                     }
                 }
             }
             let Some(connector) = connector.as_deref() else { return Ok(()) };
-            let reader = Reader { engine, tally: &cycle.tally, connector, entity, member };
+            let reader = Reader { engine, counters: &cycle.counters, connector, entity, member };
             let mut sweeper = Sweeper { reader, stream, sweep: kept, pages };
             let result = sweeper.run().await;
             pages = sweeper.pages;
@@ -275,7 +275,7 @@ impl Sweeper<'_> {
         let settled_ms = self.now_ms().saturating_sub(LAG_MS);
         let is_missed = |record: &&RecordState| {
             record.modified_ms.is_none_or(|modified_ms| modified_ms <= settled_ms)
-                && known.get(&record.key.id).is_none_or(|before| moved(before, record))
+                && known.get(&record.key.id).is_none_or(|before| has_changed(before, record))
         };
         let missed = changes.records.iter().filter(is_missed).count() as u64;
         let successors = successors(&changes);
@@ -312,7 +312,7 @@ impl Sweeper<'_> {
         Ok(true)
     }
 
-    /// An error if more records are missing than the limit of deletions allows. So many do not
+    /// An error if more records are missing than the guard on deletions allows. So many do not
     /// vanish at once: a permission was lost or the connector errs, and nothing is concluded.
     fn blindness(&self, missing: u64) -> Option<PluginError> {
         let missing = self.sweep.counts.missing + missing;
@@ -384,7 +384,7 @@ impl Sweeper<'_> {
         add(&mut self.sweep.counts);
         changes.sweeps.push((self.stream.clone(), self.sweep.clone()));
         self.reader.engine.store.commit(changes).await?;
-        self.reader.tally.event(&CycleEvent::Swept {
+        self.reader.counters.event(&CycleEvent::Swept {
             system: &self.stream.system,
             object: &self.stream.object,
             counts: found,

@@ -103,12 +103,13 @@ impl<'a> TransformCalls<'a> {
         let rows = call.input.len();
         let mut answers = TransformAnswers::with_capacity(rows);
         for start in (0..rows).step_by(CALL_ROWS) {
-            answers.extend(self.part(&call, start, CALL_ROWS.min(rows - start)).await?);
+            answers.extend(self.answer_rows(&call, start, CALL_ROWS.min(rows - start)).await?);
         }
         Ok(answers)
     }
 
-    async fn part(
+    /// The answers of so many rows from `start` on.
+    async fn answer_rows(
         &self,
         call: &Call<'_>,
         start: usize,

@@ -346,8 +346,8 @@ impl Store for MemoryStore {
         Ok(state.records.values().filter(refers).map(|record| record.key.clone()).collect())
     }
 
-    async fn guarded(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError> {
-        Ok(self.state().guarded(entity, first_hour))
+    async fn guard_counts(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError> {
+        Ok(self.state().guard_counts(entity, first_hour))
     }
 
     async fn begun(&self, entity: &str) -> Result<Option<u64>, StoreError> {
@@ -387,14 +387,14 @@ impl Store for MemoryStore {
     async fn reviews(&self, query: &ReviewQuery) -> Result<Vec<Review>, StoreError> {
         let state = self.state();
         let reviews = state.reviews.values().filter(|review| {
-            let stands = match query.stand {
+            let has_status = match query.filter {
                 ReviewFilter::All => true,
                 ReviewFilter::Stopping => {
                     matches!(review.status, ReviewStatus::Open | ReviewStatus::Chosen)
                 }
                 ReviewFilter::Decided => review.status == ReviewStatus::Decided,
             };
-            stands && (query.link.is_none() || review.link == query.link)
+            has_status && (query.link.is_none() || review.link == query.link)
         });
         let mut reviews: Vec<Review> = reviews.cloned().collect();
         reviews.sort_by_key(|review| review.at_ms);

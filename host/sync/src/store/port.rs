@@ -85,7 +85,7 @@ pub enum ReviewFilter {
 #[derive(Debug, Clone, Default)]
 pub struct ReviewQuery {
     /// Reviews of this status.
-    pub stand: ReviewFilter,
+    pub filter: ReviewFilter,
     /// Reviews about this link only.
     pub link: Option<LinkId>,
     /// At most so many, the oldest first; zero is all.
@@ -175,7 +175,7 @@ pub struct Changes {
     pub outbox: Vec<OutboxEntry>,
     /// Operations to forget, by intent.
     pub outbox_done: Vec<String>,
-    /// Entity, hour, and counts to add for the limits of that hour.
+    /// Entity, hour, and counts to add for the guards.
     pub guards: Vec<(String, i64, GuardCounts)>,
     /// Entities whose first sync was approved, each with the creations that the approval still
     /// covers.
@@ -373,8 +373,8 @@ pub trait Store: Send + Sync {
         ids: &[String],
     ) -> Result<Vec<RecordKey>, StoreError>;
 
-    /// The sum of an entity's counts for the limits, from this hour on.
-    async fn guarded(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError>;
+    /// The sum of an entity's counts for the guards, from this hour on.
+    async fn guard_counts(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError>;
 
     /// The creations that the approval of an entity's first sync still covers; `None` before it was
     /// approved.

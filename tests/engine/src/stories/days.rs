@@ -13,7 +13,7 @@ fn with_moments(zone: Option<&str>) -> Bench {
     let days = Days::unknown();
     if let Some(zone) = zone {
         let moments = ["closes".to_owned()].into();
-        days.learn(DayFacts { zone: time_zone(zone), moments });
+        days.set_facts(DayFacts { zone: time_zone(zone), moments });
     }
     let fields = vec![
         field("mail", FieldKind::Mail, always("a")),
@@ -32,7 +32,7 @@ fn moment(text: &str) -> Value {
     let start = |day: &str| {
         let days = Days::unknown();
         let moments = ["at".to_owned()].into();
-        days.learn(DayFacts { zone: time_zone("UTC"), moments });
+        days.set_facts(DayFacts { zone: time_zone("UTC"), moments });
         days.outward("at", Some(Value::Date(day.into()))).unwrap().unwrap()
     };
     let Value::Timestamp(midnight) = start(day) else { panic!("{text}") };

@@ -3,8 +3,8 @@
 
 use futures::executor::block_on;
 use renkei_sync::answers::why::{WhySubject, why};
+use renkei_sync::model::cycle_plan::CyclePlan;
 use renkei_sync::model::effect::EffectKind;
-use renkei_sync::model::preview::CyclePlan;
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{FieldIndex, OnCascade, Spec};
 use renkei_sync::model::state::{LinkId, ReviewChoice};

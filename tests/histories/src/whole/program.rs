@@ -9,13 +9,13 @@ use futures::future::{self, Either};
 use rand::Rng as _;
 use renkei_blackbox::program::{Meanwhile, Program, Service, Synced};
 use renkei_simulators::clock::SimClock;
+use renkei_sync::accounts::{OwnAccounts, VerifiedAccounts};
 use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, SilentObserver};
 use renkei_sync::model::spec::Spec;
 use renkei_sync::model::state::RecordKey;
 use renkei_sync::ports::{Clock, Systems as _};
-use renkei_sync::read::accounts::{OwnAccounts, VerifiedAccounts};
 use renkei_sync::read::transforms::TransformCalls;
 use renkei_sync::store::codec::Layouts;
 use renkei_sync::store::port::{ReviewFilter, ReviewQuery, Store as _};
@@ -246,7 +246,7 @@ impl Program for InProcess {
     }
 
     fn questions(&self) -> anyhow::Result<Vec<String>> {
-        let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+        let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
         let open = block_on(self.store.reviews(&query))?;
         open.iter().map(|review| Ok(serde_json::to_string(review)?)).collect()
     }

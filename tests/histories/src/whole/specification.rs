@@ -27,7 +27,7 @@ pub(crate) fn specification() -> Spec {
 pub(crate) fn learn(spec: &mut Spec, system: &str, account: &Account, schemas: &[Schema]) {
     let named = account.facts.iter().find(|(code, _)| code == "time-zone");
     let zone = named.and_then(|(_, value)| value.as_text()).and_then(time_zone);
-    spec.learn(system, zone.as_ref(), schemas);
+    spec.set_days(system, zone.as_ref(), schemas);
     for schema in schemas {
         let fact = |wanted: &str| schema.facts.iter().find(|(code, _)| code == wanted);
         let stamp = fact("stamp").and_then(|(_, column)| column.as_text()).map(str::to_owned);

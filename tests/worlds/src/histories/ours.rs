@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::executor::block_on;
 use renkei_sync::answers::why::{Explanation, WhySubject, why};
-use renkei_sync::model::preview::HeldLink;
+use renkei_sync::model::cycle_plan::HeldLink;
 use renkei_sync::model::spec::{FieldIndex, Spec};
 use renkei_sync::model::state::{
     Failure, JournalEntry, LinkId, RecordKey, Review, ReviewStatus, ReviewSubject, Stream,

@@ -146,7 +146,7 @@ pub fn spec(sides: usize, sweep_ms: Option<u64>) -> Spec {
     people.match_keys.push(match_key("mail", &[0], true));
     let days = Days::unknown();
     let moments = [DAY.to_owned()].into();
-    days.learn(DayFacts { zone: time_zone("Asia/Tokyo"), moments });
+    days.set_facts(DayFacts { zone: time_zone("Asia/Tokyo"), moments });
     people.members[0].days = days;
     let sweep = |entity| EntitySpec { sweep_ms, ..entity };
     Spec::new(vec![sweep(companies), sweep(people)]).unwrap()

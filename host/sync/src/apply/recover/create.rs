@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::{ProbeStage, Prober};
 use crate::apply::evidence::{CreateEvidence, CreateLikeness, CreateVerdict, judge, likeness};
-use crate::apply::refused_columns;
+use crate::apply::refusals::remember_create;
+use crate::apply::sent_cells::{sent_cell, sent_cells, written_columns};
 use crate::apply::settle::BatchSettler;
 use crate::link::pending_creates::questions;
 use crate::model::index::PerField;
@@ -22,7 +23,6 @@ use crate::model::state::{
 use crate::model::value::{Cell, Value};
 use crate::plan::render::given_up;
 use crate::read::ingest::IngestError;
-use crate::read::sent::{columns_of, sent, sent_cells};
 use crate::store::fetch::work_for;
 use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
@@ -153,7 +153,7 @@ impl Prober<'_> {
         let outcomes = ids.into_iter().map(|id| Outcome::Applied(applied(id))).collect();
         BatchSettler::new(self.engine, self.entity, self.member, self.connector)
             .found_by_probe()
-            .settle_batch(&columns_of(&batch), &batch, outcomes)
+            .settle_batch(&written_columns(&batch), &batch, outcomes)
             .await
             .map(drop)
     }
@@ -169,7 +169,8 @@ impl Prober<'_> {
         let columns: BTreeSet<&String> = columns.collect();
         let mut alike: BTreeMap<String, Vec<RecordKey>> = BTreeMap::new();
         for column in columns {
-            let value = |entry: &OutboxEntry| sent(entry, column).filter(|value| !value.is_null());
+            let value =
+                |entry: &OutboxEntry| sent_cell(entry, column).filter(|value| !value.is_null());
             let wanted: Vec<(&OutboxEntry, Value)> =
                 entries.iter().filter_map(|entry| Some((entry, value(entry)?))).collect();
             let values: Vec<Value> = wanted.iter().map(|(_, value)| value.clone()).collect();
@@ -196,7 +197,7 @@ impl Prober<'_> {
 
     /// Records of this object that the linking step has not placed, or that it never will.
     async fn work(&self, work: LinkWork) -> Result<Vec<RecordState>, StoreError> {
-        let asked = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+        let asked = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
         let asked = self.engine.store.reviews(&asked).await?;
         let asked: BTreeSet<&RecordKey> = asked.iter().flat_map(Review::asks_about).collect();
         let mut found = Vec::new();
@@ -278,7 +279,7 @@ impl Prober<'_> {
                     .collect(),
                 strays: strays.map(|(record, _)| record.key.clone()).collect(),
             };
-            known += self.follow(&scene, entry, judge(&evidence)).await?;
+            known += self.apply_verdict(&scene, entry, judge(&evidence)).await?;
         }
         Ok(known)
     }
@@ -305,7 +306,7 @@ impl Prober<'_> {
     }
 
     /// Carries out the verdict or a person's answer. 1 where the create is known now, else 0.
-    async fn follow(
+    async fn apply_verdict(
         &self,
         scene: &ProbedObject,
         entry: &OutboxEntry,
@@ -351,7 +352,7 @@ impl Prober<'_> {
             if let LinkStatus::MergedInto(other) = link.status {
                 changes.dirty.push(other);
             }
-            refused_columns::remember(&mut link.failures, entry, scene.now_ms);
+            remember_create(&mut link.failures, entry, scene.now_ms);
             changes.links.push(link);
         }
         self.engine.store.commit(changes).await?;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use super::{ProbeStage, Prober};
 use crate::apply::evidence::settle_unanswered_update;
+use crate::apply::sent_cells::sent_cells;
 use crate::model::index::PerField;
 use crate::model::reason::Reason;
 use crate::model::state::{OutboxEntry, RecordKey, RecordState, RecordStatus};
 use crate::model::value::Cell;
 use crate::read::ingest::IngestError;
-use crate::read::sent::sent_cells;
 use crate::store::fetch::records_for;
 use crate::store::port::Changes;
 

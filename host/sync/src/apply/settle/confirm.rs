@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use super::BatchSettler;
-use crate::apply::refused_columns;
 use crate::model::record::{Applied, Outcome};
-use crate::model::state::{Doubt, LAG_MS, OutboxEntry, RecordState, Stream};
+use crate::model::state::{Doubt, LAG_MS, OutboxEntry, RecordState, Stream, keep_failure};
+use crate::plan::refused_columns::columns::field_digests;
 use crate::plan::render::refusal_digest;
 use crate::read::fields::{RowsKind, read_rows};
-use crate::read::ingest::{IngestError, moved, unread};
-use crate::read::order::{self, FieldVerdict, ReadingContext, RowVerdict, left_of};
+use crate::read::ingest::{IngestError, has_changed, unread};
+use crate::read::order::{self, FieldVerdict, ReadingContext, RowVerdict, remaining_doubt};
 
 /// The most records read back in one call.
 const READ_BACK_MAX: usize = 2_000;
@@ -106,7 +106,7 @@ impl BatchSettler<'_> {
         }
         doubt.count_write(entry.fields.iter().map(|write| &write.field));
         let is_last = tries >= order::TRIES_MAX;
-        let digests = || refused_columns::digests(self.entity, self.member, entry);
+        let digests = || field_digests(self.entity, self.member, entry);
         doubt.digests = if is_last { digests() } else { BTreeMap::new() };
         Some(doubt)
     }
@@ -119,31 +119,37 @@ impl BatchSettler<'_> {
             self.changes.doubts.push((key, Some(doubt)));
             return false;
         };
-        let look = ReadingContext { now_ms: self.now_ms, lag_ms, by_id: true, read_back: true };
+        let context = ReadingContext { now_ms: self.now_ms, lag_ms, by_id: true, read_back: true };
         unread::note(&mut reading, Some(record), &row);
         let cells = (&row, &reading.cells);
-        let weighed = order::compare_row(self.entity, record, Some(&doubt), cells, look);
-        let mut left = left_of(Some(&doubt), &weighed, self.entity, &row, look);
-        if !matches!(weighed, RowVerdict::Nothing { .. }) {
-            left = unread::left((left, Some(&doubt)), &reading, Some(record), &row, self.now_ms);
+        let row_verdict = order::compare_row(self.entity, record, Some(&doubt), cells, context);
+        let mut remaining = remaining_doubt(Some(&doubt), &row_verdict, self.entity, &row, context);
+        if !matches!(row_verdict, RowVerdict::Nothing { .. }) {
+            remaining = unread::with_unread(
+                (remaining, Some(&doubt)),
+                &reading,
+                Some(record),
+                &row,
+                self.now_ms,
+            );
         }
-        if left.is_some() || self.doubts.contains_key(&key) {
-            self.changes.doubts.push((key, left));
+        if remaining.is_some() || self.doubts.contains_key(&key) {
+            self.changes.doubts.push((key, remaining));
         }
-        if matches!(weighed, RowVerdict::Nothing { .. }) {
+        if matches!(row_verdict, RowVerdict::Nothing { .. }) {
             return false;
         }
         let source = self.source();
         let before = record.clone();
-        *record = source.update(&row, &mut reading, (Some(record), &weighed), (None, &[]));
-        if moved(&before, record) {
+        *record = source.update(&row, &mut reading, (Some(record), &row_verdict), (None, &[]));
+        if has_changed(&before, record) {
             self.changes.dirty.extend(record.link);
         }
-        let RowVerdict::Fields(verdicts) = &weighed else { return false };
-        let refused = source.missed(record, &weighed, Some(&doubt), &mut self.changes.journal);
+        let RowVerdict::Fields(verdicts) = &row_verdict else { return false };
+        let refused = source.missed(record, &row_verdict, Some(&doubt), &mut self.changes.journal);
         for (link, failure) in refused {
             if let (Some(link), Some(failure)) = (self.links.get_mut(&link), failure) {
-                refused_columns::keep(&mut link.failures, failure);
+                keep_failure(&mut link.failures, failure);
                 self.changes.links.push(link.clone());
             }
         }

@@ -5,7 +5,6 @@
 //! for the one that is there only where a match key of the mapping agrees; in all other cases a
 //! person is asked.
 
-use crate::apply::refused_columns;
 use crate::engine::WriteResult;
 use crate::model::reason::Reason;
 use crate::model::record::{Outcome, Problem, Remedy};
@@ -13,8 +12,9 @@ use crate::model::review;
 use crate::model::state::{
     OutboxEntry, RecordKey, RecordState, RecordStatus, ReviewStatus, ReviewSubject,
 };
+use crate::plan::refused_columns::TAKEN;
 use crate::read::ingest::IngestError;
-use crate::read::keys::{HELD, match_keys};
+use crate::read::keys::{UNMADE_KEY, match_keys};
 use crate::store::fetch::links_for;
 
 use super::BatchSettler;
@@ -56,7 +56,7 @@ impl BatchSettler<'_> {
             let (keys, _) = match_keys(&self.engine.transforms, self.entity, &all).await?;
             let mut keys = keys.into_iter().map(|(_, values)| values);
             let mine = keys.next().unwrap_or_default();
-            let mut shared = keys.flatten().filter(|key| key.1 != HELD);
+            let mut shared = keys.flatten().filter(|key| key.1 != UNMADE_KEY);
             if shared.any(|key| mine.contains(&key)) {
                 self.alike.insert((link, key));
             }
@@ -104,7 +104,7 @@ impl BatchSettler<'_> {
 
 fn duplicate(key: &RecordKey) -> Problem {
     Problem {
-        code: refused_columns::TAKEN.to_owned(),
+        code: TAKEN.to_owned(),
         message: format!("the system takes it for a duplicate of {key}"),
         field: None,
         remedy: Remedy::SourceData,

@@ -52,7 +52,7 @@ impl Linker<'_> {
             self.bring(other).await?;
         }
         let Some(link) = self.link_of(other) else {
-            self.pass.stand.insert(answered);
+            self.pass.open_questions.insert(answered);
             return Ok(());
         };
         self.joined.insert(link);
@@ -71,7 +71,7 @@ impl Linker<'_> {
             .await?
             .pop()
             .map_or_else(Vec::new, |(_, own)| own);
-        self.learn(&[(record.clone(), own.clone())].into()).await?;
+        self.fetch_candidates(&[(record.clone(), own.clone())].into()).await?;
         match judge(&self.entity.match_keys, record, &own, &self.known) {
             MatchVerdict::Found { others, .. } if others.is_empty() => {
                 if self.may_found(record, &others) {
@@ -81,7 +81,7 @@ impl Linker<'_> {
                 }
                 Ok(())
             }
-            verdict => Box::pin(self.follow(record, verdict)).await,
+            verdict => Box::pin(self.apply_verdict(record, verdict)).await,
         }
     }
 

@@ -54,7 +54,7 @@ impl Linker<'_> {
             self.changes.records.extend(replaced(view.records));
         }
         self.changes.links = links.into_values().collect();
-        self.wake(keys).await?;
+        self.add_waiting_links(keys).await?;
         Ok(self.changes)
     }
 
@@ -84,8 +84,8 @@ impl Linker<'_> {
         link
     }
 
-    /// Marks the links that wait for the records of this chunk.
-    async fn wake(&mut self, keys: Vec<RecordKey>) -> Result<(), StoreError> {
+    /// Adds the links that wait for the records of this chunk.
+    async fn add_waiting_links(&mut self, keys: Vec<RecordKey>) -> Result<(), StoreError> {
         let mut awaited: Vec<Awaited> = keys.into_iter().map(Awaited::Linked).collect();
         awaited.extend(self.known.linked.iter().map(|(record, link)| Awaited::Member {
             link: *link,

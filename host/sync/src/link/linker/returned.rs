@@ -105,7 +105,7 @@ impl<'a> Returns<'a> {
             return Ok(());
         }
         if let Some(heir) = heir.filter(|_| !elsewhere)
-            && self.part(&mut record, &heir).await?
+            && self.undo_merge(&mut record, &heir).await?
         {
             return Ok(());
         }
@@ -175,7 +175,7 @@ impl<'a> Returns<'a> {
 
     /// Undoes a merge: the records that became surplus by it get a link with this record again.
     /// Returns false where there are none.
-    async fn part(
+    async fn undo_merge(
         &mut self,
         record: &mut RecordState,
         heir: &RecordKey,

@@ -109,7 +109,7 @@ impl Linker<'_> {
             self.known.occupied.insert((link, record.system));
         }
         let values = store.match_keys(&keys).await?.into_iter().collect();
-        self.learn(&values).await?;
+        self.fetch_candidates(&values).await?;
         self.values.extend(values);
         Ok(named
             .into_iter()
@@ -127,7 +127,7 @@ impl Linker<'_> {
         if link(self).is_none() {
             let own = self.values.get(&origin.key).cloned().unwrap_or_default();
             let verdict = judge(&self.entity.match_keys, &origin.key, &own, &self.known);
-            self.follow(&origin.key, verdict).await?;
+            self.apply_verdict(&origin.key, verdict).await?;
         }
         if self.known.linked.contains_key(record) {
             return Ok(());
@@ -136,7 +136,7 @@ impl Linker<'_> {
         let Some(link) = link(self) else { return Ok(()) };
         if !self.known.occupied.contains(&(link, record.system.clone())) {
             let (others, key) = (Vec::new(), STAMP.to_owned());
-            return self.follow(record, MatchVerdict::Join { link, others, key }).await;
+            return self.apply_verdict(record, MatchVerdict::Join { link, others, key }).await;
         }
         // Another record has the place: a person is asked.
         let members = self.engine.store.members(&[link]).await?;

@@ -1,6 +1,6 @@
 //! Days and moments: a day is one in the time zone of the account that holds it (`RULES.md` V7).
 //!
-//! The engine asks no clock and no system for a zone. The host learns the account's zone and its
+//! The engine asks no clock and no system for a zone. The host sets the account's zone and its
 //! moment columns before anything is read. Until then no day is read from a moment and none is
 //! written.
 
@@ -40,30 +40,30 @@ impl DayFacts {
 pub struct Days(Arc<OnceLock<DayFacts>>);
 
 impl Default for Days {
-    /// Facts that are never learned: moments are no days, and no column holds moments.
+    /// Facts that are known from the start: moments are no days, and no column holds moments.
     fn default() -> Self {
         Self(Arc::new(OnceLock::from(DayFacts::default())))
     }
 }
 
 impl Days {
-    /// Facts that the host learns before anything is read.
+    /// Facts that the host sets before anything is read.
     pub fn unknown() -> Self {
         Self(Arc::default())
     }
 
-    /// Keeps the facts that are learned first.
-    pub fn learn(&self, facts: DayFacts) {
+    /// Sets the facts, once: the first ones stay.
+    pub fn set_facts(&self, facts: DayFacts) {
         // Facts that are set already stay.
         drop(self.0.set(facts));
     }
 
-    /// True if the facts are learned.
+    /// True if the facts are set.
     pub fn is_known(&self) -> bool {
         self.0.get().is_some()
     }
 
-    /// True if the column is known to hold moments; false before the facts are learned.
+    /// True if the column is known to hold moments; false before the facts are set.
     pub(crate) fn is_moment(&self, column: &str) -> bool {
         self.0.get().is_some_and(|facts| facts.moments.contains(column))
     }
@@ -73,7 +73,7 @@ impl Days {
         self.0.get()?.zone.as_ref()
     }
 
-    /// A cell of a field of days as this column takes it. `None` while the facts are not learned,
+    /// A cell of a field of days as this column takes it. `None` while the facts are not set,
     /// and for a day over a column of moments without a time zone.
     pub fn outward(&self, column: &str, cell: Cell) -> Option<Cell> {
         let Some(Value::Date(day)) = &cell else { return Some(cell) };
@@ -103,7 +103,7 @@ mod tests {
     fn days(zone: &str) -> Days {
         let days = Days::unknown();
         let moments = ["closedate".to_owned()].into();
-        days.learn(DayFacts { zone: Some(time_zone(zone).unwrap()), moments });
+        days.set_facts(DayFacts { zone: Some(time_zone(zone).unwrap()), moments });
         days
     }
 

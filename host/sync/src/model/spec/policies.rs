@@ -77,7 +77,7 @@ pub enum OnMerge {
     Follow,
 }
 
-/// The limit of deletions in 24 hours: the larger of both numbers. More of them wait for approval
+/// The guard on deletions in 24 hours: the larger of both numbers. More of them wait for approval
 /// (RULES.md P3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteGuard {

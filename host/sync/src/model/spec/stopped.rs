@@ -5,13 +5,13 @@ use super::{FieldIndex, MappingGroup, MemberSpec, Spec};
 /// Separates a member's digest from the columns that are left out.
 const STOPPED: &str = " without ";
 
-/// Marks a digest whose stream is read under another mapping from now on.
-const LEFT: &str = " without anything";
+/// Marks a digest whose stream is read under another mapping afterwards.
+const ABANDONED: &str = " without anything";
 
-/// The digest of a cursor that is followed to its end under the mapping that was left. It equals
+/// The digest of a cursor that is followed to its end under a mapping that was replaced. It equals
 /// neither the old mapping's digest nor the new one's.
-pub(crate) fn left(digest: &str) -> String {
-    if digest.ends_with(LEFT) { digest.to_owned() } else { format!("{digest}{LEFT}") }
+pub(crate) fn mark_abandoned(digest: &str) -> String {
+    if digest.ends_with(ABANDONED) { digest.to_owned() } else { format!("{digest}{ABANDONED}") }
 }
 
 impl Spec {

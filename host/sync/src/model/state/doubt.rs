@@ -79,24 +79,26 @@ impl Doubt {
     /// The doubt that remains after a row was taken in; `unread` says that the row left a cell
     /// unanswered. A doubt that was unread before keeps its due time.
     pub fn of_row(
-        (left, before): (Option<Self>, Option<&Self>),
+        (remaining, before): (Option<Self>, Option<&Self>),
         unread: bool,
         is_news: bool,
         now_ms: i64,
     ) -> Option<Self> {
         if !unread {
-            let others = left.filter(|doubt| doubt.written || doubt.stale || doubt.archives > 0);
+            let others =
+                remaining.filter(|doubt| doubt.written || doubt.stale || doubt.archives > 0);
             return others.map(|doubt| Self { unread, ..doubt });
         }
         let known = before.filter(|doubt| doubt.unread);
         let due_ms = known.map_or(now_ms.saturating_add(LAG_MS), |doubt| doubt.due_ms);
         let since_ms = known.map_or(now_ms, |doubt| doubt.since_ms);
-        let mut left = left.unwrap_or_else(|| Self { since_ms, due_ms, ..Self::default() });
-        left.unread = true;
+        let mut remaining =
+            remaining.unwrap_or_else(|| Self { since_ms, due_ms, ..Self::default() });
+        remaining.unread = true;
         if is_news {
-            left.since_ms = now_ms;
+            remaining.since_ms = now_ms;
         }
-        Some(left)
+        Some(remaining)
     }
 
     /// Keeps the value of a field from before a write; at most `BEFORE_MAX` of them.

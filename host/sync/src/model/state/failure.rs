@@ -6,10 +6,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{LinkId, RecordKey};
-use crate::model::record::Problem;
+use crate::model::record::{Problem, Remedy};
+use crate::model::spec::MemberSpec;
 
 /// The time for which a refused write is not repeated while nothing that it depends on changes, ms.
 pub const RETRY_REFUSED_MS: i64 = 24 * 3_600_000;
+
+/// Failures that a link remembers.
+const FAILURES_MAX: usize = 64;
 
 /// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,6 +82,36 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A failure that Renkei finds by itself, with a problem of its own words.
+    pub(crate) fn of_member(
+        member: &MemberSpec,
+        record: Option<&RecordKey>,
+        field: Option<String>,
+        class: FailureClass,
+        (column, message): (Option<String>, String),
+        now_ms: i64,
+    ) -> Self {
+        let problem = Problem {
+            code: class.word().to_owned(),
+            message,
+            field: column,
+            remedy: Remedy::SourceData,
+        };
+        Self {
+            system: member.system.clone(),
+            object: member.object.clone(),
+            id: record.map(|record| record.id.clone()),
+            field,
+            class,
+            problems: vec![problem],
+            digest: String::new(),
+            values: BTreeMap::new(),
+            since_ms: now_ms,
+            last_ms: now_ms,
+            times: 1,
+        }
+    }
+
     /// The record; `None` where it is still to be made.
     pub fn record(&self) -> Option<RecordKey> {
         let id = self.id.clone()?;
@@ -111,6 +145,18 @@ impl Failure {
             && place(self) == place(other)
             && (self.field.is_some() || self.digest == other.digest)
     }
+}
+
+/// Keeps a failure: as a further time of the one that it is about, if there is one.
+pub(crate) fn keep_failure(failures: &mut Vec<Failure>, mut news: Failure) {
+    if let Some(position) = failures.iter().position(|known| known.is_about_same(&news)) {
+        let known = failures.remove(position);
+        news.since_ms = known.since_ms;
+        news.times = known.times.saturating_add(1);
+    }
+    failures.push(news);
+    let excess = failures.len().saturating_sub(FAILURES_MAX);
+    failures.drain(..excess);
 }
 
 /// The time of the newest listed failure and the number of listed ones; `None` without any.

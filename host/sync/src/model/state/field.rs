@@ -77,7 +77,7 @@ impl FieldState {
 
     /// Starts the field again when it is read after a stop. An empty cell may belong to a new
     /// property of the same name, so it is nobody's edit.
-    pub(crate) fn wake(&mut self, cell: &Cell) {
+    pub(crate) fn end_standstill(&mut self, cell: &Cell) {
         let is_empty = matches!(cell, Some(Value::Null | Value::Boolean(false)));
         if self.is_still() && is_empty {
             *self = Self { filler: self.filler.take(), ..Self::forgotten() };

@@ -69,13 +69,18 @@ impl LinkPlanner<'_> {
 
     /// True where a question about a surplus record still holds: both records are there as it says.
     /// An approval is used with whatever record is active now.
-    pub(super) fn stands(&self, review: &Review, active: &RecordKey, surplus: &RecordKey) -> bool {
+    pub(super) fn still_asks(
+        &self,
+        review: &Review,
+        active: &RecordKey,
+        surplus: &RecordKey,
+    ) -> bool {
         let mut records = self.records.values().filter(|record| record.key == *active);
-        let stands = match review.choice {
+        let is_as_asked = match review.choice {
             Some(ReviewChoice::Approve) => !records.any(|record| record.status.is_gone()),
             _ => records.any(|record| record.status.has_place()),
         };
-        stands && self.is_aside(surplus)
+        is_as_asked && self.is_aside(surplus)
     }
 
     /// The question about a surplus record whose active one is another now.

@@ -33,7 +33,7 @@ pub struct LinkPlan {
     /// True where a hold or a guard keeps a write back: the link stays dirty.
     pub held: bool,
     /// True while a person is asked about a record that is gone: its failures are kept.
-    pub stands: bool,
+    pub awaits_answer: bool,
 }
 
 /// A requirement of a member that is not met, so that no record is created there.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::along::RemovalStep;
 use super::{LinkPlanner, PlannedWrite, is_filled};
-use crate::apply::refused_columns::{Undelivered, undelivered};
 use crate::model::effect::Effect;
 use crate::model::index::FieldIndex;
 use crate::model::reason::Reason;
@@ -18,6 +17,7 @@ use crate::model::state::{
 use crate::model::value::{Cell, Value};
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::ActiveMember;
+use crate::plan::refused_columns::{Undelivered, undelivered};
 use crate::read::unreadable::was_not_answered;
 
 /// Content of a live member that the hub does not have, the weightier last.
@@ -223,7 +223,7 @@ impl LinkPlanner<'_> {
         }
         if let Some(DeletionHold { count, limit, along, .. }) = self.context.hold {
             self.plan.held = true;
-            self.note(Some(gone.clone()), None, Reason::Braked { count, limit, along });
+            self.note(Some(gone.clone()), None, Reason::AboveDeleteGuard { count, limit, along });
             return;
         }
         for active in self.active.values() {
@@ -256,9 +256,9 @@ impl LinkPlanner<'_> {
                     _ => self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone())),
                 }
             }
-            Some(_) => (self.recalls, self.plan.stands) = (false, true),
+            Some(_) => (self.recalls, self.plan.awaits_answer) = (false, true),
             None => {
-                (self.recalls, self.plan.stands) = (false, true);
+                (self.recalls, self.plan.awaits_answer) = (false, true);
                 self.plan.reviews.push(review);
                 let reason = Reason::DeleteUndecided(gone.system.clone());
                 self.note(Some(gone.clone()), None, reason);

@@ -101,7 +101,7 @@ impl LinkPlanner<'_> {
     /// Drops reading failures of records that are gone or stand aside, unless a deletion is still
     /// to be weighed with them (`RULES.md` V20).
     pub(super) fn drop_failures(&mut self) {
-        if self.plan.held || self.plan.stands {
+        if self.plan.held || self.plan.awaits_answer {
             return;
         }
         let is_over = |record: &RecordState| {

@@ -81,8 +81,8 @@ impl LinkPlanner<'_> {
     /// The reason for which a field is due at a member, if it is.
     fn due(&self, active: ActiveIndex, field: FieldIndex) -> Option<Reason> {
         let outcome = self.outcome(field)?;
-        let (part, _) = outcome.parts.iter().find(|(_, part)| **part == active)?;
-        outcome.merged.parts[part].due.clone()
+        let (member, _) = outcome.members.iter().find(|(_, member)| **member == active)?;
+        outcome.merged.results[member].due.clone()
     }
 
     /// The cells of one group; none where a reference must wait or the columns hold them already.

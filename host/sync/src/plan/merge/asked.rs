@@ -2,7 +2,7 @@
 //! with the value that it holds now (`RULES.md` V20).
 
 use super::{FieldMerge, MemberField, is_blank};
-use crate::model::index::PartIndex;
+use crate::model::index::MemberFieldIndex;
 use crate::model::reason::Reason;
 use crate::model::spec::FirstLink;
 use crate::model::state::ReviewSubject;
@@ -51,7 +51,11 @@ impl FieldMerge<'_> {
     }
 
     /// Both have a value at the first link and differ: the preferred system's counts.
-    pub(super) fn introduce(&mut self, position: PartIndex, vote: &Vote) -> Option<ReviewSubject> {
+    pub(super) fn introduce(
+        &mut self,
+        position: MemberFieldIndex,
+        vote: &Vote,
+    ) -> Option<ReviewSubject> {
         let held = Vote {
             system: self.new.from.clone().unwrap_or_default(),
             value: self.new.value.clone(),
@@ -88,9 +92,9 @@ impl FieldMerge<'_> {
     /// stays on record, and where a person decides at the first link, a person is asked before
     /// (`RULES.md` P10).
     pub(super) fn replace_own(&mut self, asks: bool) -> Option<ReviewSubject> {
-        let given_way: Vec<PartIndex> =
-            self.parts.positions().filter(|position| self.gives_way(*position)).collect();
-        let is_first = given_way.iter().any(|one| self.parts[*one].is_new_own());
+        let given_way: Vec<MemberFieldIndex> =
+            self.members.positions().filter(|position| self.gives_way(*position)).collect();
+        let is_first = given_way.iter().any(|one| self.members[*one].is_new_own());
         let (value, edited) = (self.new.value.clone(), self.new.edited);
         let held = Vote { system: self.new.from.clone().unwrap_or_default(), value, edited };
         let mut votes = vec![held];
@@ -118,23 +122,27 @@ impl FieldMerge<'_> {
 
     /// True where a write replaces a value of its own in a member that is only written. A value
     /// that the system set at creation does not count.
-    fn gives_way(&self, position: PartIndex) -> bool {
-        let (part, outlook) = (&self.parts[position], &self.outlooks[position]);
-        let is_own = part.is_new_own() || part.is_own() && !part.state.preset;
-        let is_kept = is_blank(&self.new.value) && part.is_new_own();
+    fn gives_way(&self, position: MemberFieldIndex) -> bool {
+        let (member, result) = (&self.members[position], &self.results[position]);
+        let is_own = member.is_new_own() || member.is_own() && !member.state.preset;
+        let is_kept = is_blank(&self.new.value) && member.is_new_own();
         is_own
-            && part.is_writable()
-            && !is_blank(&part.seen)
+            && member.is_writable()
+            && !is_blank(&member.seen)
             && self.new.value.is_some()
-            && outlook.agreed != self.new.value
+            && result.agreed != self.new.value
             && !is_kept
-            && !self.is_same(&part.seen, &self.new.value)
-            && !self.keeps_opt_out(part)
+            && !self.is_same(&member.seen, &self.new.value)
+            && !self.keeps_opt_out(member)
     }
 
     /// A field was emptied and the policy asks; `others` are what was edited besides.
-    pub(super) fn emptied(&self, emptied: &[PartIndex], others: &[PartIndex]) -> ReviewSubject {
-        let votes = |positions: &[PartIndex]| -> Vec<Vote> {
+    pub(super) fn emptied(
+        &self,
+        emptied: &[MemberFieldIndex],
+        others: &[MemberFieldIndex],
+    ) -> ReviewSubject {
+        let votes = |positions: &[MemberFieldIndex]| -> Vec<Vote> {
             positions.iter().map(|position| self.vote(*position)).collect()
         };
         let mut values = self.shown(&[votes(emptied), votes(others)].concat());
@@ -180,10 +188,11 @@ impl FieldMerge<'_> {
     pub(super) fn shown(&self, votes: &[Vote]) -> Vec<(String, Cell)> {
         let mut values = Vec::with_capacity(votes.len());
         for vote in votes {
-            let holds = |part: &&MemberField<'_>| self.is_same(&part.seen, &vote.value);
-            let own = self.parts.values().find(|part| part.system == vote.system).filter(holds);
-            if let Some(part) = own.or_else(|| self.parts.values().find(holds)) {
-                add(&mut values, part.system, &part.seen);
+            let holds = |member: &&MemberField<'_>| self.is_same(&member.seen, &vote.value);
+            let own =
+                self.members.values().find(|member| member.system == vote.system).filter(holds);
+            if let Some(member) = own.or_else(|| self.members.values().find(holds)) {
+                add(&mut values, member.system, &member.seen);
             }
         }
         values
@@ -191,9 +200,9 @@ impl FieldMerge<'_> {
 
     /// Members that were never weighed and hold a value: the answer will be about them as well.
     fn add_newcomers(&self, values: &mut Vec<(String, Cell)>) {
-        for part in self.parts.values().filter(|part| part.state.base.is_none()) {
-            if part.is_new_own() || part.reads && !is_blank(&part.seen) {
-                add(values, part.system, &part.seen);
+        for member in self.members.values().filter(|member| member.state.base.is_none()) {
+            if member.is_new_own() || member.reads && !is_blank(&member.seen) {
+                add(values, member.system, &member.seen);
             }
         }
     }

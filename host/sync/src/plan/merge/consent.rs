@@ -6,7 +6,7 @@
 //! another system holds it that may not be written. A member that never held it has no say.
 
 use super::{FieldMerge, MemberField};
-use crate::model::index::PartIndex;
+use crate::model::index::MemberFieldIndex;
 use crate::model::reason::Reason;
 use crate::model::spec::{EntitySpec, Winner};
 use crate::model::state::{Link, RecordState, Span, Truth};
@@ -22,35 +22,36 @@ impl FieldMerge<'_> {
             let Some(position) = self.newly_out() else { return false };
             let vote = self.vote(position);
             self.replace(vote.value, Some(vote.system), vote.edited, 0);
-            self.stand(&out);
+            self.apply_opt_out(&out);
         } else if let Some(vote) = self.given_back(&out).map(|position| self.vote(position)) {
             self.replace(vote.value, Some(vote.system.clone()), vote.edited, 0);
             self.reason = Reason::ChangedIn(vote.system);
             self.overrule();
         } else {
-            self.stand(&out);
+            self.apply_opt_out(&out);
         }
         true
     }
 
     /// The member that has opted out and whose word was not weighed yet.
-    fn newly_out(&self) -> Option<PartIndex> {
-        let mut parts = self.parts.iter();
-        let out = parts.find(|(_, part)| part.has_newly_opted_out(&self.field.winner, self.old));
+    fn newly_out(&self) -> Option<MemberFieldIndex> {
+        let mut members = self.members.iter();
+        let out =
+            members.find(|(_, member)| member.has_newly_opted_out(&self.field.winner, self.old));
         out.map(|(position, _)| position)
     }
 
     /// The member where a person has taken the opt-out back, if all others that hold it may be
     /// written. Where the database was put back, one that still holds it may have opted out since.
-    fn given_back(&self, out: &Cell) -> Option<PartIndex> {
+    fn given_back(&self, out: &Cell) -> Option<MemberFieldIndex> {
         let mut given = None;
-        for (position, part) in self.parts.iter().filter(|(_, part)| part.reads) {
-            if part.seen.is_none() || part.is_unsure() {
+        for (position, member) in self.members.iter().filter(|(_, member)| member.reads) {
+            if member.seen.is_none() || member.is_unsure() {
                 return None;
             }
-            match (part.state.base == *out, *part.seen == *out) {
-                (true, true) if part.writes && !self.rules.by_hand => {}
-                (true, false) if matches!(&*part.seen, Some(Value::Boolean(_))) => {
+            match (member.state.base == *out, *member.seen == *out) {
+                (true, true) if member.writes && !self.rules.by_hand => {}
+                (true, false) if matches!(&*member.seen, Some(Value::Boolean(_))) => {
                     given.get_or_insert(position);
                 }
                 (false, false) => {}
@@ -61,19 +62,21 @@ impl FieldMerge<'_> {
     }
 
     /// The opt-out stands over what the others say; what a rule has overruled stays on record.
-    fn stand(&mut self, out: &Cell) {
+    fn apply_opt_out(&mut self, out: &Cell) {
         let policy = policy::describe(&self.field.winner);
         let from = self.new.from.clone().unwrap_or_default();
         let mut overruled = Vec::new();
-        for (position, part) in self.parts.iter() {
-            let news = part.is_edited() || part.is_unsure();
-            if !news || *part.seen == *out {
+        for (position, member) in self.members.iter() {
+            let news = member.is_edited() || member.is_unsure();
+            if !news || *member.seen == *out {
                 continue;
             }
-            if !part.reads {
-                let drift = Reason::Drift(part.system.to_owned());
-                self.notes.extend(part.state.base.is_some().then_some((position, drift)));
-            } else if part.state.base.is_some() || matches!(&*part.seen, Some(Value::Boolean(_))) {
+            if !member.reads {
+                let drift = Reason::Drift(member.system.to_owned());
+                self.notes.extend(member.state.base.is_some().then_some((position, drift)));
+            } else if member.state.base.is_some()
+                || matches!(&*member.seen, Some(Value::Boolean(_)))
+            {
                 overruled.push(self.vote(position));
             }
         }
@@ -89,9 +92,9 @@ impl FieldMerge<'_> {
     }
 
     /// True where a member that is not read has opted out by itself: no rule writes over that.
-    pub(super) fn keeps_opt_out(&self, part: &MemberField<'_>) -> bool {
+    pub(super) fn keeps_opt_out(&self, member: &MemberField<'_>) -> bool {
         opt_out(&self.field.winner).is_some_and(|out| {
-            *part.seen == out && self.new.value != out && self.new.previous != out
+            *member.seen == out && self.new.value != out && self.new.previous != out
         })
     }
 }
@@ -115,9 +118,9 @@ fn opt_out(winner: &Winner) -> Option<Cell> {
 }
 
 /// The opt-out that one of two links holds that become one, with where it came from.
-pub(crate) fn join<'a>(winner: &Winner, left: &'a Truth, right: &Truth) -> Option<&'a Truth> {
+pub(crate) fn join<'a>(winner: &Winner, ended: &'a Truth, kept: &Truth) -> Option<&'a Truth> {
     let out = opt_out(winner)?;
-    (left.value == out && right.value != out).then_some(left)
+    (ended.value == out && kept.value != out).then_some(ended)
 }
 
 /// Lets an opt-out of a record that stands aside count in its link. True where one did.

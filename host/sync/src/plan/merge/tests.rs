@@ -7,7 +7,7 @@
 use super::*;
 use crate::model::spec::Winner;
 
-type Parts<'a> = Indexed<PartIndex, MemberField<'a>>;
+type MemberFields<'a> = Indexed<MemberFieldIndex, MemberField<'a>>;
 
 /// The expected result of one combination.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Case {
             ..Truth::default()
         };
         let states = [state(&self.base, &self.a, edited_a), state(&self.base, &self.x, edited_x)];
-        let parts: Parts<'_> = ["a", "x"]
+        let members: MemberFields<'_> = ["a", "x"]
             .into_iter()
             .zip(&states)
             .map(|(system, state)| MemberField {
@@ -83,12 +83,12 @@ impl Case {
                 seen: Cow::Borrowed(&state.seen),
             })
             .collect();
-        let merged = merge(rules(&field, &self.first_link), &truth, &parts, None);
+        let merged = merge(rules(&field, &self.first_link), &truth, &members, None);
         if merged.question.is_some() {
             assert_eq!(merged.truth, truth, "a question moves nothing");
             return Row::Question;
         }
-        let due = |part: usize| merged.parts[PartIndex(part)].due.is_some();
+        let due = |member: usize| merged.results[MemberFieldIndex(member)].due.is_some();
         Row::Truth(merged.truth.value.clone(), due(0), due(1))
     }
 
@@ -114,9 +114,10 @@ impl Case {
                 None => return Row::Question,
             },
         };
-        let moved = truth != self.base;
+        let is_new_truth = truth != self.base;
         // An ignored clear is left alone until the truth moves; what was not read is not written.
-        let due = |seen: &Cell| seen.is_some() && *seen != truth && (moved || !ignored(seen));
+        let due =
+            |seen: &Cell| seen.is_some() && *seen != truth && (is_new_truth || !ignored(seen));
         Row::Truth(truth.clone(), due(&self.a), due(&self.x))
     }
 
@@ -210,18 +211,20 @@ fn check_behind(winner: &Winner, seen: &str, expected: Option<(&str, bool)>) {
     let left = state(&value("new"), &value("new"), Span::default());
     // It refused the write of `new`, so it still stands at `old`.
     let right = state(&value("old"), &value(seen), Span::default());
-    let part = |system, state| MemberField {
+    let member = |system, state| MemberField {
         system,
         reads: true,
         writes: true,
         state,
         seen: Cow::Borrowed(&state.seen),
     };
-    let parts: Parts<'_> = [part("a", &left), part("x", &right)].into_iter().collect();
-    let merged = merge(rules(&field, &FirstLink::Review), &truth, &parts, None);
+    let members: MemberFields<'_> = [member("a", &left), member("x", &right)].into_iter().collect();
+    let merged = merge(rules(&field, &FirstLink::Review), &truth, &members, None);
     let said = match &merged.question {
         Some(_) => None,
-        None => Some((merged.truth.value.clone(), merged.parts[PartIndex(1)].due.is_some())),
+        None => {
+            Some((merged.truth.value.clone(), merged.results[MemberFieldIndex(1)].due.is_some()))
+        }
     };
     assert_eq!(said, expected.map(|(truth, due)| (value(truth), due)), "{winner:?} {seen}");
 }
@@ -253,17 +256,17 @@ fn sets_merge_by_each_members_own_changes() {
     let truth = Truth { value: base.clone(), from: Some("a".into()), ..Truth::default() };
     let left = state(&base, &set(&["a", "b", "c"]), Span::default());
     let right = state(&base, &set(&["b"]), Span::default());
-    let part = |system, state| MemberField {
+    let member = |system, state| MemberField {
         system,
         reads: true,
         writes: true,
         state,
         seen: Cow::Borrowed(&state.seen),
     };
-    let parts: Parts<'_> = [part("a", &left), part("x", &right)].into_iter().collect();
-    let merged = merge(rules(&field, &FirstLink::Review), &truth, &parts, None);
+    let members: MemberFields<'_> = [member("a", &left), member("x", &right)].into_iter().collect();
+    let merged = merge(rules(&field, &FirstLink::Review), &truth, &members, None);
     assert_eq!(merged.truth.value, set(&["b", "c"]));
-    assert!(merged.parts.values().all(|part| part.due.is_some()));
+    assert!(merged.results.values().all(|member| member.due.is_some()));
 }
 
 /// `a` changed the field from `old` to `new`; the write to `x` was never answered, and `x` shows
@@ -276,12 +279,12 @@ fn unsure(winner: Winner, kind: FieldKind, now: Cell, cells: [Cell; 2]) -> Merge
     let truth = Truth { value: new.clone(), previous, from, edited, flips: 0 };
     let mut states = [state(&new, &new, edited), state(&old, &now, Span::default())];
     states[1].unsure = true;
-    let part = |(system, state): (&'static str, _)| {
+    let member = |(system, state): (&'static str, _)| {
         let state: &FieldState = state;
         MemberField { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
     };
-    let parts: Parts<'_> = ["a", "x"].into_iter().zip(&states).map(part).collect();
-    merge(rules(&field, &FirstLink::Review), &truth, &parts, None)
+    let members: MemberFields<'_> = ["a", "x"].into_iter().zip(&states).map(member).collect();
+    merge(rules(&field, &FirstLink::Review), &truth, &members, None)
 }
 
 #[test]
@@ -289,7 +292,9 @@ fn a_value_that_may_be_an_edit_is_weighed_against_the_truth() {
     let always = |system: &str| Winner::Always(system.to_owned());
     let texts = || [value("old"), value("new")];
     let text = |winner, now: &str| unsure(winner, FieldKind::Text, value(now), texts());
-    let due = |merged: &MergedField| [0, 1].map(|part| merged.parts[PartIndex(part)].due.is_some());
+    let due = |merged: &MergedField| {
+        [0, 1].map(|member| merged.results[MemberFieldIndex(member)].due.is_some())
+    };
     for winner in [Winner::Manual, Winner::Newest] {
         assert!(text(winner, "old").question.is_some(), "no stamp says which is newer");
     }
@@ -326,12 +331,12 @@ fn consent(base: &Cell, a: &Cell, x: &Cell, preferred: &str) -> MergedField {
     };
     let truth = Truth { value: base.clone(), ..Truth::default() };
     let states = [a, x].map(|seen| state(base, seen, Span::default()));
-    let part = |(system, state): (&'static str, _)| {
+    let member = |(system, state): (&'static str, _)| {
         let state: &FieldState = state;
         MemberField { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
     };
-    let parts: Parts<'_> = ["a", "x"].into_iter().zip(&states).map(part).collect();
-    merge(rules(&field, &FirstLink::Prefer(preferred.to_owned())), &truth, &parts, None)
+    let members: MemberFields<'_> = ["a", "x"].into_iter().zip(&states).map(member).collect();
+    merge(rules(&field, &FirstLink::Prefer(preferred.to_owned())), &truth, &members, None)
 }
 
 /// `RULES.md` P5, over every combination of base and members.
@@ -357,9 +362,9 @@ fn opt_out_is_weakened_only_by_a_person_while_all_others_hold_it() {
                 };
                 assert_eq!(&truth, expected, "{at}");
                 assert_eq!(merged.question, None, "{at}");
-                for (seen, part) in [a, x].iter().zip(merged.parts.values()) {
+                for (seen, member) in [a, x].iter().zip(merged.results.values()) {
                     let due = seen.is_some() && **seen != truth;
-                    assert_eq!(part.due.is_some(), due, "{at}");
+                    assert_eq!(member.due.is_some(), due, "{at}");
                 }
             }
         }
@@ -378,19 +383,19 @@ fn opt_out_of_a_member_that_is_only_written_stands() {
     };
     let source = FieldState { seen: bool(false), ..FieldState::default() };
     let target = FieldState { seen: bool(true), ..FieldState::default() };
-    let part = |system, reads, state| MemberField {
+    let member = |system, reads, state| MemberField {
         system,
         reads,
         writes: !reads,
         state,
         seen: Cow::Borrowed(&state.seen),
     };
-    let parts: Parts<'_> =
-        [part("a", true, &source), part("x", false, &target)].into_iter().collect();
+    let members: MemberFields<'_> =
+        [member("a", true, &source), member("x", false, &target)].into_iter().collect();
     let prefer = FirstLink::Prefer("a".to_owned());
-    let merged = merge(rules(&field, &prefer), &Truth::default(), &parts, None);
-    assert_eq!(merged.parts[PartIndex(1)].due, None);
-    assert_eq!(merged.notes, [(PartIndex(1), Reason::OptOutStands("x".into()))]);
+    let merged = merge(rules(&field, &prefer), &Truth::default(), &members, None);
+    assert_eq!(merged.results[MemberFieldIndex(1)].due, None);
+    assert_eq!(merged.notes, [(MemberFieldIndex(1), Reason::OptOutStands("x".into()))]);
 }
 
 /// `RULES.md` P6: nobody knows what a member that is only written holds before it was read.
@@ -406,18 +411,22 @@ fn empty_source_empties_no_target_that_is_unknown() {
         let truth = Truth { value: value("null"), previous, ..Truth::default() };
         let source = state(&value("null"), &value("null"), Span::default());
         let target = FieldState { seen: seen.clone(), base: known, ..FieldState::default() };
-        let part = |system, reads, state| MemberField {
+        let member = |system, reads, state| MemberField {
             system,
             reads,
             writes: !reads,
             state,
             seen: Cow::Borrowed(&state.seen),
         };
-        let parts: Parts<'_> =
-            [part("a", true, &source), part("x", false, &target)].into_iter().collect();
-        let merged = merge(rules(&field, &FirstLink::Review), &truth, &parts, None);
-        assert_eq!(merged.parts[PartIndex(1)].due.is_some(), expected, "{seen:?}");
-        assert_eq!(merged.parts[PartIndex(1)].agreed == value("null"), !expected, "{seen:?}");
+        let members: MemberFields<'_> =
+            [member("a", true, &source), member("x", false, &target)].into_iter().collect();
+        let merged = merge(rules(&field, &FirstLink::Review), &truth, &members, None);
+        assert_eq!(merged.results[MemberFieldIndex(1)].due.is_some(), expected, "{seen:?}");
+        assert_eq!(
+            merged.results[MemberFieldIndex(1)].agreed == value("null"),
+            !expected,
+            "{seen:?}"
+        );
     };
     check(None, None, None, false);
     check(value("typed"), None, None, false);
@@ -442,19 +451,21 @@ fn forms(truth: &str, bases: [&str; 2], seen: [&str; 2]) -> MergedField {
             ..state(&value(base), &value(seen), Span::default())
         })
         .collect();
-    let part = |(system, state): (&'static str, _)| {
+    let member = |(system, state): (&'static str, _)| {
         let state: &FieldState = state;
         MemberField { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
     };
-    let parts: Parts<'_> = ["a", "x"].into_iter().zip(&states).map(part).collect();
-    merge(rules(&field, &FirstLink::Review), &truth, &parts, None)
+    let members: MemberFields<'_> = ["a", "x"].into_iter().zip(&states).map(member).collect();
+    merge(rules(&field, &FirstLink::Review), &truth, &members, None)
 }
 
 /// `RULES.md` V9.
 #[test]
 fn forms_of_one_value_are_equal_until_a_person_changes_the_form() {
     let (typed, unified) = ("\u{fa10}", "\u{585a}");
-    let due = |merged: &MergedField| [0, 1].map(|part| merged.parts[PartIndex(part)].due.is_some());
+    let due = |merged: &MergedField| {
+        [0, 1].map(|member| merged.results[MemberFieldIndex(member)].due.is_some())
+    };
     // Two forms at the first link: nobody's is touched.
     let first = forms("absent", ["absent", "absent"], [typed, unified]);
     assert_eq!((first.truth.value.clone(), due(&first)), (value(typed), [false, false]));

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use super::IngestSource;
-use crate::apply::refused_columns;
 use crate::model::reason::Reason;
-use crate::model::state::{Doubt, Failure, JournalEntry, LinkId, LinkStatus, RecordState};
+use crate::model::record::Remedy;
+use crate::model::spec::MemberSpec;
+use crate::model::state::{
+    Doubt, Failure, FailureClass, JournalEntry, LinkId, LinkStatus, RecordKey, RecordState,
+    keep_failure,
+};
 use crate::read::order::{self, FieldVerdict, RowVerdict};
 use crate::store::port::{Changes, StoreError};
 
@@ -16,14 +20,14 @@ impl IngestSource<'_> {
     pub(crate) fn missed(
         &self,
         record: &mut RecordState,
-        weighed: &RowVerdict,
+        row_verdict: &RowVerdict,
         doubt: Option<&Doubt>,
         journal: &mut Vec<JournalEntry>,
     ) -> Vec<(LinkId, Option<Failure>)> {
-        if *weighed == RowVerdict::There {
+        if *row_verdict == RowVerdict::There {
             return self.unarchived(record, doubt, journal).into_iter().collect();
         }
-        let RowVerdict::Fields(verdicts) = weighed else { return Vec::new() };
+        let RowVerdict::Fields(verdicts) = row_verdict else { return Vec::new() };
         let mut refused = Vec::new();
         // A value that is taken back after each write counts as not kept, too.
         let is_missed =
@@ -42,7 +46,7 @@ impl IngestSource<'_> {
                 let (member, group) = (self.member, self.member.group_of(position));
                 let column = group.and_then(|group| group.columns.first()).cloned();
                 let place = (&record.key, Some(field.name.clone()), column);
-                let failure = refused_columns::not_kept(member, place, digest.clone(), self.now_ms);
+                let failure = not_kept(member, place, digest.clone(), self.now_ms);
                 refused.push((link, Some(failure)));
             }
         }
@@ -60,7 +64,7 @@ impl IngestSource<'_> {
         let is_last = |doubt: &&Doubt| doubt.archives > order::TRIES_MAX;
         let digest = doubt.filter(is_last).and_then(|doubt| doubt.digests.get("")).cloned();
         let place = (&record.key, None, None);
-        let failure = |digest| refused_columns::not_kept(self.member, place, digest, self.now_ms);
+        let failure = |digest| not_kept(self.member, place, digest, self.now_ms);
         Some((record.link?, digest.map(failure)))
     }
 
@@ -81,10 +85,27 @@ impl IngestSource<'_> {
             }
             let own = missed.iter().filter(|(id, _)| *id == link.id);
             for failure in own.filter_map(|(_, failure)| failure.as_ref()) {
-                refused_columns::keep(&mut link.failures, failure.clone());
+                keep_failure(&mut link.failures, failure.clone());
             }
             changes.links.push(link);
         }
         Ok(())
     }
+}
+
+/// A write that was answered again and again and did not happen.
+fn not_kept(
+    member: &MemberSpec,
+    (record, field, column): (&RecordKey, Option<String>, Option<String>),
+    digest: String,
+    now_ms: i64,
+) -> Failure {
+    let message = (column, Reason::NotKept.to_string());
+    let class = FailureClass::Refused;
+    let mut failure = Failure::of_member(member, Some(record), field, class, message, now_ms);
+    for problem in &mut failure.problems {
+        problem.code = "not-kept".to_owned();
+        problem.remedy = Remedy::TargetData;
+    }
+    Failure { digest, ..failure }
 }

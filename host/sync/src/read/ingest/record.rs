@@ -19,11 +19,11 @@ impl IngestSource<'_> {
         &self,
         row: &Row,
         reading: &mut RowReading,
-        (before, weighed): (Option<&RecordState>, &RowVerdict),
+        (before, row_verdict): (Option<&RecordState>, &RowVerdict),
         (stamp, unmapped): (Option<&str>, &[FieldIndex]),
     ) -> RecordState {
         let mut record = before.cloned().unwrap_or_else(|| self.blank(&row.id));
-        if record.status == RecordStatus::Missing || *weighed == RowVerdict::There {
+        if record.status == RecordStatus::Missing || *row_verdict == RowVerdict::There {
             record.status = RecordStatus::Live;
         } else if !record.status.is_there() {
             // The linking step decides its place.
@@ -39,10 +39,10 @@ impl IngestSource<'_> {
             } else if cell.is_some() {
                 state.filler = None;
             }
-            state.wake(&cell);
+            state.end_standstill(&cell);
             let after = state.seen.is_some().then_some(last_ms).flatten();
             let span = Span { after, until: row.modified_ms };
-            order::apply(state, &field.kind, weighed.verdict(position), cell, span);
+            order::apply(state, &field.kind, row_verdict.of_field(position), cell, span);
         }
         for field in unmapped {
             record.fields[*field].stand_still();

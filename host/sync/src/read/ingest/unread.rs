@@ -30,7 +30,7 @@ pub(crate) fn note(reading: &mut RowReading, before: Option<&RecordState>, row: 
 
 /// The doubt that remains after this row was taken in. `doubts` are the one that the order of
 /// readings leaves, and the one from before.
-pub(crate) fn left(
+pub(crate) fn with_unread(
     doubts: (Option<Doubt>, Option<&Doubt>),
     reading: &RowReading,
     before: Option<&RecordState>,

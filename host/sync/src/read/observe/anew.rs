@@ -26,7 +26,7 @@ impl Reader<'_> {
         let mut cursor = kept;
         if !fields.is_empty() {
             self.forget(&fields).await?;
-            cursor.digest = stopped::left(&cursor.digest);
+            cursor.digest = stopped::mark_abandoned(&cursor.digest);
         }
         cursor.meanings.extend(meanings);
         if !fields.is_empty() || makes_more {

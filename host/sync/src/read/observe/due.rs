@@ -40,8 +40,11 @@ impl Reader<'_> {
             };
             postpone(&mut changes, asked, &answered, now_ms);
             // A column without an answer is not asked of further records in the same cycle.
-            let is_unread = |left: &Option<Doubt>| left.as_ref().is_some_and(|left| left.unread);
-            let is_in_vain = all_unread && changes.doubts.iter().all(|(_, left)| is_unread(left));
+            let is_unread = |remaining: &Option<Doubt>| {
+                remaining.as_ref().is_some_and(|remaining| remaining.unread)
+            };
+            let is_in_vain =
+                all_unread && changes.doubts.iter().all(|(_, remaining)| is_unread(remaining));
             changes.doubts.extend(over.into_iter().map(|(key, _)| (key, None)));
             self.commit(changes).await?;
             if is_in_vain {
@@ -79,14 +82,14 @@ fn postpone(
     answered: &BTreeSet<String>,
     now_ms: i64,
 ) {
-    let mut left: BTreeMap<RecordKey, Option<Doubt>> =
+    let mut remaining: BTreeMap<RecordKey, Option<Doubt>> =
         asked.into_iter().map(|(key, doubt)| (key, Some(doubt))).collect();
-    left.extend(std::mem::take(&mut changes.doubts));
-    for (key, doubt) in &mut left {
+    remaining.extend(std::mem::take(&mut changes.doubts));
+    for (key, doubt) in &mut remaining {
         let pause_ms = if answered.contains(&key.id) { LAG_MS } else { RETRY_REFUSED_MS };
         if let Some(doubt) = doubt.as_mut().filter(|doubt| doubt.due_ms <= now_ms) {
             doubt.due_ms = now_ms.saturating_add(pause_ms);
         }
     }
-    changes.doubts = left.into_iter().collect();
+    changes.doubts = remaining.into_iter().collect();
 }

@@ -74,15 +74,15 @@ fn row(version: Option<&str>, modified_ms: Option<i64>, title: &str) -> (Row, Pe
     (row, cells)
 }
 
-fn look(now_ms: i64, by_id: bool) -> ReadingContext {
+fn context(now_ms: i64, by_id: bool) -> ReadingContext {
     ReadingContext { now_ms, lag_ms: 20_000, by_id, read_back: false }
 }
 
-fn title(doubt: &Doubt, read: &(Row, PerField<Cell>), look: ReadingContext) -> RowVerdict {
-    let weighed = compare_row(&entity(), &record(), Some(doubt), (&read.0, &read.1), look);
-    match &weighed {
+fn title(doubt: &Doubt, read: &(Row, PerField<Cell>), context: ReadingContext) -> RowVerdict {
+    let row_verdict = compare_row(&entity(), &record(), Some(doubt), (&read.0, &read.1), context);
+    match &row_verdict {
         RowVerdict::Fields(verdicts) => is(verdicts[FieldIndex(0)]),
-        _ => weighed,
+        _ => row_verdict,
     }
 }
 
@@ -95,21 +95,21 @@ fn is(verdict: FieldVerdict) -> RowVerdict {
 #[test]
 fn an_older_row_says_nothing() {
     let older = row(Some("9"), Some(10_400), "old");
-    assert_eq!(title(&doubt(), &older, look(15_000, false)), RowVerdict::Nothing { ask: false });
+    assert_eq!(title(&doubt(), &older, context(15_000, false)), RowVerdict::Nothing { ask: false });
     let past = row(Some("1"), None, "old");
-    assert_eq!(title(&doubt(), &past, look(15_000, true)), RowVerdict::Nothing { ask: false });
+    assert_eq!(title(&doubt(), &past, context(15_000, true)), RowVerdict::Nothing { ask: false });
     // Stamps in whole seconds do not say which of two in one second is the older.
     let same_second = row(Some("9"), Some(10_000), "other");
-    assert_eq!(title(&doubt(), &same_second, look(15_000, false)), is(FieldVerdict::Plain));
+    assert_eq!(title(&doubt(), &same_second, context(15_000, false)), is(FieldVerdict::Plain));
 }
 
 /// RULES.md V8 (b): whatever the version of our write holds is the system's own form.
 #[test]
 fn the_version_of_the_write_holds_a_form() {
     let own = row(Some("2"), Some(10_500), "something else");
-    assert_eq!(title(&doubt(), &own, look(15_000, false)), is(FieldVerdict::Form));
+    assert_eq!(title(&doubt(), &own, context(15_000, false)), is(FieldVerdict::Form));
     let undone = row(Some("2"), Some(10_500), "old");
-    assert_eq!(title(&doubt(), &undone, look(15_000, false)), is(FieldVerdict::Missed));
+    assert_eq!(title(&doubt(), &undone, context(15_000, false)), is(FieldVerdict::Missed));
 }
 
 /// RULES.md V1 (c): the value from before the write, without an order, decides nothing.
@@ -117,8 +117,8 @@ fn the_version_of_the_write_holds_a_form() {
 fn the_value_from_before_is_asked_for_where_no_order_tells() {
     let unordered = Doubt { version: None, timed: false, past: Vec::new(), ..doubt() };
     let old = row(None, None, "old");
-    assert_eq!(title(&unordered, &old, look(15_000, false)), RowVerdict::Nothing { ask: true });
-    assert_eq!(title(&unordered, &old, look(29_000, true)), RowVerdict::Nothing { ask: true });
+    assert_eq!(title(&unordered, &old, context(15_000, false)), RowVerdict::Nothing { ask: true });
+    assert_eq!(title(&unordered, &old, context(29_000, true)), RowVerdict::Nothing { ask: true });
 }
 
 /// RULES.md V1 (d): read by its id when the lag is over, it proves that the write did not happen.
@@ -126,15 +126,15 @@ fn the_value_from_before_is_asked_for_where_no_order_tells() {
 fn the_value_from_before_means_not_written_once_the_lag_is_over() {
     let unordered = Doubt { version: None, timed: false, past: Vec::new(), ..doubt() };
     assert_eq!(
-        title(&unordered, &row(None, None, "old"), look(30_000, true)),
+        title(&unordered, &row(None, None, "old"), context(30_000, true)),
         is(FieldVerdict::Missed)
     );
     // A scan proves nothing: its index may be older than the page's lag.
-    let scanned = title(&unordered, &row(None, None, "old"), look(30_000, false));
+    let scanned = title(&unordered, &row(None, None, "old"), context(30_000, false));
     assert_eq!(scanned, RowVerdict::Nothing { ask: true });
     // Also where the answer named a version that nobody ever sees (RULES.md R26).
     assert_eq!(
-        title(&doubt(), &row(Some("1"), Some(9_000), "old"), look(30_000, true)),
+        title(&doubt(), &row(Some("1"), Some(9_000), "old"), context(30_000, true)),
         is(FieldVerdict::Missed)
     );
 }
@@ -143,9 +143,9 @@ fn the_value_from_before_means_not_written_once_the_lag_is_over() {
 #[test]
 fn a_form_is_no_edit_and_another_value_is_one() {
     let later = |title: &str| row(Some("3"), Some(20_500), title);
-    assert_eq!(title(&doubt(), &later("NEW"), look(25_000, false)), is(FieldVerdict::Form));
-    assert_eq!(title(&doubt(), &later("other"), look(25_000, false)), is(FieldVerdict::Plain));
-    assert_eq!(title(&doubt(), &later("new"), look(25_000, false)), is(FieldVerdict::Confirmed));
+    assert_eq!(title(&doubt(), &later("NEW"), context(25_000, false)), is(FieldVerdict::Form));
+    assert_eq!(title(&doubt(), &later("other"), context(25_000, false)), is(FieldVerdict::Plain));
+    assert_eq!(title(&doubt(), &later("new"), context(25_000, false)), is(FieldVerdict::Confirmed));
 }
 
 /// RULES.md R26: a later version with the value from before may be an undo or a write that was not
@@ -153,13 +153,13 @@ fn a_form_is_no_edit_and_another_value_is_one() {
 #[test]
 fn a_later_version_with_the_value_from_before_is_unsure() {
     let later = row(Some("3"), Some(20_500), "old");
-    assert_eq!(title(&doubt(), &later, look(25_000, false)), is(FieldVerdict::Unsure));
+    assert_eq!(title(&doubt(), &later, context(25_000, false)), is(FieldVerdict::Unsure));
     // Another field of the same write proves that it happened: then it is an edit.
     let mut two = doubt();
     two.remember("city", "Beppu".into());
-    assert_eq!(title(&two, &later, look(25_000, false)), is(FieldVerdict::Plain));
+    assert_eq!(title(&two, &later, context(25_000, false)), is(FieldVerdict::Plain));
     let confirmed = Doubt { confirmed: true, ..doubt() };
-    assert_eq!(title(&confirmed, &later, look(25_000, false)), is(FieldVerdict::Plain));
+    assert_eq!(title(&confirmed, &later, context(25_000, false)), is(FieldVerdict::Plain));
 }
 
 /// RULES.md V1: a record that is known to be gone does not come back by an old row.
@@ -167,9 +167,9 @@ fn a_later_version_with_the_value_from_before_is_unsure() {
 fn an_old_row_does_not_bring_a_removed_record_back() {
     let gone = RecordState { status: RecordStatus::Deleted, ..record() };
     let (old, cells) = row(Some("2"), Some(10_500), "new");
-    let scanned = compare_row(&entity(), &gone, None, (&old, &cells), look(15_000, false));
+    let scanned = compare_row(&entity(), &gone, None, (&old, &cells), context(15_000, false));
     assert_eq!(scanned, RowVerdict::Nothing { ask: false });
     let (back, cells) = row(Some("3"), Some(20_500), "new");
-    let scanned = compare_row(&entity(), &gone, None, (&back, &cells), look(25_000, false));
+    let scanned = compare_row(&entity(), &gone, None, (&back, &cells), context(25_000, false));
     assert_eq!(scanned, RowVerdict::Plain);
 }

@@ -1,4 +1,4 @@
-//! Counts of active links, and the counts for the limits of deletions and creations.
+//! Counts of active links, and the counts for the guards.
 
 use super::State;
 use crate::model::state::{GuardCounts, LinkStatus};
@@ -11,7 +11,7 @@ impl State {
         active.count() as u64
     }
 
-    pub(super) fn guarded(&self, entity: &str, first_hour: i64) -> GuardCounts {
+    pub(super) fn guard_counts(&self, entity: &str, first_hour: i64) -> GuardCounts {
         let hours = self.guards.iter();
         let hours = hours.filter(|((name, hour), _)| name == entity && *hour >= first_hour);
         let mut counts = GuardCounts::default();

@@ -10,7 +10,7 @@ use crate::read::fields::{RowsKind, read_rows};
 use crate::read::transforms::TransformCalls;
 
 /// The union of the columns that operations write.
-pub(crate) fn columns_of(batch: &[OutboxEntry]) -> Vec<String> {
+pub(crate) fn written_columns(batch: &[OutboxEntry]) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
     for write in batch.iter().flat_map(|entry| &entry.columns) {
         if !columns.contains(&write.column) {
@@ -30,8 +30,8 @@ pub(crate) async fn sent_cells(
     member: &MemberSpec,
     entries: &[OutboxEntry],
 ) -> Result<Vec<PerField<Cell>>, PluginError> {
-    let columns = columns_of(entries);
-    let cells = |entry| columns.iter().map(|column| sent(entry, column)).collect();
+    let columns = written_columns(entries);
+    let cells = |entry| columns.iter().map(|column| sent_cell(entry, column)).collect();
     let rows = entries.iter().map(|entry| Row { cells: cells(entry), ..Row::default() }).collect();
     let batch = Batch { columns: columns.clone(), rows };
     let readings = read_rows(
@@ -46,7 +46,7 @@ pub(crate) async fn sent_cells(
 }
 
 /// The cell that an operation writes to a column; `None` where it leaves the column alone.
-pub(crate) fn sent(entry: &OutboxEntry, column: &str) -> Cell {
+pub(crate) fn sent_cell(entry: &OutboxEntry, column: &str) -> Cell {
     let write = entry.columns.iter().find(|write| write.column == column);
     write.and_then(|write| write.cell.clone())
 }

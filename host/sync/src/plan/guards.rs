@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent, Engine, FirstSyncAnswer};
-use crate::model::preview::PlannedDeletions;
+use crate::model::cycle_plan::PlannedDeletions;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, OnCascade};
 use crate::model::state::{
@@ -36,7 +36,7 @@ struct PendingDeletions {
 
 /// Weighs the pending deletions of an entity and renews the questions about them. The hold, where
 /// they must wait.
-pub(crate) async fn deletions(
+pub(crate) async fn hold_deletions(
     cycle: &mut CycleState<'_>,
     mappings: &FieldMappings<'_>,
 ) -> Result<Option<DeletionHold>, CycleError> {
@@ -108,12 +108,12 @@ async fn weigh_deletions(
     let (along, all, is_known) = match taken_along(cycle, records).await? {
         Ok((along, all)) => (along, all, true),
         Err(error) => {
-            cycle.tally.failed("schema", &entity.name, &error);
+            cycle.counters.failed("schema", &entity.name, &error);
             (TakenAlong::new(), records.clone(), false)
         }
     };
     let limit = entity.delete_guard.limit(engine.store.active_links(&entity.name).await?);
-    let mut counts = engine.store.guarded(&entity.name, first_hour_of(now_ms)).await?;
+    let mut counts = engine.store.guard_counts(&entity.name, first_hour_of(now_ms)).await?;
     counts.deleted += unanswered(engine, entity).await?;
     let taken: u64 = along.values().sum();
     let count = records.len() as u64 + taken;
@@ -126,17 +126,19 @@ async fn weigh_deletions(
     };
     let question = review::of_entity(&entity.name, subject, now_ms);
     let known = open.iter().find(|known| known.id == question.id);
-    let is_brake = |one: &&Review| {
+    let is_other_hold = |one: &&Review| {
         matches!(one.subject, ReviewSubject::Deletions { .. }) && one.id != question.id
     };
-    changes.reviews.extend(open.iter().filter(is_brake).map(|one| review::closed(one, now_ms)));
+    changes
+        .reviews
+        .extend(open.iter().filter(is_other_hold).map(|one| review::closed(one, now_ms)));
     let answer = known.and_then(|known| known.choice.as_ref());
     let approved = answer == Some(&ReviewChoice::Approve);
     let leaves = is_known && answer == Some(&ReviewChoice::Leave);
     let hold = DeletionHold { count, limit, along: taken, leaves, later: false };
     let mut waits = !is_known || asks || count > counts.deletions_left(limit);
     let goes = !waits || is_known && (approved || cycle.are_approved(&entity.name, records));
-    if goes && !leaves && taken > 0 && cycle.plans_others_first(&entity.name) {
+    if goes && !leaves && taken > 0 && cycle.postpone_deletions(&entity.name) {
         // Records that go along may have been moved elsewhere, which is planned first.
         return Ok(Some(DeletionHold { later: true, ..hold }));
     }
@@ -148,7 +150,7 @@ async fn weigh_deletions(
         changes.guards.push((entity.name.clone(), hour_of(now_ms), approved));
         waits = false;
     }
-    if !waits && taken > 0 && cycle.counts_along(&question.id) {
+    if !waits && taken > 0 && cycle.note_cascade_counted(&question.id) {
         let went = GuardCounts { deleted: taken, ..GuardCounts::default() };
         changes.guards.push((entity.name.clone(), hour_of(now_ms), went));
     }
@@ -186,7 +188,7 @@ async fn open_questions(
     engine: &Engine<'_>,
     entity: &EntitySpec,
 ) -> Result<Vec<Review>, StoreError> {
-    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = engine.store.reviews(&query).await?;
     reviews.retain(|known| {
         known.entity == entity.name
@@ -200,11 +202,12 @@ async fn open_questions(
 
 /// Sets the number of records of an entity that may be created in this cycle. A first sync is asked
 /// about as a whole, so the guard does not cut it short.
-pub(crate) async fn creations(
+pub(crate) async fn allow_creations(
     cycle: &mut CycleState<'_>,
     entity: &EntitySpec,
 ) -> Result<(), StoreError> {
-    let Some(limit) = entity.create_guard.filter(|_| !cycle.is_guarded(&entity.name)) else {
+    let Some(limit) = entity.create_guard.filter(|_| !cycle.has_create_allowance(&entity.name))
+    else {
         return Ok(());
     };
     let engine = cycle.engine;
@@ -226,20 +229,20 @@ pub(crate) async fn creations(
                 ReviewSubject::Creations { count, .. } => count,
                 _ => 0,
             };
-            cycle.guard(&entity.name, count, Some(approved));
+            cycle.allow_creations(&entity.name, count, Some(approved));
         }
-        Some(_) => cycle.guard(&entity.name, 0, None),
+        Some(_) => cycle.allow_creations(&entity.name, 0, None),
         None => {
-            let counts = engine.store.guarded(&entity.name, first_hour_of(now_ms)).await?;
-            let left = counts.creations_left(limit).saturating_add(covered.unwrap_or(0));
-            cycle.guard(&entity.name, left, None);
+            let counts = engine.store.guard_counts(&entity.name, first_hour_of(now_ms)).await?;
+            let count = counts.creations_left(limit).saturating_add(covered.unwrap_or(0));
+            cycle.allow_creations(&entity.name, count, None);
         }
     }
     Ok(())
 }
 
 async fn creation_questions(engine: &Engine<'_>) -> Result<Vec<Review>, StoreError> {
-    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = engine.store.reviews(&query).await?;
     reviews.retain(|known| matches!(known.subject, ReviewSubject::Creations { .. }));
     Ok(reviews)
@@ -247,7 +250,7 @@ async fn creation_questions(engine: &Engine<'_>) -> Result<Vec<Review>, StoreErr
 
 /// Asks about the creations that wait at the end of a cycle. A question about another number, or
 /// about none, is over; an approval that nothing was made by yet still holds.
-pub(crate) async fn ask_creations(cycle: &CycleState<'_>) -> Result<(), StoreError> {
+pub(crate) async fn ask_about_creations(cycle: &CycleState<'_>) -> Result<(), StoreError> {
     let engine = cycle.engine;
     let known = creation_questions(engine).await?;
     let now_ms = engine.clock.now_ms();
@@ -259,21 +262,21 @@ pub(crate) async fn ask_creations(cycle: &CycleState<'_>) -> Result<(), StoreErr
             None => Some((0, (0, false))),
         };
         // Not planned in this cycle.
-        let Some((limit, (count, is_guarded))) = waiting else { continue };
+        let Some((limit, (count, held_by_guard))) = waiting else { continue };
         let subject = ReviewSubject::Creations { limit, count };
         let question = review::of_entity(&entity.name, subject, now_ms);
         let is_over = |one: &&&Review| {
             let is_other = one.id != question.id && one.status == ReviewStatus::Open;
-            count == 0 || is_other && is_guarded
+            count == 0 || is_other && held_by_guard
         };
         let over = mine.iter().filter(is_over).map(|one| review::closed(one, now_ms));
         changes.reviews.extend(over);
-        if is_guarded && mine.iter().all(|one| is_over(&one)) {
+        if held_by_guard && mine.iter().all(|one| is_over(&one)) {
             changes.reviews.push(question);
             let (entity, questions) = (entity.name.as_str(), 1);
             let (links, operations, decided) = (0, 0, 0);
             let event = CycleEvent::Planned { entity, links, operations, questions, decided };
-            cycle.tally.event(&event);
+            cycle.counters.event(&event);
         }
     }
     match changes.is_empty() {

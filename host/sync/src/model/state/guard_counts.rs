@@ -1,4 +1,4 @@
-//! Counts for the limits of deletions and creations, by the hour, so that a day is always the last
+//! Counts of deletions and creations for the guards, by the hour, so that a day is always the last
 //! 24 hours, whatever cycles it covers (RULES.md P14).
 
 /// Hours of a day.
@@ -12,9 +12,9 @@ pub struct GuardCounts {
     pub deleted: u64,
     /// Records that were created.
     pub created: u64,
-    /// Deletions beyond the limit that a person approved.
+    /// Deletions beyond the guard that a person approved.
     pub may_delete: u64,
-    /// Creations beyond the limit that a person approved.
+    /// Creations beyond the guard that a person approved.
     pub may_create: u64,
 }
 
@@ -32,12 +32,12 @@ impl GuardCounts {
         self.may_create = self.may_create.saturating_add(other.may_create);
     }
 
-    /// Deletions that this limit of a day still allows.
+    /// Deletions that a guard of this limit still allows.
     pub fn deletions_left(&self, limit: u64) -> u64 {
         limit.saturating_add(self.may_delete).saturating_sub(self.deleted)
     }
 
-    /// Creations that this limit of a day still allows.
+    /// Creations that a guard of this limit still allows.
     pub fn creations_left(&self, limit: u64) -> u64 {
         limit.saturating_add(self.may_create).saturating_sub(self.created)
     }

@@ -1,4 +1,5 @@
-//! Numbers of the writes of an entity's first sync, for the question to a person.
+//! Numbers of the writes that a plan makes for an entity, as the question about a first sync names
+//! them.
 
 use std::collections::BTreeMap;
 use std::fmt;
