@@ -226,9 +226,9 @@ impl References {
     pub(crate) fn is_same_by_now(&self, one: &Cell, other: &Cell) -> bool {
         // A united link has the members of the one that it is part of.
         let by_now = |cell: &Cell| -> BTreeSet<(Option<&RecordKey>, Option<LinkId>)> {
-            let left = link_ids(cell).filter(|link| !self.is_over(*link));
+            let present = link_ids(cell).filter(|link| !self.is_over(*link));
             let named =
-                left.map(|link| match self.members.get(&link).and_then(|all| all.first()) {
+                present.map(|link| match self.members.get(&link).and_then(|all| all.first()) {
                     Some(record) => (Some(record), None),
                     None => (None, Some(link)),
                 });

@@ -13,7 +13,7 @@ impl BatchSettler<'_> {
             return;
         }
         let name = &self.entity.name;
-        if let Some(covered) = self.covered.as_mut().filter(|left| created && **left > 0) {
+        if let Some(covered) = self.covered.as_mut().filter(|covered| created && **covered > 0) {
             *covered -= 1;
             self.changes.begun = vec![(name.clone(), *covered)];
             return;
