@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use renkei_sync::store::codec::Layouts;
+use renkei_model::store::codec::Layouts;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 

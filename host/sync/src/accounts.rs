@@ -10,10 +10,10 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::model::plugin::{Generation, PluginError};
-use crate::model::spec::Spec;
-use crate::ports::{Connector, Systems};
-use crate::store::port::{Changes, Store, StoreError};
+use renkei_model::plugin::{Generation, PluginError};
+use renkei_model::ports::{Connector, Systems};
+use renkei_model::spec::Spec;
+use renkei_model::store::port::{Changes, Store, StoreError};
 
 /// The systems whose accounts this process has compared, with the plugin's digest.
 #[derive(Debug, Default)]

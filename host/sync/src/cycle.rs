@@ -17,14 +17,14 @@ use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleReport, Engine};
 use crate::link::linker::{link_records, place_returned_records};
 use crate::link::successors::follow_moves;
-use crate::model::cycle_plan::CyclePlan;
-use crate::model::state::RETRY_REFUSED_MS;
 use crate::plan::chunks::plan_entity;
 use crate::plan::first_sync::begin_or_ask;
 use crate::plan::guards;
 use crate::read::observe::observe;
 use crate::read::sweep::{catch_up_after_restore, sweep};
-use crate::store::port::Changes;
+use renkei_model::cycle_plan::CyclePlan;
+use renkei_model::state::RETRY_REFUSED_MS;
+use renkei_model::store::port::Changes;
 
 /// The most passes over all entities; a chain of parents needs one per generation.
 const PASSES_MAX: u32 = 8;

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::settled::LinkPause;
 use crate::engine::{CycleCounters, CycleError, Engine};
-use crate::model::cascades::Cascades;
-use crate::model::cycle_plan::{CyclePlan, HeldLink, PlannedDeletions};
-use crate::model::effect::EffectKind;
-use crate::model::plugin::PluginError;
-use crate::model::review;
-use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{
-    EntityPlan, GuardCounts, LinkId, OutboxEntry, RecordKey, Review, Stream, hour_of,
-};
 use crate::plan::references::PromisedRecords;
 use crate::read::ingest::IngestError;
+use renkei_model::cascades::Cascades;
+use renkei_model::cycle_plan::{CyclePlan, HeldLink, PlannedDeletions};
+use renkei_model::effect::EffectKind;
+use renkei_model::plugin::PluginError;
+use renkei_model::review;
+use renkei_model::spec::{EntitySpec, MemberSpec};
+use renkei_model::state::{
+    EntityPlan, GuardCounts, LinkId, OutboxEntry, RecordKey, Review, Stream, hour_of,
+};
 
 mod held_writes;
 

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::model::cascades::Cascades;
-use crate::model::effect::EffectKind;
-use crate::model::first_sync::FirstSyncWaits;
-use crate::model::plugin::PluginError;
-use crate::model::spec::{MemberSpec, Spec};
-use crate::model::state::{JournalEntry, LinkId, SweepCounts};
 use crate::plan::link::PlanNote;
-use crate::ports::{Clock, Systems};
 use crate::read::transforms::TransformCalls;
-use crate::store::port::{Store, StoreError};
+use renkei_model::cascades::Cascades;
+use renkei_model::effect::EffectKind;
+use renkei_model::first_sync::FirstSyncWaits;
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::{Clock, Systems};
+use renkei_model::spec::{MemberSpec, Spec};
+use renkei_model::state::{JournalEntry, LinkId, SweepCounts};
+use renkei_model::store::port::{Store, StoreError};
 
 /// The ports, the specification and the options of a cycle.
 pub struct Engine<'a> {

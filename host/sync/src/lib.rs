@@ -1,11 +1,11 @@
 //! The sync engine: read, link, plan, apply.
 //!
-//! Pure: no wasmtime, no I/O, no clock, no randomness of its own. The traits of [`ports`] and
-//! [`store::port`] give it all of that; the runtime, the store and the tests implement them.
+//! Pure: no wasmtime, no I/O, no clock, no randomness of its own. The traits of
+//! [`renkei_model::ports`] and [`renkei_model::store::port`] give it all of that; the runtime, the
+//! store and the tests implement them. The data is in [`renkei_model`] too.
 //!
 //! ```text
 //! cycle    one cycle, from recovery to sweep        engine   inputs, events and report of it
-//! model    specification, values, stored state      store    port of the database, memory store
 //! read     pages of changes -> observations         link     records that are the same thing
 //! plan     observations -> planned operations       apply    planned operations -> outcomes
 //! answers  reasons of values; decisions of people
@@ -19,8 +19,5 @@ pub mod cycle;
 mod cycle_state;
 pub mod engine;
 pub mod link;
-pub mod model;
 pub mod plan;
-pub mod ports;
 pub mod read;
-pub mod store;

@@ -1,6 +1,5 @@
 //! Reading: changes since the cursor, changes that a cursor missed, and the fields of each row.
 
-pub mod canonical;
 pub mod fields;
 pub mod forms;
 pub(crate) mod ingest;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use renkei_sync::model::plugin::Generation;
+use renkei_model::plugin::Generation;
 
 use super::stored_permissions::StoredPermissions;
 

@@ -1,14 +1,14 @@
 //! Takes a person's decision: keeps the choice with its review and marks the link for planning.
 
-use crate::answers::why::moment;
-use crate::model::reason::Reason;
-use crate::model::spec::Spec;
-use crate::model::state::{
+use renkei_model::reason::Reason;
+use renkei_model::spec::Spec;
+use renkei_model::state::{
     JournalEntry, LinkStatus, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
     SKEW_MS, Truth,
 };
-use crate::store::fetch::links_for;
-use crate::store::port::{Changes, Store, StoreError};
+use renkei_model::store::fetch::links_for;
+use renkei_model::store::port::{Changes, Store, StoreError};
+use renkei_model::times::moment;
 
 mod error;
 mod value;
@@ -184,26 +184,5 @@ fn is_one_of(records: &[RecordKey], choice: &ReviewChoice) -> bool {
     match choice {
         ReviewChoice::LinkWith(record) => records.contains(record),
         other => *other == ReviewChoice::Separate,
-    }
-}
-
-impl Review {
-    /// The records that get no link while the review is open.
-    pub fn asks_about(&self) -> &[RecordKey] {
-        match &self.subject {
-            ReviewSubject::Ambiguous { records, .. } => records,
-            _ => self.record.as_slice(),
-        }
-    }
-
-    /// The field that it is about.
-    pub fn field(&self) -> Option<&str> {
-        match &self.subject {
-            ReviewSubject::Conflict { field, .. }
-            | ReviewSubject::Oscillation { field, .. }
-            | ReviewSubject::Cleared { field, .. }
-            | ReviewSubject::Stopped { field, .. } => Some(field),
-            _ => None,
-        }
     }
 }

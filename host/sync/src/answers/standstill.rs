@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::review;
-use crate::model::state::{Review, ReviewSubject};
-use crate::store::port::{Changes, ReviewFilter, ReviewQuery, Store, StoreError};
+use renkei_model::review;
+use renkei_model::state::{Review, ReviewSubject};
+use renkei_model::store::port::{Changes, ReviewFilter, ReviewQuery, Store, StoreError};
 
 /// Opens a question for each entity and subject that is new, and closes those that are over.
 ///

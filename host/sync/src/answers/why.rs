@@ -1,24 +1,22 @@
 //! Explains a value that is there or not there, from state and journal (`RULES.md` I14).
 
-use crate::model::index::FieldIndex;
-use crate::model::spec::{FieldSpec, Spec};
-use crate::model::state::{
-    Failure, LinkId, LinkView, RecordKey, RecordStatus, Review, ReviewStatus, ReviewSubject,
-};
 use crate::plan::mapping::FieldMappings;
 use crate::plan::references::References;
-use crate::store::fetch;
-use crate::store::port::{JournalQuery, ReviewFilter, ReviewQuery, Store, StoreError};
+use renkei_model::index::FieldIndex;
+use renkei_model::spec::{FieldSpec, Spec};
+use renkei_model::state::{
+    Failure, LinkId, LinkView, RecordKey, RecordStatus, Review, ReviewStatus, ReviewSubject,
+};
+use renkei_model::store::fetch;
+use renkei_model::store::port::{JournalQuery, ReviewFilter, ReviewQuery, Store, StoreError};
 
 mod explanation;
 mod journal;
 mod standing;
-mod times;
 
 pub use explanation::{Explanation, FieldExplanation, MemberExplanation, describe_failure};
 use journal::{JOURNAL_READ, add_lines_before_link, lines_about};
 use standing::standing;
-pub use times::{moment, span};
 
 /// Lines of the journal that an answer shows.
 const JOURNAL_MAX: usize = 50;

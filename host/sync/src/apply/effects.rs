@@ -8,14 +8,14 @@ use crate::apply::settle::BatchSettler;
 use crate::apply::settle_merge;
 use crate::apply::settled::SettledOperation;
 use crate::engine::Engine;
-use crate::model::effect::{Effect, EffectCall, EffectKind};
-use crate::model::plugin::{PluginError, StopCause};
-use crate::model::record::{Attributes, Operation, Outcome, Problem, Remedy, WriteRequest};
-use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::OutboxEntry;
-use crate::model::value::{SmolStr, Value};
-use crate::ports::Connector;
 use crate::read::ingest::IngestError;
+use renkei_model::effect::{Effect, EffectCall, EffectKind};
+use renkei_model::plugin::{PluginError, StopCause};
+use renkei_model::ports::Connector;
+use renkei_model::record::{Attributes, Operation, Outcome, Problem, Remedy, WriteRequest};
+use renkei_model::spec::{EntitySpec, MemberSpec};
+use renkei_model::state::OutboxEntry;
+use renkei_model::value::{SmolStr, Value};
 
 /// One job's access to one member, for effects on it.
 #[derive(Clone, Copy)]

@@ -13,12 +13,12 @@
 //! nothing was: a record of that object that went before it was ever read may have been it, and
 //! what a person deleted is not made again.
 
-use crate::model::index::{FieldIndex, PerField};
-use crate::model::reason::Reason;
-use crate::model::spec::{EntitySpec, FieldKind, FieldSpec};
-use crate::model::state::{FieldState, FieldWrite, OutboxEntry, RecordKey, RecordState, Span};
-use crate::model::value::{Cell, Value};
-use crate::read::canonical::is_same;
+use renkei_model::canonical::is_same;
+use renkei_model::index::{FieldIndex, PerField};
+use renkei_model::reason::Reason;
+use renkei_model::spec::{EntitySpec, FieldKind, FieldSpec};
+use renkei_model::state::{FieldState, FieldWrite, OutboxEntry, RecordKey, RecordState, Span};
+use renkei_model::value::{Cell, Value};
 
 /// One field of an update.
 #[derive(Debug, Clone, Copy)]

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::record::Problem;
-use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec};
-use crate::model::state::{Failure, FailureClass, OutboxEntry};
 use crate::plan::refused_columns::columns::{column_digest, fields_of, groups_of, is_at, value_of};
 use crate::plan::render::refusal_digest;
+use renkei_model::record::Problem;
+use renkei_model::spec::{EntitySpec, MappingGroup, MemberSpec};
+use renkei_model::state::{Failure, FailureClass, OutboxEntry};
 
 /// A write that gets through lets what was refused longer ago than this be tried again, ms.
 const REST_MS: i64 = 3_600_000;

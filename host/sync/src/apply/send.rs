@@ -12,17 +12,17 @@ use crate::apply::effects::{CallAnswer, EffectTarget, batch_max};
 use crate::apply::settled::{LinkPause, SettledOperation};
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent, WriteResult};
-use crate::model::effect::EffectKind;
-use crate::model::plugin::PluginError;
-use crate::model::reason::Reason;
-use crate::model::record::Outcome;
-use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{LinkId, OutboxEntry, OutboxState, RecordKey, SETTLE_MS};
 use crate::plan::cascades::set_followers_aside;
-use crate::ports::Connector;
 use crate::read::order::is_older;
-use crate::store::port::{Changes, OutboxQuery, StoreError};
 use futures::lock::Mutex;
+use renkei_model::effect::EffectKind;
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::Connector;
+use renkei_model::reason::Reason;
+use renkei_model::record::Outcome;
+use renkei_model::spec::{EntitySpec, MemberSpec};
+use renkei_model::state::{LinkId, OutboxEntry, OutboxState, RecordKey, SETTLE_MS};
+use renkei_model::store::port::{Changes, OutboxQuery, StoreError};
 
 /// Sends all planned operations of an entity.
 pub(crate) async fn apply_entity(

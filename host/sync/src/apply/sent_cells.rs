@@ -1,13 +1,13 @@
 //! Operations that were sent, read as their member would read them.
 
-use crate::model::index::PerField;
-use crate::model::plugin::PluginError;
-use crate::model::record::{Batch, Row};
-use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::OutboxEntry;
-use crate::model::value::Cell;
 use crate::read::fields::{RowsKind, read_rows};
 use crate::read::transforms::TransformCalls;
+use renkei_model::index::PerField;
+use renkei_model::plugin::PluginError;
+use renkei_model::record::{Batch, Row};
+use renkei_model::spec::{EntitySpec, MemberSpec};
+use renkei_model::state::OutboxEntry;
+use renkei_model::value::Cell;
 
 /// The union of the columns that operations write.
 pub(crate) fn written_columns(batch: &[OutboxEntry]) -> Vec<String> {

@@ -7,22 +7,22 @@ use crate::apply::refusals::{ClearedRefusals, failures_of_refusal, forgive_writt
 use crate::apply::sent_cells::sent_cell;
 use crate::apply::settled::{RETRY_MS, SettledOperation};
 use crate::engine::{Engine, WriteResult};
-use crate::model::reason::Reason;
-use crate::model::record::{Applied, Batch, Outcome, Problem, Row, can_retry};
-use crate::model::spec::{EntitySpec, FieldKind, MemberSpec};
-use crate::model::state::{
-    Awaited, Doubt, FieldWrite, Link, LinkId, LinkStatus, OutboxEntry, RecordKey, RecordState,
-    RecordStatus, Review, ReviewChoice, ReviewStatus, Span, keep_failure,
-};
-use crate::model::value::Value;
 use crate::plan::refused_columns::is_met;
-use crate::ports::Connector;
 use crate::read::fields::{RowReading, RowsKind, read_rows};
 use crate::read::forms::is_form_of;
 use crate::read::ingest::{IngestError, IngestSource};
 use crate::read::keys;
-use crate::store::fetch::{links_for, records_for};
-use crate::store::port::Changes;
+use renkei_model::ports::Connector;
+use renkei_model::reason::Reason;
+use renkei_model::record::{Applied, Batch, Outcome, Problem, Row, can_retry};
+use renkei_model::spec::{EntitySpec, FieldKind, MemberSpec};
+use renkei_model::state::{
+    Awaited, Doubt, FieldWrite, Link, LinkId, LinkStatus, OutboxEntry, RecordKey, RecordState,
+    RecordStatus, Review, ReviewChoice, ReviewStatus, Span, keep_failure,
+};
+use renkei_model::store::fetch::{links_for, records_for};
+use renkei_model::store::port::Changes;
+use renkei_model::value::Value;
 
 mod confirm;
 mod count;

@@ -5,16 +5,16 @@
 
 use crate::apply::settled::{LinkPause, RETRY_MS, SettledOperation};
 use crate::engine::{Engine, WriteResult};
-use crate::model::reason::Reason;
-use crate::model::record::{Outcome, Problem, can_retry};
-use crate::model::review;
-use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{
+use crate::read::ingest::{IngestError, IngestSource};
+use renkei_model::ports::Connector;
+use renkei_model::reason::Reason;
+use renkei_model::record::{Outcome, Problem, can_retry};
+use renkei_model::review;
+use renkei_model::spec::{EntitySpec, MemberSpec};
+use renkei_model::state::{
     OutboxEntry, RecordKey, RecordStatus, Review, ReviewChoice, ReviewStatus, ReviewSubject,
 };
-use crate::ports::Connector;
-use crate::read::ingest::{IngestError, IngestSource};
-use crate::store::port::{Changes, ReviewFilter, ReviewQuery};
+use renkei_model::store::port::{Changes, ReviewFilter, ReviewQuery};
 
 /// The problem code of a merge that the connector does not support.
 pub(crate) const UNSUPPORTED: &str = "unsupported";
@@ -78,7 +78,7 @@ impl MergeSettler<'_> {
         IngestSource::new(self.engine, self.entity, self.member, self.connector.generation())
     }
 
-    fn line(&self, reason: Reason) -> crate::model::state::JournalEntry {
+    fn line(&self, reason: Reason) -> renkei_model::state::JournalEntry {
         self.entry.line(self.engine.clock.now_ms(), self.connector.generation(), reason)
     }
 

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::CycleState;
-use crate::model::effect::EffectKind;
-use crate::model::reason::Reason;
-use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{LinkId, LinkView, RecordKey, RecordStatus};
 use crate::plan::link::{LinkPlan, PlanNote, PlannedWrite};
+use renkei_model::effect::EffectKind;
+use renkei_model::reason::Reason;
+use renkei_model::spec::{EntitySpec, MemberSpec};
+use renkei_model::state::{LinkId, LinkView, RecordKey, RecordStatus};
 
 /// The cause that keeps a write from being sent now.
 enum WriteObstacle {

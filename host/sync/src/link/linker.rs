@@ -12,18 +12,18 @@ use crate::cycle_state::ContestedPlaces;
 use crate::engine::{CycleCounters, CycleEvent, Engine, journal_of};
 use crate::link::matching::{MatchContext, MatchVerdict, judge};
 use crate::link::pending_creates::UnansweredCreates;
-use crate::model::index::PerField;
-use crate::model::reason::Reason;
-use crate::model::review;
-use crate::model::spec::EntitySpec;
-use crate::model::state::{
+use crate::plan::link::PlanNote;
+use crate::read::keys::UNMADE_KEY;
+use renkei_model::index::PerField;
+use renkei_model::reason::Reason;
+use renkei_model::review;
+use renkei_model::spec::EntitySpec;
+use renkei_model::state::{
     Link, LinkId, LinkStatus, LinkWork, RecordKey, RecordState, RecordStatus, Review,
     ReviewSubject, Truth,
 };
-use crate::plan::link::PlanNote;
-use crate::read::keys::UNMADE_KEY;
-use crate::store::fetch::work_for;
-use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
+use renkei_model::store::fetch::work_for;
+use renkei_model::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
 mod answered;
 mod aside;

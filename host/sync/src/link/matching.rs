@@ -7,10 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::spec::MatchKey;
-use crate::model::state::{LinkId, RecordKey};
 use crate::read::keys::UNMADE_KEY;
-use crate::store::port::Candidate;
+use renkei_model::spec::MatchKey;
+use renkei_model::state::{LinkId, RecordKey};
+use renkei_model::store::port::Candidate;
 
 /// The records and links that matching compares with.
 #[derive(Debug, Default)]

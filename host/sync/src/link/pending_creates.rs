@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::apply::evidence::{CreateLikeness, likeness, weigh_found_record};
 use crate::apply::sent_cells::sent_cells;
 use crate::engine::{CycleCounters, Engine};
-use crate::model::index::PerField;
-use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{
+use renkei_model::index::PerField;
+use renkei_model::spec::{EntitySpec, MemberSpec};
+use renkei_model::state::{
     LinkId, LinkWork, OutboxEntry, OutboxState, RecordKey, RecordState, Review, ReviewSubject,
 };
-use crate::model::value::Cell;
-use crate::store::fetch::work_for;
-use crate::store::port::{OutboxQuery, ReviewFilter, ReviewQuery, Store, StoreError};
+use renkei_model::store::fetch::work_for;
+use renkei_model::store::port::{OutboxQuery, ReviewFilter, ReviewQuery, Store, StoreError};
+use renkei_model::value::Cell;
 
 /// Records fetched at once.
 const ROWS: usize = 1000;

@@ -11,10 +11,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::review::digest;
-use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{LinkId, OutboxEntry, RecordKey, RecordStatus};
-use crate::store::port::{Store, StoreError};
+use renkei_model::review::digest;
+use renkei_model::spec::{EntitySpec, MemberSpec};
+use renkei_model::state::{LinkId, OutboxEntry, RecordKey, RecordStatus};
+use renkei_model::store::port::{Store, StoreError};
 
 /// Characters that every system has room for.
 const LENGTH_MAX: usize = 80;
@@ -162,7 +162,7 @@ impl<'a> MemberPlaces<'a> {
 
 /// The record that a new one is made from: the first of the link that is there.
 pub(crate) fn origin_of<'a>(
-    records: impl IntoIterator<Item = &'a crate::model::state::RecordState>,
+    records: impl IntoIterator<Item = &'a renkei_model::state::RecordState>,
 ) -> Option<&'a RecordKey> {
     let live = records.into_iter().filter(|record| record.status == RecordStatus::Live);
     live.map(|record| &record.key).min()

@@ -11,19 +11,19 @@ use std::sync::Arc;
 use crate::apply::evidence::settle_unanswered_update;
 use crate::apply::sent_cells::sent_cells;
 use crate::engine::{CycleCounters, Engine, journal_of};
-use crate::model::index::PerField;
-use crate::model::reason::Reason;
-use crate::model::review;
-use crate::model::spec::{EntitySpec, OnMerge};
-use crate::model::state::{
+use crate::plan::link::PlanNote;
+use crate::plan::merge::consent;
+use renkei_model::index::PerField;
+use renkei_model::reason::Reason;
+use renkei_model::review;
+use renkei_model::spec::{EntitySpec, OnMerge};
+use renkei_model::state::{
     Awaited, FieldState, Link, LinkId, LinkStatus, LinkView, LinkWork, OutboxEntry, OutboxState,
     RecordKey, RecordState, RecordStatus, Review, ReviewChoice, ReviewStatus, ReviewSubject,
 };
-use crate::model::value::{Cell, Value};
-use crate::plan::link::PlanNote;
-use crate::plan::merge::consent;
-use crate::store::fetch::{links_for, records_for, work_for};
-use crate::store::port::{Changes, OutboxQuery, Store, StoreError};
+use renkei_model::store::fetch::{links_for, records_for, work_for};
+use renkei_model::store::port::{Changes, OutboxQuery, Store, StoreError};
+use renkei_model::value::{Cell, Value};
 
 /// Moves the links of all merged and converted records of an entity to their successors, where
 /// these are known.

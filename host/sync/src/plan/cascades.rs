@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::settled::LinkPause;
 use crate::cycle_state::CycleState;
-use crate::model::cascades::Cascades;
-use crate::model::plugin::PluginError;
-use crate::model::review;
-use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
-use crate::model::state::{
+use crate::plan::mapping::FieldMappings;
+use renkei_model::cascades::Cascades;
+use renkei_model::plugin::PluginError;
+use renkei_model::review;
+use renkei_model::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
+use renkei_model::state::{
     LinkView, RecordKey, RecordState, RecordStatus, Review, ReviewStatus, ReviewSubject, Stream,
 };
-use crate::model::value::Value;
-use crate::plan::mapping::FieldMappings;
-use crate::store::port::{Store, StoreError};
+use renkei_model::store::port::{Store, StoreError};
+use renkei_model::value::Value;
 
 /// More generations of children than any chain of references has.
 const GENERATIONS_MAX: usize = 8;

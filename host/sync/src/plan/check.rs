@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{LinkView, OutboxEntry, RecordKey, RecordStatus};
+use renkei_model::spec::{EntitySpec, MemberSpec};
+use renkei_model::state::{LinkView, OutboxEntry, RecordKey, RecordStatus};
 
 /// Checks the operations of one entity that are to be committed together.
 ///

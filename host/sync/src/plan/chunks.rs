@@ -8,11 +8,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::cycle_state::CycleState;
 use crate::engine::CycleError;
 use crate::link::stamp::MemberPlaces;
-use crate::model::spec::EntitySpec;
-use crate::model::state::{
-    Awaited, EntityPlan, Link, LinkId, LinkStatus, LinkView, OutboxEntry, RecordKey, RecordState,
-    RecordStatus,
-};
 use crate::plan::cascades::WentAlong;
 use crate::plan::check;
 use crate::plan::deletion_hold::DeletionHold;
@@ -22,8 +17,13 @@ use crate::plan::mapping::FieldMappings;
 use crate::plan::references::{PromisedRecords, References};
 use crate::plan::render::render;
 use crate::read::ingest::IngestSource;
-use crate::store::fetch::links_for;
-use crate::store::port::{Changes, Store, StoreError};
+use renkei_model::spec::EntitySpec;
+use renkei_model::state::{
+    Awaited, EntityPlan, Link, LinkId, LinkStatus, LinkView, OutboxEntry, RecordKey, RecordState,
+    RecordStatus,
+};
+use renkei_model::store::fetch::links_for;
+use renkei_model::store::port::{Changes, Store, StoreError};
 
 mod changes;
 

@@ -2,7 +2,7 @@
 //! approved (`RULES.md` P15).
 //!
 //! An entity is begun when somebody has approved its first plan; that stands in the store
-//! ([`crate::store::port::Store::begun`]) and is never taken back. One that is not begun is read
+//! ([`renkei_model::store::port::Store::begun`]) and is never taken back. One that is not begun is read
 //! and linked, and its plan is made as a dry run makes it and thrown away. Its numbers stand in one
 //! question about all entities that are not begun. An entity is not asked about before two of its
 //! systems were read to their end, because its plan is not known.
@@ -11,13 +11,13 @@ use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleOptions, Engine, FirstSyncAnswer, SilentObserver};
 use crate::link::linker::{link_records, place_returned_records};
 use crate::link::successors::follow_moves;
-use crate::model::first_sync::{FirstSyncWaits, plans};
-use crate::model::review;
-use crate::model::spec::EntitySpec;
-use crate::model::state::{EntityPlan, Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use crate::plan::chunks::plan_entity;
 use crate::read::transforms::TransformCalls;
-use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
+use renkei_model::first_sync::{FirstSyncWaits, plans};
+use renkei_model::review;
+use renkei_model::spec::EntitySpec;
+use renkei_model::state::{EntityPlan, Review, ReviewChoice, ReviewStatus, ReviewSubject};
+use renkei_model::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
 /// The next step for entities whose first plans are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,7 +231,7 @@ async fn ambiguous(engine: &Engine<'_>, entity: &str) -> Result<u64, StoreError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::effect::EffectKind;
+    use renkei_model::effect::EffectKind;
 
     #[test]
     fn first_plans_are_asked_about_together_unless_approved_or_empty() {

@@ -12,20 +12,20 @@ use std::collections::BTreeSet;
 
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent, Engine, FirstSyncAnswer};
-use crate::model::cycle_plan::PlannedDeletions;
-use crate::model::review;
-use crate::model::spec::{EntitySpec, OnCascade};
-use crate::model::state::{
-    GuardCounts, LinkId, OutboxState, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
-    first_hour_of, hour_of,
-};
 use crate::plan::cascades::{TakenAlong, WentAlong, taken_along};
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::link::{PlanContext, plan_link};
 use crate::plan::mapping::FieldMappings;
 use crate::plan::references::{PromisedRecords, References};
-use crate::store::fetch::links_for;
-use crate::store::port::{Changes, OutboxQuery, ReviewFilter, ReviewQuery, StoreError};
+use renkei_model::cycle_plan::PlannedDeletions;
+use renkei_model::review;
+use renkei_model::spec::{EntitySpec, OnCascade};
+use renkei_model::state::{
+    GuardCounts, LinkId, OutboxState, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
+    first_hour_of, hour_of,
+};
+use renkei_model::store::fetch::links_for;
+use renkei_model::store::port::{Changes, OutboxQuery, ReviewFilter, ReviewQuery, StoreError};
 
 /// The deletions that a plan without a guard would make.
 struct PendingDeletions {

@@ -8,20 +8,20 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::model::index::{ActiveIndex, FieldIndex, Indexed, MemberFieldIndex, RecordIndex};
-use crate::model::reason::Reason;
-use crate::model::review;
-use crate::model::spec::FieldSpec;
-use crate::model::state::{
-    Awaited, FieldState, LinkStatus, LinkView, RecordKey, RecordState, RecordStatus, Review,
-    ReviewChoice, ReviewStatus, ReviewSubject, Truth,
-};
-use crate::model::value::{Cell, Value};
 use crate::plan::cascades::WentAlong;
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::{ActiveMember, FieldMapping, FieldMappings};
 use crate::plan::merge::{self, MemberField, MergeRules, MergedField, merge};
 use crate::plan::references::{References, WrittenReference, governs, is_many};
+use renkei_model::index::{ActiveIndex, FieldIndex, Indexed, MemberFieldIndex, RecordIndex};
+use renkei_model::reason::Reason;
+use renkei_model::review;
+use renkei_model::spec::FieldSpec;
+use renkei_model::state::{
+    Awaited, FieldState, LinkStatus, LinkView, RecordKey, RecordState, RecordStatus, Review,
+    ReviewChoice, ReviewStatus, ReviewSubject, Truth,
+};
+use renkei_model::value::{Cell, Value};
 
 mod along;
 mod bereft;

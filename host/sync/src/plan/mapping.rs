@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::model::index::{
+use renkei_model::index::{
     ActiveIndex, FieldIndex, Indexed, MemberIndex, PerField, PerMember, RecordIndex,
 };
-use crate::model::spec::{EntitySpec, FieldKind, MappingGroup, MemberSpec};
-use crate::model::state::{RecordState, RecordStatus};
+use renkei_model::spec::{EntitySpec, FieldKind, MappingGroup, MemberSpec};
+use renkei_model::state::{RecordState, RecordStatus};
 
 /// An entity with the mapping of each field in each member.
 #[derive(Debug)]

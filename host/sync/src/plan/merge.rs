@@ -9,13 +9,13 @@
 
 use std::borrow::Cow;
 
-use crate::model::index::{Indexed, MemberFieldIndex};
-use crate::model::reason::Reason;
-use crate::model::spec::{Clear, FieldKind, FieldSpec, FirstLink};
-use crate::model::state::{FieldState, ReviewChoice, ReviewSubject, Span, Truth};
-use crate::model::value::{Cell, Value};
 use crate::plan::policy::{self, Vote};
-use crate::read::canonical::is_same;
+use renkei_model::canonical::is_same;
+use renkei_model::index::{Indexed, MemberFieldIndex};
+use renkei_model::reason::Reason;
+use renkei_model::spec::{Clear, FieldKind, FieldSpec, FirstLink};
+use renkei_model::state::{FieldState, ReviewChoice, ReviewSubject, Span, Truth};
+use renkei_model::value::{Cell, Value};
 
 /// A field that goes back more often than this right after the engine's own writes stands still.
 const FLIPS_MAX: u32 = 3;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::spec::{FieldKind, FieldSpec, Winner};
-use crate::model::state::Span;
-use crate::model::value::{Cell, SmolStr, Value};
-use crate::read::canonical::is_same;
+use renkei_model::canonical::is_same;
+use renkei_model::spec::{FieldKind, FieldSpec, Winner};
+use renkei_model::state::Span;
+use renkei_model::value::{Cell, SmolStr, Value};
 
 /// The largest difference between two vendors' clocks that a stamp must exceed to prove an order,
 /// ms.

@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use smol_str::{ToSmolStr as _, format_smolstr};
 
-use crate::model::index::FieldIndex;
-use crate::model::spec::{FieldKind, FieldSpec, MemberSpec};
-use crate::model::state::{LinkId, LinkStatus, LinkView, RecordKey, RecordStatus};
-use crate::model::value::{Cell, SmolStr, Value};
 use crate::plan::mapping::FieldMappings;
-use crate::read::canonical::primary;
-use crate::store::port::{Store, StoreError};
+use renkei_model::canonical::primary;
+use renkei_model::index::FieldIndex;
+use renkei_model::spec::{FieldKind, FieldSpec, MemberSpec};
+use renkei_model::state::{LinkId, LinkStatus, LinkView, RecordKey, RecordStatus};
+use renkei_model::store::port::{Store, StoreError};
+use renkei_model::value::{Cell, SmolStr, Value};
 
 mod governs;
 mod wanted;

@@ -4,15 +4,15 @@
 //! planned writes of a chunk. A column that would not change is not written; a value without a
 //! counterpart is reported, never guessed (`RULES.md` V17).
 
-use crate::model::index::GroupIndex;
-use crate::model::plugin::PluginError;
-use crate::model::reason::Reason;
-use crate::model::review::digest;
-use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec, ValueTable, Via};
-use crate::model::state::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState};
-use crate::model::value::{Cell, Value};
 use crate::plan::link::{PlanNote, PlannedWrite};
 use crate::read::transforms::TransformCalls;
+use renkei_model::index::GroupIndex;
+use renkei_model::plugin::PluginError;
+use renkei_model::reason::Reason;
+use renkei_model::review::digest;
+use renkei_model::spec::{EntitySpec, MappingGroup, MemberSpec, ValueTable, Via};
+use renkei_model::state::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState};
+use renkei_model::value::{Cell, Value};
 
 /// The operation that a planned write was rendered into.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! From a connector's rows to canonical fields: the inbound half of a mapping.
 
-use crate::model::index::{FieldIndex, PerField};
-use crate::model::plugin::PluginError;
-use crate::model::reason::Reason;
-use crate::model::record::{Batch, Row};
-use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec, TransformUse, ValueTable, Via};
-use crate::model::state::RecordState;
-use crate::model::value::{Cell, Value};
-use crate::read::canonical::{composed, fit};
 use crate::read::transforms::TransformCalls;
+use renkei_model::canonical::{composed, fit};
+use renkei_model::index::{FieldIndex, PerField};
+use renkei_model::plugin::PluginError;
+use renkei_model::reason::Reason;
+use renkei_model::record::{Batch, Row};
+use renkei_model::spec::{EntitySpec, MappingGroup, MemberSpec, TransformUse, ValueTable, Via};
+use renkei_model::state::RecordState;
+use renkei_model::value::{Cell, Value};
 
 /// One row as the fields hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::model::spec::FieldKind;
-use crate::model::value::{SmolStr, Value};
+use renkei_model::spec::FieldKind;
+use renkei_model::value::{SmolStr, Value};
 
 /// Characters that a cut text keeps at least, so that a short value is no form of a long one.
 const CUT_MIN: usize = 3;

@@ -8,22 +8,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::Engine;
 use crate::link::stamp::{CreateStamp, StampMemory, recall};
-use crate::model::index::FieldIndex;
-use crate::model::plugin::{Generation, PluginError};
-use crate::model::reason::Reason;
-use crate::model::record::{Page, Removal, Row, Tombstone};
-use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{
-    Awaited, Doubt, JournalEntry, LinkId, RecordKey, RecordState, RecordStatus,
-};
-use crate::ports::Connector;
 use crate::read::fields::{RowReading, RowsKind, read_rows};
 use crate::read::keys;
 use crate::read::order::{self, ReadingContext, RowVerdict, remaining_doubt};
 use crate::read::transforms::TransformCalls;
 use crate::read::unreadable;
-use crate::store::fetch::records_for;
-use crate::store::port::{Changes, Restored, Store, StoreError};
+use renkei_model::index::FieldIndex;
+use renkei_model::plugin::{Generation, PluginError};
+use renkei_model::ports::Connector;
+use renkei_model::reason::Reason;
+use renkei_model::record::{Page, Removal, Row, Tombstone};
+use renkei_model::spec::{EntitySpec, MemberSpec};
+use renkei_model::state::{
+    Awaited, Doubt, JournalEntry, LinkId, RecordKey, RecordState, RecordStatus,
+};
+use renkei_model::store::fetch::records_for;
+use renkei_model::store::port::{Changes, Restored, Store, StoreError};
 
 mod missed;
 mod record;

@@ -5,14 +5,14 @@
 //! Until it can be made, no less sure key links the record. The same holds for a key with a part
 //! that the system did not answer and that was not known before.
 
-use crate::model::plugin::PluginError;
-use crate::model::reason::Reason;
-use crate::model::spec::{EntitySpec, MatchKey};
-use crate::model::state::{RecordKey, RecordState};
-use crate::model::value::Cell;
-use crate::read::canonical::{comparable, plain_text};
 use crate::read::transforms::TransformCalls;
 use crate::read::unreadable::was_not_answered;
+use renkei_model::canonical::{comparable, plain_text};
+use renkei_model::plugin::PluginError;
+use renkei_model::reason::Reason;
+use renkei_model::spec::{EntitySpec, MatchKey};
+use renkei_model::state::{RecordKey, RecordState};
+use renkei_model::value::Cell;
 
 /// Between the parts of a key of several fields; no text of a CRM holds it.
 const SEPARATOR: &str = "\u{1f}";

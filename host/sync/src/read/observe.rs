@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use crate::cycle_state::DeniedPermissions;
 use crate::engine::{BACKFILL_SHARE, CycleCounters, CycleError, CycleEvent, Engine};
-use crate::model::effect::EffectKind;
-use crate::model::plugin::PluginError;
-use crate::model::record::{Attributes, Page, PageRequest, Scan};
-use crate::model::spec::{EntitySpec, MemberSpec, stopped};
-use crate::model::state::{
-    Cursor, LinkId, RecordKey, RecordState, RecordStatus, Stream, Sweep, SweepStage,
-};
-use crate::model::value::Value;
-use crate::ports::Connector;
 use crate::read::ingest::{IngestError, IngestSource};
 use crate::read::order::said_lag;
-use crate::store::port::{Changes, StoreError};
+use renkei_model::effect::EffectKind;
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::Connector;
+use renkei_model::record::{Attributes, Page, PageRequest, Scan};
+use renkei_model::spec::{EntitySpec, MemberSpec, stopped};
+use renkei_model::state::{
+    Cursor, LinkId, RecordKey, RecordState, RecordStatus, Stream, Sweep, SweepStage,
+};
+use renkei_model::store::port::{Changes, StoreError};
+use renkei_model::value::Value;
 
 mod anew;
 mod due;

@@ -8,15 +8,15 @@
 
 use std::cmp::Ordering;
 
-use crate::model::index::{FieldIndex, PerField};
-use crate::model::record::{Page, Row};
-use crate::model::spec::{EntitySpec, FieldKind, FieldSpec};
-use crate::model::state::{
+use crate::read::forms::is_form_of;
+use renkei_model::canonical::{is_changed, is_same};
+use renkei_model::index::{FieldIndex, PerField};
+use renkei_model::record::{Page, Row};
+use renkei_model::spec::{EntitySpec, FieldKind, FieldSpec};
+use renkei_model::state::{
     Doubt, FieldState, LAG_MS, RETRY_REFUSED_MS, RecordState, RecordStatus, Span,
 };
-use crate::model::value::{Cell, Value};
-use crate::read::canonical::{is_changed, is_same};
-use crate::read::forms::is_form_of;
+use renkei_model::value::{Cell, Value};
 
 /// Answered writes of one value that no reading shows before the value counts as refused.
 pub(crate) const TRIES_MAX: u32 = 3;

@@ -10,19 +10,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent};
-use crate::model::plugin::PluginError;
-use crate::model::reason::Reason;
-use crate::model::record::{Page, PageRequest, Problem, Remedy, Row, Scan};
-use crate::model::review;
-use crate::model::state::{
+use crate::read::ingest::{IngestError, has_changed};
+use crate::read::observe::{Reader, options, successors};
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::Connector;
+use renkei_model::reason::Reason;
+use renkei_model::record::{Page, PageRequest, Problem, Remedy, Row, Scan};
+use renkei_model::review;
+use renkei_model::state::{
     JournalEntry, LinkId, RecordKey, RecordState, RecordStatus, ReviewStatus, ReviewSubject,
     Stream, Sweep, SweepCounts, SweepStage,
 };
-use crate::model::value::Value;
-use crate::ports::Connector;
-use crate::read::ingest::{IngestError, has_changed};
-use crate::read::observe::{Reader, options, successors};
-use crate::store::port::{Changes, Restored, StoreError};
+use renkei_model::store::port::{Changes, Restored, StoreError};
+use renkei_model::value::Value;
 
 /// Records asked for by id in one call.
 const ASKED_MAX: usize = 500;

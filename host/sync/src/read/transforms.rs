@@ -9,12 +9,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::model::plugin::PluginError;
-use crate::model::reason::Reason;
-use crate::model::record::{Batch, Row};
-use crate::model::spec::{Orientation, TransformRef, TransformUse};
-use crate::model::value::Cell;
-use crate::ports::{TransformCall, Transforms, Way};
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::{TransformCall, Transforms, Way};
+use renkei_model::reason::Reason;
+use renkei_model::record::{Batch, Row};
+use renkei_model::spec::{Orientation, TransformRef, TransformUse};
+use renkei_model::value::Cell;
 
 /// Rows of one call: enough for the call itself to cost nothing, few enough for a transform's
 /// limits of memory and bytes. Each row is converted by itself, so the cuts have no effect.

@@ -7,15 +7,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::reason::Reason;
-use crate::model::record::{Attributes, Page, Problem, Remedy, Row};
-use crate::model::spec::MemberSpec;
-use crate::model::state::{Failure, FailureClass};
-use crate::model::value::{DisplayedValue, Value};
 use crate::read::fields::RowReading;
+use renkei_model::reason::Reason;
+use renkei_model::record::{Attributes, Page, Problem, Remedy, Row, UNREADABLE_CELL};
+use renkei_model::spec::MemberSpec;
+use renkei_model::state::{Failure, FailureClass};
+use renkei_model::value::{DisplayedValue, Value};
 
-/// The fact of a page that names a cell that cannot be read: record, column, code.
-pub const UNREADABLE_CELL: &str = "unreadable-cell";
 /// The code of a cell that the system did not answer.
 pub(crate) const NOT_ANSWERED: &str = "not-answered";
 /// Characters of a value that a failure shows.

@@ -6,22 +6,27 @@ use std::fs;
 use super::sources::{collect_files, root};
 
 /// The crates of ours that each may depend on, outside its tests.
-const ALLOWED: [(&str, &[&str]); 10] = [
-    ("renkei-sync", &[]),
+const ALLOWED: [(&str, &[&str]); 11] = [
+    ("renkei-model", &[]),
+    ("renkei-sync", &["renkei-model"]),
     ("renkei-simulators", &[]),
     ("renkei-files", &[]),
     ("renkei-package", &["renkei-files"]),
-    ("renkei-store", &["renkei-files", "renkei-sync"]),
-    ("renkei-egress", &["renkei-package", "renkei-sync"]),
-    ("renkei-runtime", &["renkei-egress", "renkei-files", "renkei-package", "renkei-sync"]),
-    ("renkei-conformance", &["renkei-package", "renkei-runtime", "renkei-sync"]),
-    ("renkei-admin", &["renkei-files", "renkei-package", "renkei-runtime", "renkei-sync"]),
+    ("renkei-store", &["renkei-files", "renkei-model"]),
+    ("renkei-egress", &["renkei-model", "renkei-package"]),
+    ("renkei-runtime", &["renkei-egress", "renkei-files", "renkei-model", "renkei-package"]),
+    ("renkei-conformance", &["renkei-model", "renkei-package", "renkei-runtime"]),
+    (
+        "renkei-admin",
+        &["renkei-files", "renkei-model", "renkei-package", "renkei-runtime", "renkei-sync"],
+    ),
     (
         "renkei",
         &[
             "renkei-admin",
             "renkei-conformance",
             "renkei-files",
+            "renkei-model",
             "renkei-package",
             "renkei-runtime",
             "renkei-simulators",

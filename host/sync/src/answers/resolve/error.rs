@@ -1,6 +1,6 @@
 //! The reasons for which an answer is refused.
 
-use crate::store::port::StoreError;
+use renkei_model::store::port::StoreError;
 
 /// The reason for which a choice is refused.
 #[derive(Debug, Clone, thiserror::Error)]

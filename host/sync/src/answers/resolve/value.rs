@@ -4,14 +4,14 @@
 use smol_str::ToSmolStr as _;
 
 use super::ResolveError;
-use crate::model::spec::{Clear, EntitySpec, FieldIndex, FieldKind, FieldSpec, MemberSpec, Spec};
-use crate::model::state::{
+use crate::plan::references::is_many;
+use renkei_model::canonical::{composed, fit, plain_text};
+use renkei_model::spec::{Clear, EntitySpec, FieldIndex, FieldKind, FieldSpec, MemberSpec, Spec};
+use renkei_model::state::{
     LinkId, LinkStatus, RecordKey, RecordStatus, Review, ReviewChoice, ReviewSubject,
 };
-use crate::model::value::{SmolStr, Value};
-use crate::plan::references::is_many;
-use crate::read::canonical::{composed, fit, plain_text};
-use crate::store::port::{Store, StoreError};
+use renkei_model::store::port::{Store, StoreError};
+use renkei_model::value::{SmolStr, Value};
 
 /// Parses text for the field that a review is about. A list of choices has `;` between its items; a
 /// reference is a record as `SYSTEM.OBJECT/ID` or a link as `why` shows it.

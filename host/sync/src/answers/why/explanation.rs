@@ -4,14 +4,14 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::times::moment;
-use crate::model::reason::Reason;
-use crate::model::review::standing as standing_of;
-use crate::model::state::{
+use renkei_model::reason::Reason;
+use renkei_model::review::standing as standing_of;
+use renkei_model::state::{
     Awaited, Failure, JournalEntry, LinkId, LinkStatus, RecordKey, RecordStatus, Review,
     ReviewSubject,
 };
-use crate::model::value::{Cell, DisplayedValue, SmolStr, Value};
+use renkei_model::times::moment;
+use renkei_model::value::{Cell, DisplayedValue, SmolStr, Value};
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]

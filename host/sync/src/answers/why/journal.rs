@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::state::{JournalEntry, LinkView};
-use crate::store::port::{JournalQuery, Store, StoreError};
+use renkei_model::state::{JournalEntry, LinkView};
+use renkei_model::store::port::{JournalQuery, Store, StoreError};
 
 /// Lines among which those about one field are looked for.
 pub(super) const JOURNAL_READ: usize = 1000;
@@ -48,8 +48,8 @@ pub(super) fn lines_about(field: &str, journal: Vec<JournalEntry>) -> Vec<Journa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::reason::Reason;
-    use crate::model::state::LinkId;
+    use renkei_model::reason::Reason;
+    use renkei_model::state::LinkId;
 
     fn line(field: Option<&str>, intent: Option<&str>, reason: Reason) -> JournalEntry {
         JournalEntry {

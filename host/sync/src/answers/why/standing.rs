@@ -1,12 +1,12 @@
 //! The standing of one record's field to the truth.
 
-use crate::model::index::FieldIndex;
-use crate::model::spec::{FieldKind, FieldSpec};
-use crate::model::state::{Failure, Link, RecordState, RecordStatus};
-use crate::model::value::{Cell, Value};
 use crate::plan::mapping::FieldMappings;
 use crate::plan::references::References;
 use crate::read::unreadable::was_not_answered;
+use renkei_model::index::FieldIndex;
+use renkei_model::spec::{FieldKind, FieldSpec};
+use renkei_model::state::{Failure, Link, RecordState, RecordStatus};
+use renkei_model::value::{Cell, Value};
 
 /// The standing of a record's field to the truth, in plain words.
 pub(super) fn standing(

@@ -1,12 +1,12 @@
 //! Every rule as a table.
 
 use super::*;
-use crate::model::effect::Effect;
-use crate::model::reason::Reason;
-use crate::model::spec::{
+use renkei_model::effect::Effect;
+use renkei_model::reason::Reason;
+use renkei_model::spec::{
     DeleteGuard, FieldKind, FieldSpec, FirstLink, MatchKey, OnCascade, OnDelete, OnMerge, Winner,
 };
-use crate::model::state::{FieldState, FieldWrite, LinkId, OutboxState, RecordStatus};
+use renkei_model::state::{FieldState, FieldWrite, LinkId, OutboxState, RecordStatus};
 
 fn text(value: &str) -> Cell {
     Some(Value::Text(value.into()))
@@ -70,7 +70,7 @@ fn entity() -> EntitySpec {
         name: name.to_owned(),
         kind: FieldKind::Text,
         winner: Winner::Manual,
-        clear: crate::model::spec::Clear::Propagate,
+        clear: renkei_model::spec::Clear::Propagate,
     };
     EntitySpec {
         name: "person".to_owned(),

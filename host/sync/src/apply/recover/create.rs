@@ -11,20 +11,20 @@ use crate::apply::refusals::remember_create;
 use crate::apply::sent_cells::{sent_cell, sent_cells, written_columns};
 use crate::apply::settle::BatchSettler;
 use crate::link::pending_creates::questions;
-use crate::model::index::PerField;
-use crate::model::plugin::PluginError;
-use crate::model::reason::Reason;
-use crate::model::record::{Applied, Outcome, Problem, Remedy};
-use crate::model::review;
-use crate::model::state::{
+use crate::plan::render::given_up;
+use crate::read::ingest::IngestError;
+use renkei_model::index::PerField;
+use renkei_model::plugin::PluginError;
+use renkei_model::reason::Reason;
+use renkei_model::record::{Applied, Outcome, Problem, Remedy};
+use renkei_model::review;
+use renkei_model::state::{
     Failure, FailureClass, LinkId, LinkStatus, LinkWork, OutboxEntry, RecordKey, RecordState,
     Review, ReviewChoice, ReviewStatus, ReviewSubject, SETTLE_MS, SKEW_MS,
 };
-use crate::model::value::{Cell, Value};
-use crate::plan::render::given_up;
-use crate::read::ingest::IngestError;
-use crate::store::fetch::work_for;
-use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
+use renkei_model::store::fetch::work_for;
+use renkei_model::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
+use renkei_model::value::{Cell, Value};
 
 /// Records of which nobody has spoken yet, asked for at once.
 const WORK_ROWS: usize = 1000;

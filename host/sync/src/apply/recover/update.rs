@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use super::{ProbeStage, Prober};
 use crate::apply::evidence::settle_unanswered_update;
 use crate::apply::sent_cells::sent_cells;
-use crate::model::index::PerField;
-use crate::model::reason::Reason;
-use crate::model::state::{OutboxEntry, RecordKey, RecordState, RecordStatus};
-use crate::model::value::Cell;
 use crate::read::ingest::IngestError;
-use crate::store::fetch::records_for;
-use crate::store::port::Changes;
+use renkei_model::index::PerField;
+use renkei_model::reason::Reason;
+use renkei_model::state::{OutboxEntry, RecordKey, RecordState, RecordStatus};
+use renkei_model::store::fetch::records_for;
+use renkei_model::store::port::Changes;
+use renkei_model::value::Cell;
 
 impl Prober<'_> {
     /// Reads the records and settles what they prove; the planner does the rest.

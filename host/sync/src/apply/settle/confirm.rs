@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use super::BatchSettler;
-use crate::model::record::{Applied, Outcome};
-use crate::model::state::{Doubt, LAG_MS, OutboxEntry, RecordState, Stream, keep_failure};
 use crate::plan::refused_columns::columns::field_digests;
 use crate::plan::render::refusal_digest;
 use crate::read::fields::{RowsKind, read_rows};
 use crate::read::ingest::{IngestError, has_changed, unread};
 use crate::read::order::{self, FieldVerdict, ReadingContext, RowVerdict, remaining_doubt};
+use renkei_model::record::{Applied, Outcome};
+use renkei_model::state::{Doubt, LAG_MS, OutboxEntry, RecordState, Stream, keep_failure};
 
 /// The most records read back in one call.
 const READ_BACK_MAX: usize = 2_000;

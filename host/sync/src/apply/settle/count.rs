@@ -1,8 +1,8 @@
 //! Counts creations and deletions of a batch for the guards.
 
 use super::BatchSettler;
-use crate::model::effect::EffectKind;
-use crate::model::state::{GuardCounts, hour_of};
+use renkei_model::effect::EffectKind;
+use renkei_model::state::{GuardCounts, hour_of};
 
 impl BatchSettler<'_> {
     /// Counts what was archived and what was made. Creations that a person saw and approved in the

@@ -6,16 +6,16 @@
 //! person is asked.
 
 use crate::engine::WriteResult;
-use crate::model::reason::Reason;
-use crate::model::record::{Outcome, Problem, Remedy};
-use crate::model::review;
-use crate::model::state::{
-    OutboxEntry, RecordKey, RecordState, RecordStatus, ReviewStatus, ReviewSubject,
-};
 use crate::plan::refused_columns::TAKEN;
 use crate::read::ingest::IngestError;
 use crate::read::keys::{UNMADE_KEY, match_keys};
-use crate::store::fetch::links_for;
+use renkei_model::reason::Reason;
+use renkei_model::record::{Outcome, Problem, Remedy};
+use renkei_model::review;
+use renkei_model::state::{
+    OutboxEntry, RecordKey, RecordState, RecordStatus, ReviewStatus, ReviewSubject,
+};
+use renkei_model::store::fetch::links_for;
 
 use super::BatchSettler;
 

@@ -6,8 +6,8 @@
 use super::BatchSettler;
 use crate::apply::settled::{LinkPause, SettledOperation};
 use crate::engine::WriteResult;
-use crate::model::reason::Reason;
-use crate::model::state::OutboxEntry;
+use renkei_model::reason::Reason;
+use renkei_model::state::OutboxEntry;
 
 impl BatchSettler<'_> {
     /// Judges a record that is not as it was planned from, now that it was read again.

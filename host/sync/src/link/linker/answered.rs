@@ -7,10 +7,10 @@
 
 use super::Linker;
 use crate::link::matching::{MatchVerdict, judge};
-use crate::model::reason::Reason;
-use crate::model::review;
-use crate::model::state::{JournalEntry, LinkId, RecordKey, Review, ReviewChoice, ReviewSubject};
-use crate::store::port::StoreError;
+use renkei_model::reason::Reason;
+use renkei_model::review;
+use renkei_model::state::{JournalEntry, LinkId, RecordKey, Review, ReviewChoice, ReviewSubject};
+use renkei_model::store::port::StoreError;
 
 impl Linker<'_> {
     /// Asks a person, or carries out the answer. A group has one question, for the first of its

@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 
 use super::{Linker, replaced};
 use crate::engine::journal_of;
-use crate::model::reason::Reason;
-use crate::model::review;
-use crate::model::state::{
-    Awaited, Link, LinkId, LinkStatus, RecordKey, RecordState, RecordStatus,
-};
 use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
-use crate::store::fetch::{links_for, records_for};
-use crate::store::port::{Changes, StoreError};
+use renkei_model::reason::Reason;
+use renkei_model::review;
+use renkei_model::state::{
+    Awaited, Link, LinkId, LinkStatus, RecordKey, RecordState, RecordStatus,
+};
+use renkei_model::store::fetch::{links_for, records_for};
+use renkei_model::store::port::{Changes, StoreError};
 
 impl Linker<'_> {
     /// The changes of this chunk.

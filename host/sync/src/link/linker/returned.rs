@@ -12,17 +12,17 @@ use std::sync::Arc;
 use super::{fetch_candidates, new_link, replaced};
 use crate::engine::{Engine, journal_of};
 use crate::link::matching::{MatchContext, MatchVerdict, judge};
-use crate::model::reason::Reason;
-use crate::model::review;
-use crate::model::spec::EntitySpec;
-use crate::model::state::{
+use crate::plan::link::PlanNote;
+use crate::plan::merge::consent;
+use renkei_model::reason::Reason;
+use renkei_model::review;
+use renkei_model::spec::EntitySpec;
+use renkei_model::state::{
     Awaited, Link, LinkId, LinkStatus, LinkView, LinkWork, RecordKey, RecordState, RecordStatus,
     Review, ReviewSubject,
 };
-use crate::plan::link::PlanNote;
-use crate::plan::merge::consent;
-use crate::store::fetch::{links_for, work_for};
-use crate::store::port::{Changes, ReviewQuery, StoreError};
+use renkei_model::store::fetch::{links_for, work_for};
+use renkei_model::store::port::{Changes, ReviewQuery, StoreError};
 
 /// Gives all records of an entity that came back their places.
 pub(crate) async fn place_returned_records(

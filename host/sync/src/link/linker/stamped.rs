@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Linker;
 use crate::link::matching::{MatchVerdict, judge};
 use crate::link::stamp::{CreateStamp, MemberPlaces, StampMemory, recall};
-use crate::model::state::{LinkId, RecordKey, RecordState, RecordStatus};
-use crate::store::port::{Candidate, StoreError};
+use renkei_model::state::{LinkId, RecordKey, RecordState, RecordStatus};
+use renkei_model::store::port::{Candidate, StoreError};
 
 /// The name under which a stamp stands beside the match keys.
 const STAMP: &str = "stamp";

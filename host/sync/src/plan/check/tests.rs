@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::effect::Effect;
-use crate::model::index::PerField;
-use crate::model::reason::Reason;
-use crate::model::spec::days::Days;
-use crate::model::spec::{DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge};
-use crate::model::state::{ColumnWrite, Link, LinkId, LinkStatus, OutboxState, RecordState};
+use renkei_model::effect::Effect;
+use renkei_model::index::PerField;
+use renkei_model::reason::Reason;
+use renkei_model::spec::days::Days;
+use renkei_model::spec::{DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge};
+use renkei_model::state::{ColumnWrite, Link, LinkId, LinkStatus, OutboxState, RecordState};
 
 fn key(id: &str) -> RecordKey {
     RecordKey { system: "b".to_owned(), object: "people".to_owned(), id: id.to_owned() }

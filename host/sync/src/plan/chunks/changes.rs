@@ -6,19 +6,19 @@ use std::sync::Arc;
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleEvent, journal_of};
 use crate::link::stamp::{MemberPlaces, origin_of};
-use crate::model::cycle_plan::HeldLink;
-use crate::model::reason::Reason;
-use crate::model::review;
-use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{
-    Failure, FailureClass, FieldWrite, JournalEntry, Link, LinkId, LinkStatus, LinkView,
-    OutboxEntry, RecordState, Review, ReviewStatus, ReviewSubject,
-};
 use crate::plan::link::{LinkPlan, MissingRequirement, PlanNote, PlannedWrite};
 use crate::plan::refused_columns::columns::value_of;
 use crate::plan::refused_columns::{PlanFindings, is_met, narrow, repeated};
 use crate::plan::render::{RenderedWrite, intent};
-use crate::store::port::{Changes, Store};
+use renkei_model::cycle_plan::HeldLink;
+use renkei_model::reason::Reason;
+use renkei_model::review;
+use renkei_model::spec::{EntitySpec, MemberSpec};
+use renkei_model::state::{
+    Failure, FailureClass, FieldWrite, JournalEntry, Link, LinkId, LinkStatus, LinkView,
+    OutboxEntry, RecordState, Review, ReviewStatus, ReviewSubject,
+};
+use renkei_model::store::port::{Changes, Store};
 
 /// The changes of one chunk of links.
 pub(super) struct ChunkChanges<'a> {

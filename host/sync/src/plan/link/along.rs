@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use super::{LinkPlanner, PlanNote, is_now};
-use crate::model::reason::Reason;
-use crate::model::state::{RecordKey, RecordState, RecordStatus, ReviewChoice};
 use crate::plan::cascades::question;
+use renkei_model::reason::Reason;
+use renkei_model::state::{RecordKey, RecordState, RecordStatus, ReviewChoice};
 
 /// The next step after a removal was weighed.
 pub(super) enum RemovalStep {

@@ -12,14 +12,14 @@ use std::sync::Arc;
 use smol_str::ToSmolStr as _;
 
 use super::{LinkPlanner, PlanContext};
-use crate::model::index::{ActiveIndex, FieldIndex, RecordIndex};
-use crate::model::reason::Reason;
-use crate::model::spec::FieldSpec;
-use crate::model::state::{LinkId, RecordKey};
-use crate::model::value::{Cell, SmolStr, Value};
 use crate::plan::mapping::ActiveMember;
 use crate::plan::references::{is_many, link_ids};
-use crate::read::canonical::is_same;
+use renkei_model::canonical::is_same;
+use renkei_model::index::{ActiveIndex, FieldIndex, RecordIndex};
+use renkei_model::reason::Reason;
+use renkei_model::spec::FieldSpec;
+use renkei_model::state::{LinkId, RecordKey};
+use renkei_model::value::{Cell, SmolStr, Value};
 
 /// The state of a reference that a system emptied because its target is gone.
 struct LostReference {

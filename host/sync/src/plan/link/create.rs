@@ -1,13 +1,13 @@
 //! Plans creates: for each system without a record of the link, the cells of a new one.
 
 use super::{LinkPlanner, MissingRequirement, PlannedWrite, is_filled};
-use crate::model::effect::Effect;
-use crate::model::index::MemberIndex;
-use crate::model::reason::Reason;
-use crate::model::spec::{CopiedColumn, FieldKind, MappingGroup, MemberSpec};
-use crate::model::state::{FailureClass, FieldWrite, RecordStatus};
-use crate::model::value::Cell;
 use crate::plan::references::link_ids;
+use renkei_model::effect::Effect;
+use renkei_model::index::MemberIndex;
+use renkei_model::reason::Reason;
+use renkei_model::spec::{CopiedColumn, FieldKind, MappingGroup, MemberSpec};
+use renkei_model::state::{FailureClass, FieldWrite, RecordStatus};
+use renkei_model::value::Cell;
 
 impl LinkPlanner<'_> {
     pub(super) fn creates(&mut self) {

@@ -8,14 +8,14 @@
 use std::sync::Arc;
 
 use super::{LinkPlanner, PlannedWrite, is_now};
-use crate::model::effect::Effect;
-use crate::model::index::RecordIndex;
-use crate::model::reason::Reason;
-use crate::model::review;
-use crate::model::state::{
+use crate::plan::merge::consent;
+use renkei_model::effect::Effect;
+use renkei_model::index::RecordIndex;
+use renkei_model::reason::Reason;
+use renkei_model::review;
+use renkei_model::state::{
     RecordKey, RecordStatus, Review, ReviewChoice, ReviewStatus, ReviewSubject,
 };
-use crate::plan::merge::consent;
 
 impl LinkPlanner<'_> {
     /// Plans approved merges; true where there is one, so that nothing else of the link is planned.

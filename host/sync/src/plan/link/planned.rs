@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::model::effect::Effect;
-use crate::model::index::{GroupIndex, MemberIndex};
-use crate::model::reason::Reason;
-use crate::model::spec::MemberSpec;
-use crate::model::state::{Awaited, FieldWrite, Link, LinkId, RecordKey, RecordState, Review};
-use crate::model::value::Cell;
+use renkei_model::effect::Effect;
+use renkei_model::index::{GroupIndex, MemberIndex};
+use renkei_model::reason::Reason;
+use renkei_model::spec::MemberSpec;
+use renkei_model::state::{Awaited, FieldWrite, Link, LinkId, RecordKey, RecordState, Review};
+use renkei_model::value::Cell;
 
 /// The plan of one link.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use super::along::RemovalStep;
 use super::{LinkPlanner, PlannedWrite, is_filled};
-use crate::model::effect::Effect;
-use crate::model::index::FieldIndex;
-use crate::model::reason::Reason;
-use crate::model::review;
-use crate::model::spec::{FieldKind, FieldSpec, OnDelete, Winner};
-use crate::model::state::{
-    LinkStatus, RecordKey, RecordState, RecordStatus, ReviewChoice, ReviewStatus, ReviewSubject,
-    SKEW_MS,
-};
-use crate::model::value::{Cell, Value};
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::ActiveMember;
 use crate::plan::refused_columns::{Undelivered, undelivered};
 use crate::read::unreadable::was_not_answered;
+use renkei_model::effect::Effect;
+use renkei_model::index::FieldIndex;
+use renkei_model::reason::Reason;
+use renkei_model::review;
+use renkei_model::spec::{FieldKind, FieldSpec, OnDelete, Winner};
+use renkei_model::state::{
+    LinkStatus, RecordKey, RecordState, RecordStatus, ReviewChoice, ReviewStatus, ReviewSubject,
+    SKEW_MS,
+};
+use renkei_model::value::{Cell, Value};
 
 /// Content of a live member that the hub does not have, the weightier last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

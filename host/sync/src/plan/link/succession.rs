@@ -8,9 +8,9 @@
 use std::sync::Arc;
 
 use super::{LinkPlanner, is_now};
-use crate::model::reason::Reason;
-use crate::model::review;
-use crate::model::state::{
+use renkei_model::reason::Reason;
+use renkei_model::review;
+use renkei_model::state::{
     RecordKey, RecordState, RecordStatus, Review, ReviewChoice, ReviewStatus, ReviewSubject,
 };
 

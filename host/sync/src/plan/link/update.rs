@@ -1,15 +1,15 @@
 //! Plans updates: only fields that are due, only in members that the mapping writes.
 
 use super::{LinkPlanner, PlannedWrite, UnreadField};
-use crate::model::effect::Effect;
-use crate::model::index::{ActiveIndex, FieldIndex};
-use crate::model::reason::Reason;
-use crate::model::spec::MappingGroup;
-use crate::model::state::FieldWrite;
-use crate::model::value::Cell;
 use crate::plan::mapping::ActiveMember;
-use crate::read::canonical::is_changed;
 use crate::read::unreadable::was_not_answered;
+use renkei_model::canonical::is_changed;
+use renkei_model::effect::Effect;
+use renkei_model::index::{ActiveIndex, FieldIndex};
+use renkei_model::reason::Reason;
+use renkei_model::spec::MappingGroup;
+use renkei_model::state::FieldWrite;
+use renkei_model::value::Cell;
 
 impl LinkPlanner<'_> {
     /// Notes fields that are due and cannot be read: a refusal there stays a failure (`RULES.md`

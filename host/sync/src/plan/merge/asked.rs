@@ -2,12 +2,12 @@
 //! with the value that it holds now (`RULES.md` V20).
 
 use super::{FieldMerge, MemberField, is_blank};
-use crate::model::index::MemberFieldIndex;
-use crate::model::reason::Reason;
-use crate::model::spec::FirstLink;
-use crate::model::state::ReviewSubject;
-use crate::model::value::Cell;
 use crate::plan::policy::{self, Vote};
+use renkei_model::index::MemberFieldIndex;
+use renkei_model::reason::Reason;
+use renkei_model::spec::FirstLink;
+use renkei_model::state::ReviewSubject;
+use renkei_model::value::Cell;
 
 /// The words of a conflict in a link that was put back from a backup.
 const PUT_BACK: &str = "by hand, because the database was put back";

@@ -6,12 +6,12 @@
 //! another system holds it that may not be written. A member that never held it has no say.
 
 use super::{FieldMerge, MemberField};
-use crate::model::index::MemberFieldIndex;
-use crate::model::reason::Reason;
-use crate::model::spec::{EntitySpec, Winner};
-use crate::model::state::{Link, RecordState, Span, Truth};
-use crate::model::value::{Cell, Value};
 use crate::plan::policy::{self, Vote};
+use renkei_model::index::MemberFieldIndex;
+use renkei_model::reason::Reason;
+use renkei_model::spec::{EntitySpec, Winner};
+use renkei_model::state::{Link, RecordState, Span, Truth};
+use renkei_model::value::{Cell, Value};
 
 impl FieldMerge<'_> {
     /// Moves the truth where somebody has opted out; `false` where nobody has, so that the decision

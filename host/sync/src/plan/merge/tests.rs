@@ -5,7 +5,7 @@
 //! merge works; the test walks through all combinations and compares.
 
 use super::*;
-use crate::model::spec::Winner;
+use renkei_model::spec::Winner;
 
 type MemberFields<'a> = Indexed<MemberFieldIndex, MemberField<'a>>;
 

@@ -1,7 +1,7 @@
 //! The part of a reference column that a field governs: the primary record, one alone, or a set.
 
-use crate::model::spec::FieldKind;
 use crate::plan::mapping::FieldMapping;
+use renkei_model::spec::FieldKind;
 
 /// The part of a column's records that a reference field governs; the others stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::state::{FieldState, LinkView, RecordState, RecordStatus, ReviewChoice};
-use crate::model::value::{Cell, SmolStr, Value};
 use crate::plan::mapping::FieldMappings;
+use renkei_model::state::{FieldState, LinkView, RecordState, RecordStatus, ReviewChoice};
+use renkei_model::value::{Cell, SmolStr, Value};
 
 /// References of a link's live records that lost something which is not taken into account yet,
 /// with the object that they refer to.

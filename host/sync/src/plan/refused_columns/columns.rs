@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::review::digest;
-use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec};
-use crate::model::state::{
+use renkei_model::review::digest;
+use renkei_model::spec::{EntitySpec, MappingGroup, MemberSpec};
+use renkei_model::state::{
     ColumnWrite, Failure, FailureClass, FieldWrite, OutboxEntry, RETRY_REFUSED_MS,
 };
-use crate::model::value::Cell;
+use renkei_model::value::Cell;
 
 pub(crate) fn is_at(failure: &Failure, entry: &OutboxEntry) -> bool {
     failure.system == entry.system && failure.object == entry.object

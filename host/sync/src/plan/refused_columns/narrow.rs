@@ -1,9 +1,9 @@
 //! Leaves refused columns out of an operation.
 
 use super::columns::{column_digest, fields_of, groups_of, is_at, is_gating, writes};
-use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec};
-use crate::model::state::{ColumnWrite, Failure, OutboxEntry};
 use crate::plan::render::{given_up, refusal_digest};
+use renkei_model::spec::{EntitySpec, MappingGroup, MemberSpec};
+use renkei_model::state::{ColumnWrite, Failure, OutboxEntry};
 
 /// An operation without the columns that were refused before.
 pub(crate) struct NarrowedOperation {

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::IngestSource;
-use crate::model::reason::Reason;
-use crate::model::record::Remedy;
-use crate::model::spec::MemberSpec;
-use crate::model::state::{
+use crate::read::order::{self, FieldVerdict, RowVerdict};
+use renkei_model::reason::Reason;
+use renkei_model::record::Remedy;
+use renkei_model::spec::MemberSpec;
+use renkei_model::state::{
     Doubt, Failure, FailureClass, JournalEntry, LinkId, LinkStatus, RecordKey, RecordState,
     keep_failure,
 };
-use crate::read::order::{self, FieldVerdict, RowVerdict};
-use crate::store::port::{Changes, StoreError};
+use renkei_model::store::port::{Changes, StoreError};
 
 impl IngestSource<'_> {
     /// Journals the answered writes that did not happen. One that was repeated more than

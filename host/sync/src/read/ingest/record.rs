@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::IngestSource;
-use crate::model::index::{FieldIndex, PerField};
-use crate::model::reason::Reason;
-use crate::model::record::{Page, Row};
-use crate::model::state::{Failure, FailureClass, FieldState, RecordState, RecordStatus, Span};
-use crate::model::value::Value;
 use crate::read::fields::RowReading;
 use crate::read::order::{self, RowVerdict};
 use crate::read::unreadable;
+use renkei_model::index::{FieldIndex, PerField};
+use renkei_model::reason::Reason;
+use renkei_model::record::{Page, Row};
+use renkei_model::state::{Failure, FailureClass, FieldState, RecordState, RecordStatus, Span};
+use renkei_model::value::Value;
 
 impl IngestSource<'_> {
     /// The record after this row; `before` was fetched for the entity. A record without a place in

@@ -2,9 +2,9 @@
 
 use super::IngestSource;
 use crate::link::pending_creates::unanswered_creates;
-use crate::model::record::Tombstone;
-use crate::model::state::{OutboxEntry, RecordState, SKEW_MS};
-use crate::store::port::StoreError;
+use renkei_model::record::Tombstone;
+use renkei_model::state::{OutboxEntry, RecordState, SKEW_MS};
+use renkei_model::store::port::StoreError;
 
 impl IngestSource<'_> {
     /// Records for the tombstones of records that were never read, where an unanswered create may

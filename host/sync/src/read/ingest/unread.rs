@@ -1,10 +1,10 @@
 //! Cells without an answer: nothing is taken from them, nothing is written over them, and the
 //! record is read again until they are answered (RULES.md V13).
 
-use crate::model::reason::Reason;
-use crate::model::record::Row;
-use crate::model::state::{Doubt, RecordState};
 use crate::read::fields::RowReading;
+use renkei_model::reason::Reason;
+use renkei_model::record::Row;
+use renkei_model::state::{Doubt, RecordState};
 
 /// True if a row shows the version, or else the stamp, that is stored.
 pub(crate) fn is_as_known(before: &RecordState, row: &Row) -> bool {

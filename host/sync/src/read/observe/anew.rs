@@ -2,11 +2,11 @@
 //! before anything is read, so that no value of another column passes for an edit (RULES.md V13).
 
 use super::Reader;
-use crate::model::index::FieldIndex;
-use crate::model::spec::{makes_more, stopped};
-use crate::model::state::{Cursor, FieldState, RecordState};
-use crate::store::fetch::records_for;
-use crate::store::port::{Changes, StoreError};
+use renkei_model::index::FieldIndex;
+use renkei_model::spec::{makes_more, stopped};
+use renkei_model::state::{Cursor, FieldState, RecordState};
+use renkei_model::store::fetch::records_for;
+use renkei_model::store::port::{Changes, StoreError};
 
 /// Records changed in one commit.
 const CHUNK: usize = 1_000;

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Reader, successors};
-use crate::model::state::{Doubt, LAG_MS, RETRY_REFUSED_MS, RecordKey};
 use crate::read::ingest::IngestError;
-use crate::store::port::Changes;
+use renkei_model::state::{Doubt, LAG_MS, RETRY_REFUSED_MS, RecordKey};
+use renkei_model::store::port::Changes;
 
 /// Records read in one call.
 const DUE_MAX: usize = 1_000;

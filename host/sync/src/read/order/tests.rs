@@ -1,10 +1,10 @@
 //! The verdict about a row after a write, one test per branch.
 
 use super::*;
-use crate::model::spec::{
+use renkei_model::spec::{
     Clear, DeleteGuard, FieldSpec, FirstLink, OnCascade, OnDelete, OnMerge, Winner,
 };
-use crate::model::state::RecordKey;
+use renkei_model::state::RecordKey;
 
 fn entity() -> EntitySpec {
     let field = |name: &str| FieldSpec {
