@@ -19,6 +19,8 @@ pub use backup::Contents;
 mod counters;
 pub use counters::CounterDatabase;
 
+mod database_file;
+
 mod lock;
 
 mod migrate;
