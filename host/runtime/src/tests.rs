@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use renkei_fixtures::{Fixture, plugin};
-use renkei_store::CounterDatabase;
+use renkei_store::{CounterDatabase, PluginDatabase};
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Batch, PageRequest, Row, Scan};
 use renkei_sync::model::value::Value;
@@ -71,6 +71,7 @@ impl House {
         let (clock, tokens) = (Arc::<HandClock>::default(), Arc::new(NoTokens));
         let cache = folder.path().join("cache");
         let mut options = RuntimeOptions::new(plugins, cache, systems, clock.clone(), tokens);
+        options.plugin_records = Some(Arc::new(PluginDatabase::in_folder(&options.home)));
         options.watch = false;
         options.pooling = Pooling::Off;
         options.connector_limits =
