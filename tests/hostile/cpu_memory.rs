@@ -3,10 +3,10 @@
 use tokio::time::Instant;
 
 use renkei_fixtures::{Fixture, Guest, OK, plugin};
+use renkei_model::effect::EffectCall;
+use renkei_model::ports::Systems as _;
+use renkei_model::record::{Action, Operation, WriteRequest};
 use renkei_runtime::{GuestLimits, Pooling};
-use renkei_sync::model::effect::EffectCall;
-use renkei_sync::model::record::{Action, Operation, WriteRequest};
-use renkei_sync::ports::Systems as _;
 
 use crate::stand::{Stand, in_time, page_request};
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use renkei_fixtures::{Guest, OK};
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::Systems as _;
+use renkei_model::record::{Page, PageRequest};
 use renkei_package::WIT;
 use renkei_runtime::{InstanceCounts, LimitChanges};
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::{Page, PageRequest};
-use renkei_sync::ports::Systems as _;
 
 use crate::stand::{Stand, in_time, page_request};
 

@@ -9,14 +9,14 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use renkei_fixtures::{Fixture, plugin};
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::{Connector, Systems as _, TransformCall, Transforms as _, Way};
+use renkei_model::record::{Batch, PageRequest, Row, Scan};
+use renkei_model::value::Value;
 use renkei_runtime::{
     Compiler, GuestLimits, NoTokens, PluginFile, Pooling, Runtime, RuntimeOptions, SystemAuth,
     SystemConfig,
 };
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::{Batch, PageRequest, Row, Scan};
-use renkei_sync::model::value::Value;
-use renkei_sync::ports::{Connector, Systems as _, TransformCall, Transforms as _, Way};
 use renkei_test_support::{CapturedLog, HandClock};
 
 /// Memory that a case may add to the process besides a limit that it names, MiB: the neighbours'

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use renkei_model::effect::EffectKind;
+use renkei_model::preview::{CyclePlan, HeldLink};
+use renkei_model::state::{OutboxEntry, SweepCounts};
 use renkei_sync::engine::{CycleReport, WriteResult};
-use renkei_sync::model::effect::EffectKind;
-use renkei_sync::model::preview::{CyclePlan, HeldLink};
-use renkei_sync::model::state::{OutboxEntry, SweepCounts};
 use serde::Serialize;
 
 use crate::failures::PendingWork;

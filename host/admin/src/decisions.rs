@@ -5,11 +5,11 @@
 //! [`decide_review`]. In the middle of a long cycle a decision is noted
 //! ([`crate::noted_decisions`]), so that nobody waits for a system that hangs.
 
+use renkei_model::spec::Spec;
+use renkei_model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
+use renkei_model::store::port::{ReviewQuery, Store};
+use renkei_model::value::{Cell, Value};
 use renkei_sync::answers::resolve;
-use renkei_sync::model::spec::Spec;
-use renkei_sync::model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
-use renkei_sync::model::value::{Cell, Value};
-use renkei_sync::store::port::{ReviewQuery, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RequestError;

@@ -5,9 +5,9 @@
 
 use std::path::PathBuf;
 
+use renkei_model::store::port::StoreError;
 use renkei_runtime::AdminError;
 use renkei_sync::answers::resolve::ResolveError;
-use renkei_sync::store::port::StoreError;
 use serde::{Deserialize, Serialize};
 
 /// The kind of a failure; its number is the exit code of a command.

@@ -3,9 +3,9 @@
 //!
 //! The system's sentence may hold values of the record: people who ask see it, the log never does.
 
+use renkei_model::state::{Failing, Failure, FailureClass, LinkId};
+use renkei_model::store::port::Store;
 use renkei_sync::answers::why::{describe_failure, moment};
-use renkei_sync::model::state::{Failing, Failure, FailureClass, LinkId};
-use renkei_sync::store::port::Store;
 use serde::Serialize;
 
 use crate::error::RequestError;
@@ -139,7 +139,7 @@ impl PendingWork {
 mod tests {
     use std::collections::BTreeMap;
 
-    use renkei_sync::model::record::{Problem, Remedy};
+    use renkei_model::record::{Problem, Remedy};
     use serde_json::json;
 
     use super::*;

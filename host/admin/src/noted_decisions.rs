@@ -12,8 +12,8 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use renkei_sync::model::spec::Spec;
-use renkei_sync::store::port::Store;
+use renkei_model::spec::Spec;
+use renkei_model::store::port::Store;
 
 use crate::decisions::{Decided, ReviewDecision, check_decision, decide_review};
 use crate::error::{FailureKind, RequestError};
@@ -109,10 +109,10 @@ fn folder(data: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use renkei_model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
+    use renkei_model::store::codec::Layouts;
+    use renkei_model::store::port::Changes;
     use renkei_store::SqliteStore;
-    use renkei_sync::model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
-    use renkei_sync::store::codec::Layouts;
-    use renkei_sync::store::port::Changes;
 
     use super::*;
     use crate::decisions::ReviewAnswer as Answer;

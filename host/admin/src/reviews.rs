@@ -1,10 +1,8 @@
 //! Reviews: things that await a decision, in plain words, with the answers that each takes.
 
-use renkei_sync::model::review::standing;
-use renkei_sync::model::state::{
-    EntityPlan, LinkId, RecordKey, Review, ReviewStatus, ReviewSubject,
-};
-use renkei_sync::model::value::{Cell, DisplayedValue, Value};
+use renkei_model::review::standing;
+use renkei_model::state::{EntityPlan, LinkId, RecordKey, Review, ReviewStatus, ReviewSubject};
+use renkei_model::value::{Cell, DisplayedValue, Value};
 use serde::Serialize;
 
 use crate::text::quote_for_shell;

@@ -6,9 +6,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use renkei_sync::model::state::{Stream, Sweep, SweepCounts, SweepStage};
-use renkei_sync::ports::{CallRecords, Clock};
-use renkei_sync::store::port::{EntityCounts, ReviewFilter, ReviewQuery, Store, StoreCounts};
+use renkei_model::ports::{CallRecords, Clock};
+use renkei_model::state::{Stream, Sweep, SweepCounts, SweepStage};
+use renkei_model::store::port::{EntityCounts, ReviewFilter, ReviewQuery, Store, StoreCounts};
 use serde::Serialize;
 
 use crate::error::RequestError;

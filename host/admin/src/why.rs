@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use renkei_model::spec::{EntitySpec, Spec};
+use renkei_model::state::{LinkId, RecordKey};
+use renkei_model::store::port::Store;
 use renkei_sync::answers::why::{Explanation, WhySubject, why};
-use renkei_sync::model::spec::{EntitySpec, Spec};
-use renkei_sync::model::state::{LinkId, RecordKey};
-use renkei_sync::store::port::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::error::RequestError;

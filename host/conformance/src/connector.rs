@@ -15,8 +15,8 @@ pub use trial::ConnectorTrial;
 
 use std::collections::BTreeSet;
 
+use renkei_model::plugin::{PluginError, Schema};
 use renkei_package::ManifestObject;
-use renkei_sync::model::plugin::{PluginError, Schema};
 
 use crate::report::{CheckResult, ConformanceReport, NotPassed, none_of};
 use crate::rules;

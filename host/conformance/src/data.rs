@@ -7,8 +7,8 @@
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use renkei_sync::model::record::{Batch, Row};
-use renkei_sync::model::value::{Cell, Value};
+use renkei_model::record::{Batch, Row};
+use renkei_model::value::{Cell, Value};
 
 /// Texts, grouped by what makes them hard. No NUL, which the contract forbids.
 const TEXTS: &[&str] = &[

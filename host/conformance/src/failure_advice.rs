@@ -3,7 +3,7 @@
 //! A rule's own advice is about answers that break it. A call that traps, does not end or meets an
 //! unknown name breaks every rule in the same way. So its advice follows the cause of the failure.
 
-use renkei_sync::model::plugin::{Cap, PluginError, StopCause};
+use renkei_model::plugin::{Cap, PluginError, StopCause};
 
 use crate::rules::{self, ContractRule};
 

@@ -9,9 +9,9 @@ use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::Batch;
-use renkei_sync::ports::{TransformCall, Transforms};
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::{TransformCall, Transforms};
+use renkei_model::record::Batch;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;

@@ -4,7 +4,7 @@
 //! failure makes the run fail. Checks that do not apply are counted, so that a run which tried
 //! little does not look like one that tried everything.
 
-use renkei_sync::model::plugin::PluginError;
+use renkei_model::plugin::PluginError;
 use serde::Serialize;
 use serde_json::{Value, json};
 

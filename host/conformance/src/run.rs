@@ -7,13 +7,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use renkei_model::ports::{Clock, Systems, Transforms};
+use renkei_model::record::Attributes;
 use renkei_package::{ConnectorManifest, ManifestKind, Package, PackagePart, Setting};
 use renkei_runtime::{
     CompileLimits, Compiler, NoTokens, Pooling, Runtime, RuntimeError, RuntimeOptions, SystemAuth,
     SystemConfig,
 };
-use renkei_sync::model::record::Attributes;
-use renkei_sync::ports::{Clock, Systems, Transforms};
 use serde_json::json;
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;

@@ -5,10 +5,10 @@
 //! that a schema cannot rule out reach the plugin: a text of a megabyte, control characters, the
 //! smallest integer.
 
+use renkei_model::plugin::PluginError;
+use renkei_model::record::Attributes;
+use renkei_model::value::Value;
 use renkei_package::{Setting, SettingKind, SettingValue};
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::Attributes;
-use renkei_sync::model::value::Value;
 
 /// Bytes of a text that no setting needs.
 const HUGE: usize = 1 << 20;
@@ -125,8 +125,8 @@ pub fn parse(schema: &[Setting], text: &str) -> Result<(String, Value), String> 
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::model::plugin::{Generation, StopCause};
-    use renkei_sync::model::record::{Problem, Remedy};
+    use renkei_model::plugin::{Generation, StopCause};
+    use renkei_model::record::{Problem, Remedy};
 
     use super::*;
 

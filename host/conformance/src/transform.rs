@@ -12,11 +12,11 @@ use trial::{cells_of, one_row};
 
 use std::collections::BTreeMap;
 
+use renkei_model::plugin::{PluginError, StopCause};
+use renkei_model::ports::Way;
+use renkei_model::record::Batch;
+use renkei_model::value::Cell;
 use renkei_package::FunctionShape;
-use renkei_sync::model::plugin::{PluginError, StopCause};
-use renkei_sync::model::record::Batch;
-use renkei_sync::model::value::Cell;
-use renkei_sync::ports::Way;
 
 use crate::data::{self, CellGenerator};
 use crate::failure_advice::FailureCause;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use renkei_sync::model::plugin::Generation;
+use renkei_model::plugin::Generation;
 
 use crate::anomaly::Anomaly;
 use crate::refusal::EgressRefusal;

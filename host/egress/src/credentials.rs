@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 use url::Url;
 
-use renkei_sync::ports::Clock;
+use renkei_model::ports::Clock;
 
 use crate::http::SendError;
 use crate::redact::Redactor;

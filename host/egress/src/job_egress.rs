@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use renkei_model::plugin::Generation;
+use renkei_model::ports::Clock;
 use renkei_package::{ConnectorManifest, Permission};
-use renkei_sync::model::plugin::Generation;
-use renkei_sync::ports::Clock;
 
 use crate::audit::EgressAudit;
 use crate::call_evidence::CallEvidence;

@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
-use renkei_sync::ports::{CallRecords, Clock};
+use renkei_model::ports::{CallRecords, Clock};
 use serde::{Deserialize, Serialize};
 
 use crate::quota::QuotaGate;

@@ -14,7 +14,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use renkei_sync::ports::{CallRecords, Clock};
+use renkei_model::ports::{CallRecords, Clock};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 

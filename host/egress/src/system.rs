@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use renkei_sync::model::record::Attributes;
+use renkei_model::record::Attributes;
 
 /// One account of a CRM.
 #[derive(Debug, Clone)]

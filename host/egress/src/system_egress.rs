@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use renkei_model::ports::Clock;
 use renkei_package::PRIMARY_SLOT;
-use renkei_sync::ports::Clock;
 use url::Url;
 
 use crate::anomaly::{Anomaly, AnomalyDetector};

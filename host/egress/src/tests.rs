@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use renkei_model::plugin::Generation;
+use renkei_model::ports::Clock as _;
 use renkei_package::{ConnectorManifest, Manifest, ManifestKind};
-use renkei_sync::model::plugin::Generation;
-use renkei_sync::ports::Clock as _;
 use renkei_test_servers::{Reply, Server, reply, token};
 use renkei_test_support::{HandClock, manifest};
 use secrecy::{ExposeSecret as _, SecretString};

@@ -14,8 +14,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 use url::{Url, form_urlencoded};
 
+use renkei_model::ports::Clock;
 use renkei_package::TokenStyle;
-use renkei_sync::ports::Clock;
 
 use crate::allowlist::Allowlist;
 use crate::audit::EgressAudit;

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use renkei_sync::ports::Clock;
+use renkei_model::ports::Clock;
 
 /// A clock that counts real time, or runs faster since an origin.
 #[derive(Debug, Clone, Copy)]

@@ -9,11 +9,11 @@ use std::process::ExitCode;
 use renkei_admin::error::kind_of_plugins;
 use renkei_admin::{ErrorReport, FailureKind, RequestError, text};
 use renkei_conformance::KitError;
+use renkei_model::plugin::PluginError;
+use renkei_model::store::port::StoreError;
 use renkei_package::{BuildError, ManifestError, NewError, PackageError};
 use renkei_runtime::{AdminError, PackageReadError, RuntimeError};
 use renkei_store::OpenError;
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::store::port::StoreError;
 
 use crate::config::{ConfigError, SecretError};
 

@@ -24,8 +24,8 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use renkei_model::spec::Spec;
 use renkei_runtime::SystemConfig;
-use renkei_sync::model::spec::Spec;
 
 use crate::preflight::Finding;
 

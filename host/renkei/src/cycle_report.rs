@@ -10,14 +10,14 @@ use renkei_admin::cycle::{CycleSummary, failed_systems};
 use renkei_admin::failures::PendingWork;
 use renkei_admin::noted_decisions::apply_noted_decisions;
 use renkei_admin::text;
+use renkei_model::effect::EffectKind;
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::Clock as _;
+use renkei_model::preview::CyclePlan;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{
     CycleError, CycleEvent, CycleObserver, CycleOptions, CycleReport, Engine, FirstSyncAnswer,
 };
-use renkei_sync::model::effect::EffectKind;
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::preview::CyclePlan;
-use renkei_sync::ports::Clock as _;
 use renkei_sync::read::accounts::OwnAccounts;
 use renkei_sync::read::transforms::TransformCalls;
 
@@ -260,8 +260,8 @@ impl CycleObserver for CycleProgress {
 #[cfg(test)]
 mod tests {
     use renkei_admin::failures::FailureBrief;
-    use renkei_sync::model::plugin::Generation;
-    use renkei_sync::model::state::FailureClass;
+    use renkei_model::plugin::Generation;
+    use renkei_model::state::FailureClass;
 
     use super::*;
 

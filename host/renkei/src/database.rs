@@ -9,9 +9,9 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+use renkei_model::store::codec::Layouts;
+use renkei_model::store::port::Store as _;
 use renkei_store::SqliteStore;
-use renkei_sync::store::codec::Layouts;
-use renkei_sync::store::port::Store as _;
 
 use crate::command_error::CommandError;
 

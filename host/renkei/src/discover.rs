@@ -1,8 +1,8 @@
 //! The live schemas of a system's objects: all at once, or one by one where one of them is the
 //! trouble.
 
-use renkei_sync::model::plugin::{PluginError, Schema};
-use renkei_sync::ports::Connector;
+use renkei_model::plugin::{PluginError, Schema};
+use renkei_model::ports::Connector;
 
 /// Objects that a system does not describe, each with the error.
 pub(crate) type UndescribedObjects = Vec<(String, PluginError)>;
@@ -45,10 +45,10 @@ fn is_about_one(error: &PluginError) -> bool {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use renkei_sync::model::effect::EffectCall;
-    use renkei_sync::model::plugin::{Account, Generation};
-    use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest};
-    use renkei_sync::model::value::Value;
+    use renkei_model::effect::EffectCall;
+    use renkei_model::plugin::{Account, Generation};
+    use renkei_model::record::{Batch, Outcome, Page, PageRequest};
+    use renkei_model::value::Value;
 
     use super::*;
 

@@ -55,9 +55,9 @@ pub(crate) fn failure(dir: &Path) -> CommandError {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::model::first_sync::FirstSyncWaits;
-    use renkei_sync::model::review::of_first_sync;
-    use renkei_sync::model::state::{EntityPlan, Review, ReviewChoice};
+    use renkei_model::first_sync::FirstSyncWaits;
+    use renkei_model::review::of_first_sync;
+    use renkei_model::state::{EntityPlan, Review, ReviewChoice};
 
     use super::*;
 

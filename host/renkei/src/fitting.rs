@@ -8,12 +8,12 @@
 
 use std::collections::BTreeMap;
 
+use renkei_model::ports::Clock as _;
+use renkei_model::spec::FieldIndex;
+use renkei_model::state::{ReviewSubject, Stream};
+use renkei_model::store::port::Store as _;
+use renkei_model::value::Value;
 use renkei_sync::answers::standstill;
-use renkei_sync::model::spec::FieldIndex;
-use renkei_sync::model::state::{ReviewSubject, Stream};
-use renkei_sync::model::value::Value;
-use renkei_sync::ports::Clock as _;
-use renkei_sync::store::port::Store as _;
 
 use crate::command_error::CommandError;
 use crate::host::{Host, Preflight};

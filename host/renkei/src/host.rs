@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use renkei_admin::text;
+use renkei_model::plugin::{Account, PluginError, Schema};
+use renkei_model::ports::{CallRecords, Clock, PluginRecords, Systems as _};
+use renkei_model::spec::days::time_zone;
+use renkei_model::spec::{MemberSpec, Spec};
+use renkei_model::store::codec::Layouts;
 use renkei_runtime::{Compiler, NoTokens, PluginFile, Runtime, RuntimeOptions};
 use renkei_store::{CounterDatabase, PluginDatabase, SqliteStore};
-use renkei_sync::model::plugin::{Account, PluginError, Schema};
-use renkei_sync::model::spec::days::time_zone;
-use renkei_sync::model::spec::{MemberSpec, Spec};
-use renkei_sync::ports::{CallRecords, Clock, PluginRecords, Systems as _};
 use renkei_sync::read::accounts::VerifiedAccounts;
-use renkei_sync::store::codec::Layouts;
 
 use crate::clock::SystemClock;
 use crate::command_error::CommandError;

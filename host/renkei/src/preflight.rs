@@ -5,13 +5,13 @@
 //! anything is read or written, so that a typing mistake costs one error instead of a half-written
 //! system.
 
-use renkei_sync::answers::why::span;
-use renkei_sync::model::plugin::{Schema, SchemaField};
-use renkei_sync::model::spec::{
+use renkei_model::canonical::composed;
+use renkei_model::plugin::{Schema, SchemaField};
+use renkei_model::spec::{
     EntitySpec, FieldKind, FieldSpec, MappingGroup, MemberSpec, Spec, ValueTable, Via,
 };
-use renkei_sync::model::value::Value;
-use renkei_sync::read::canonical::composed;
+use renkei_model::value::Value;
+use renkei_sync::answers::why::span;
 
 mod choices;
 mod finding;

@@ -14,12 +14,12 @@ use renkei_egress::{
     NetworkOverrides, PausedSystem, QuotaGate, RefusalReason, SystemConfig, SystemEgress,
     TokenStore, Traffic, UnopenedSystem,
 };
-use renkei_sync::model::plugin::{Generation, PluginError};
-use renkei_sync::model::record::{Batch, Problem, Remedy};
-use renkei_sync::ports::{
+use renkei_model::plugin::{Generation, PluginError};
+use renkei_model::ports::{
     CallRecords, Clock, Connector, PluginRecords, PluginRecordsError, Systems, TransformCall,
     Transforms,
 };
+use renkei_model::record::{Batch, Problem, Remedy};
 
 use crate::lifecycle::admin::{AdminError, PluginAnswer, PluginRequest};
 use crate::lifecycle::blame::{self, Blame};

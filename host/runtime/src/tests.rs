@@ -19,11 +19,11 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use renkei_fixtures::{Fixture, plugin};
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::{TransformCall, Transforms as _, Way};
+use renkei_model::record::{Batch, PageRequest, Row, Scan};
+use renkei_model::value::Value;
 use renkei_store::{CounterDatabase, PluginDatabase};
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::{Batch, PageRequest, Row, Scan};
-use renkei_sync::model::value::Value;
-use renkei_sync::ports::{TransformCall, Transforms as _, Way};
 
 use crate::{GuestLimits, NoTokens, Pooling, Runtime, RuntimeOptions, SystemConfig};
 use renkei_test_support::HandClock;

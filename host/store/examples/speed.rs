@@ -12,19 +12,19 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use renkei_store::SqliteStore;
-use renkei_sync::model::reason::Reason;
-use renkei_sync::model::spec::{
+use renkei_model::reason::Reason;
+use renkei_model::spec::{
     Clear, DeleteGuard, EntitySpec, FieldKind, FieldSpec, FirstLink, OnCascade, OnDelete, OnMerge,
     Spec, Winner,
 };
-use renkei_sync::model::state::{
+use renkei_model::state::{
     FieldState, JournalEntry, Link, LinkId, LinkStatus, LinkWork, RecordKey, RecordState,
     RecordStatus, Span, Truth,
 };
-use renkei_sync::model::value::Value;
-use renkei_sync::store::codec::Layouts;
-use renkei_sync::store::port::{Changes, Store as _};
+use renkei_model::store::codec::Layouts;
+use renkei_model::store::port::{Changes, Store as _};
+use renkei_model::value::Value;
+use renkei_store::SqliteStore;
 
 const FIELDS: usize = 12;
 const BATCH: u64 = 1000;

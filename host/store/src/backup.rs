@@ -1,7 +1,7 @@
 //! Backups: a copy of the database beside a working engine, and a restore.
 //!
 //! A copy is one consistent state, checked before it gets its name, and readable for its owner
-//! only. A restored database is marked ([`renkei_sync::store::port::Store::restored_ms`]): the next
+//! only. A restored database is marked ([`renkei_model::store::port::Store::restored_ms`]): the next
 //! cycles read everything again before they write (RULES.md P14). The replaced database is kept
 //! aside.
 
@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use renkei_sync::store::port::Restored;
+use renkei_model::store::port::Restored;
 use rusqlite::{Connection, params};
 
 use crate::database_file::{

@@ -4,7 +4,7 @@
 //! same commit. In return any SQLite tool can read the file, and serde's field names let old bodies
 //! survive new fields.
 
-use renkei_sync::model::state::{LinkId, RecordKey};
+use renkei_model::state::{LinkId, RecordKey};
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 use serde::Serialize;

@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use renkei_sync::ports::{CallRecord, CallRecords, Clock, RecordChange, RecordContent};
+use renkei_model::ports::{CallRecord, CallRecords, Clock, RecordChange, RecordContent};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::counters::marks::ProcessMark;

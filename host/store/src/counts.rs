@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use renkei_sync::model::state::{OutboxState, Stream};
-use renkei_sync::store::port::{EntityCounts, StoreCounts};
+use renkei_model::state::{OutboxState, Stream};
+use renkei_model::store::port::{EntityCounts, StoreCounts};
 use rusqlite::{Connection, Result};
 
 use crate::{column, failures, journal, outbox, reviews, sweeps};

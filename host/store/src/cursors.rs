@@ -1,6 +1,6 @@
 //! The cursor of each stream.
 
-use renkei_sync::model::state::{Cursor, Stream};
+use renkei_model::state::{Cursor, Stream};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;

@@ -1,6 +1,6 @@
 //! Doubts about records, only while they last.
 
-use renkei_sync::model::state::{Doubt, RecordKey, Stream};
+use renkei_model::state::{Doubt, RecordKey, Stream};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use renkei_sync::store::port::StoreError;
+use renkei_model::store::port::StoreError;
 use rusqlite::ErrorCode;
 
 /// A store that cannot be opened. The file is as it was.

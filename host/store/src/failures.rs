@@ -1,6 +1,6 @@
 //! Failed readings and writes: a body in the row of their link or record, found by its newest time.
 
-use renkei_sync::model::state::{Failing, Failure, LinkId};
+use renkei_model::state::{Failing, Failure, LinkId};
 use rusqlite::{Connection, Result, Row, params};
 
 use crate::column;

@@ -1,7 +1,7 @@
 //! Counts for the limits of deletions and creations, by the hour, and the entities whose first sync
 //! was approved.
 
-use renkei_sync::model::state::GuardCounts;
+use renkei_model::state::GuardCounts;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;

@@ -1,6 +1,6 @@
 //! The database's own facts: its accounts, its epochs, and the mark of a restore.
 
-use renkei_sync::store::port::Restored;
+use renkei_model::store::port::Restored;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 pub(crate) fn put_account(connection: &Connection, system: &str, id: &str) -> Result<()> {

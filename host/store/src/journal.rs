@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use renkei_sync::model::state::{JournalEntry, RecordKey};
-use renkei_sync::store::port::JournalQuery;
+use renkei_model::state::{JournalEntry, RecordKey};
+use renkei_model::store::port::JournalQuery;
 use rusqlite::{Connection, Result, Row, params};
 
 use crate::column;

@@ -1,7 +1,7 @@
 //! Match keys of records, and aliases of ids that stand for another record now.
 
-use renkei_sync::model::state::{LinkId, RecordKey};
-use renkei_sync::store::port::Candidate;
+use renkei_model::state::{LinkId, RecordKey};
+use renkei_model::store::port::Candidate;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::{column, links, records};

@@ -1,7 +1,7 @@
 //! Planned effects: written before they are sent, removed with their outcome.
 
-use renkei_sync::model::state::{LinkId, OutboxEntry, OutboxState};
-use renkei_sync::store::port::OutboxQuery;
+use renkei_model::state::{LinkId, OutboxEntry, OutboxState};
+use renkei_model::store::port::OutboxQuery;
 use rusqlite::{Connection, Result, params};
 
 use crate::column;

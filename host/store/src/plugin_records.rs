@@ -13,7 +13,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use renkei_sync::ports::{
+use renkei_model::ports::{
     PluginRecords, PluginRecordsError, PluginTexts, PluginTextsChange, TextsById,
 };
 use rusqlite::{Connection, ffi};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use renkei_sync::store::port::StoreError;
+use renkei_model::store::port::StoreError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 

@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use renkei_sync::model::spec::FieldIndex;
-use renkei_sync::model::state::{
-    LinkId, LinkWork, RecordKey, RecordState, RecordStatus, Stream, newest,
-};
-use renkei_sync::store::codec::Layouts;
+use renkei_model::spec::FieldIndex;
+use renkei_model::state::{LinkId, LinkWork, RecordKey, RecordState, RecordStatus, Stream, newest};
+use renkei_model::store::codec::Layouts;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use crate::{column, failures};

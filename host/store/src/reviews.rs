@@ -1,7 +1,7 @@
 //! Reviews: questions to people, and their answers.
 
-use renkei_sync::model::state::{LinkId, Review, ReviewStatus};
-use renkei_sync::store::port::{ReviewFilter, ReviewQuery};
+use renkei_model::state::{LinkId, Review, ReviewStatus};
+use renkei_model::store::port::{ReviewFilter, ReviewQuery};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;

@@ -1,6 +1,6 @@
 //! The progress of each stream's sweep, and the records that its present round has seen.
 
-use renkei_sync::model::state::{RecordKey, Stream, Sweep};
+use renkei_model::state::{RecordKey, Stream, Sweep};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;

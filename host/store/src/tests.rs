@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use renkei_sync::model::reason::Reason;
-use renkei_sync::model::spec::{
+use renkei_model::reason::Reason;
+use renkei_model::spec::{
     Clear, DeleteGuard, EntitySpec, FieldKind, FieldSpec, FirstLink, OnCascade, OnDelete, OnMerge,
     Spec, Winner,
 };
-use renkei_sync::model::state::{
+use renkei_model::state::{
     Cursor, FieldState, JournalEntry, Link, LinkId, LinkStatus, RecordKey, RecordState,
     RecordStatus, Stream, Truth,
 };
-use renkei_sync::model::value::Value;
-use renkei_sync::store::codec::Layouts;
+use renkei_model::store::codec::Layouts;
+use renkei_model::value::Value;
 
 use crate::SqliteStore;
 

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
-use renkei_sync::store::codec::Layouts;
-use renkei_sync::store::port::{Changes, StoreError};
+use renkei_model::store::codec::Layouts;
+use renkei_model::store::port::{Changes, StoreError};
 use rusqlite::{Connection, Result, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 

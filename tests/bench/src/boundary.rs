@@ -9,11 +9,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use renkei_bench_tidy::Tidy;
+use renkei_model::record::{Batch, Row};
+use renkei_model::value::Value;
 use renkei_runtime::Runtime;
 use renkei_sdk as sdk;
 use renkei_sdk::Transform as _;
-use renkei_sync::model::record::{Batch, Row};
-use renkei_sync::model::value::Value;
 
 use crate::figures::{Figures, Target};
 use crate::stage::{self, Stage};

@@ -6,10 +6,10 @@ mod imports;
 
 use anyhow::{Context as _, Result};
 use renkei_bench_tidy::Tidy;
+use renkei_model::record::{Batch, Row};
+use renkei_model::value::Value;
 use renkei_sdk as sdk;
 use renkei_sdk::Transform as _;
-use renkei_sync::model::record::{Batch, Row};
-use renkei_sync::model::value::Value;
 
 use crate::figures::Figures;
 use crate::stage::{self, Stage};

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, ensure};
 use renkei_fixtures::assemble;
+use renkei_model::plugin::PluginError;
+use renkei_model::record::{Batch, Row};
 use renkei_package::Manifest;
 use renkei_runtime::Runtime;
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::{Batch, Row};
 
 use crate::boundary::batch;
 use crate::figures::Figures;

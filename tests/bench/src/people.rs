@@ -5,17 +5,17 @@
 //! decides, one that a person is asked about) and five are new and need a record in the other
 //! system. Every person refers to a company, anywhere in the store.
 
-use renkei_sync::model::index::{FieldIndex, PerField};
-use renkei_sync::model::spec::{
+use renkei_model::index::{FieldIndex, PerField};
+use renkei_model::spec::{
     Direction, EntitySpec, FieldKind, FieldSpec, FirstLink, MemberSpec, Spec, SpecError,
     ValueTable, Via, Winner,
 };
-use renkei_sync::model::state::{
+use renkei_model::state::{
     FieldState, Link, LinkId, LinkStatus, RecordKey, RecordState, RecordStatus, Span, Truth,
 };
-use renkei_sync::model::value::{Cell, SmolStr, Value};
-use renkei_sync::store::codec::Layouts;
-use renkei_sync::store::port::Changes;
+use renkei_model::store::codec::Layouts;
+use renkei_model::store::port::Changes;
+use renkei_model::value::{Cell, SmolStr, Value};
 use renkei_test_support::spec::{self, field};
 use smol_str::format_smolstr;
 

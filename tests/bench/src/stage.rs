@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::{TransformCall, Transforms as _, Way};
+use renkei_model::record::Batch;
+use renkei_model::value::Value;
 use renkei_package::{BuildOptions, build};
 use renkei_runtime::{NoTokens, Runtime, RuntimeOptions, SystemConfig};
 use renkei_store::PluginDatabase;
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::Batch;
-use renkei_sync::model::value::Value;
-use renkei_sync::ports::{TransformCall, Transforms as _, Way};
 use renkei_test_support::HandClock;
 use tempfile::TempDir;
 

@@ -10,12 +10,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use futures::executor::block_on;
+use renkei_model::reason::Reason;
+use renkei_model::spec::Spec;
+use renkei_model::state::JournalEntry;
+use renkei_model::store::codec::Layouts;
+use renkei_model::store::port::{Changes, Store as _};
 use renkei_store::SqliteStore;
-use renkei_sync::model::reason::Reason;
-use renkei_sync::model::spec::Spec;
-use renkei_sync::model::state::JournalEntry;
-use renkei_sync::store::codec::Layouts;
-use renkei_sync::store::port::{Changes, Store as _};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 

@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use renkei_fixtures::{Fixture, plugin_version};
+use renkei_model::ports::Systems as _;
+use renkei_model::record::{Batch, PageRequest, Scan};
 use renkei_runtime::{Runtime, SystemAuth, SystemConfig};
-use renkei_sync::model::record::{Batch, PageRequest, Scan};
-use renkei_sync::ports::Systems as _;
 
 use crate::boundary::batch;
 use crate::figures::Figures;

@@ -3,12 +3,12 @@
 mod merges;
 
 use futures::executor::block_on;
+use renkei_model::record::Removal;
+use renkei_model::spec::{EntitySpec, Spec};
+use renkei_model::state::{LinkId, RecordKey, Review, ReviewChoice, ReviewSubject};
+use renkei_model::value::Value;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{EntitySpec, Spec};
-use renkei_sync::model::state::{LinkId, RecordKey, Review, ReviewChoice, ReviewSubject};
-use renkei_sync::model::value::Value;
 
 use crate::bench::Bench;
 use crate::scenarios::{a, b, people, world};

@@ -10,11 +10,11 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{EntitySpec, Spec};
-use renkei_sync::model::state::{ReviewStatus, ReviewSubject};
-use renkei_sync::model::value::Value;
-use renkei_sync::store::port::Store;
+use renkei_model::record::Removal;
+use renkei_model::spec::{EntitySpec, Spec};
+use renkei_model::state::{ReviewStatus, ReviewSubject};
+use renkei_model::store::port::Store;
+use renkei_model::value::Value;
 use renkei_test_support::Promise;
 
 use renkei_worlds::contest::{Contestant, hold};
@@ -348,7 +348,7 @@ impl History {
 
     fn has_refusal(&self, _mail: &str) -> bool {
         let last = futures::executor::block_on(self.bench.store.last_link()).unwrap();
-        let ids: Vec<_> = (1..=last.0).map(renkei_sync::model::state::LinkId).collect();
+        let ids: Vec<_> = (1..=last.0).map(renkei_model::state::LinkId).collect();
         let views = futures::executor::block_on(self.bench.store.links(&ids)).unwrap();
         views.iter().any(|view| !view.link.failures.is_empty())
     }

@@ -1,9 +1,9 @@
 //! Stories of a few records, each told through the engine's real cycles.
 
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{Direction, EntitySpec, FieldKind, OnDelete, Spec, Winner};
-use renkei_sync::model::state::{ReviewStatus, ReviewSubject};
-use renkei_sync::model::value::Value;
+use renkei_model::record::Removal;
+use renkei_model::spec::{Direction, EntitySpec, FieldKind, OnDelete, Spec, Winner};
+use renkei_model::state::{ReviewStatus, ReviewSubject};
+use renkei_model::value::Value;
 
 use crate::bench::{Bench, direct, entity, field, match_key, member};
 use crate::world::{Place, World, place};

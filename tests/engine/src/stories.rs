@@ -50,8 +50,8 @@ mod trouble;
 mod unseen;
 mod waits;
 
-use renkei_sync::model::spec::{Direction, EntitySpec, FieldKind, MappingGroup, Spec, Winner};
-use renkei_sync::model::value::Value;
+use renkei_model::spec::{Direction, EntitySpec, FieldKind, MappingGroup, Spec, Winner};
+use renkei_model::value::Value;
 
 use crate::bench::{Bench, direct, entity, field, match_key, member, reference, table};
 use crate::scenarios::{people, world};

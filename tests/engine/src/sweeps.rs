@@ -1,15 +1,15 @@
 //! Stories of sweeps: what a cursor misses is found, and nothing is inferred from absence.
 
 use futures::executor::block_on;
-use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::record::{Removal, Scan};
-use renkei_sync::model::spec::{EntitySpec, Spec};
-use renkei_sync::model::state::{
+use renkei_model::record::{Removal, Scan};
+use renkei_model::spec::{EntitySpec, Spec};
+use renkei_model::state::{
     LinkId, ReviewChoice, ReviewSubject, Stream, Sweep, SweepCounts, SweepStage,
 };
-use renkei_sync::model::value::Value;
-use renkei_sync::store::port::Store;
+use renkei_model::store::port::Store;
+use renkei_model::value::Value;
+use renkei_sync::answers::resolve::resolve;
+use renkei_sync::answers::why::{WhySubject, why};
 
 use crate::bench::Bench;
 use crate::scenarios::{a, b, people, world};

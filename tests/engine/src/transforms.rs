@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use futures::executor::block_on;
-use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::spec::{
+use renkei_model::spec::{
     Direction, EntitySpec, FieldIndex, FieldKind, MappingGroup, MatchKey, Orientation, Spec,
     TransformRef, TransformUse, Via, Winner,
 };
-use renkei_sync::model::state::RecordKey;
+use renkei_model::state::RecordKey;
+use renkei_sync::answers::why::{WhySubject, why};
 
 use crate::bench::{Bench, direct, entity, field, match_key, member};
 use crate::scenarios::{a, b, world};

@@ -2,15 +2,13 @@
 //! measurement. `_in` is towards the plugin, `_out` comes from it. The runtime does the same with
 //! the types of a component, and checks them.
 
-use renkei_sdk as sdk;
-use renkei_sync::model::plugin::{
-    Account, Generation, PluginError, Schema, SchemaField, StopCause,
-};
-use renkei_sync::model::record::{
+use renkei_model::plugin::{Account, Generation, PluginError, Schema, SchemaField, StopCause};
+use renkei_model::record::{
     Action, Applied, Attributes, Batch, Operation, Outcome, Page, PageRequest, Problem, Remedy,
     Removal, Row, Scan, Tombstone, WriteRequest,
 };
-use renkei_sync::model::value::{Cell, SmolStr, Value};
+use renkei_model::value::{Cell, SmolStr, Value};
+use renkei_sdk as sdk;
 
 pub fn value_in(value: &Value) -> sdk::Value {
     match value {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use renkei_sync::ports::Clock;
+use renkei_model::ports::Clock;
 
 /// A clock that begins at a chosen moment and moves only when told: by `advance`, and by each
 /// sleep, which ends at once. Default: it begins at 0.

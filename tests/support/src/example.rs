@@ -1,7 +1,7 @@
 //! The example configuration (`host/renkei/example`), as tests without the program need it: the
 //! columns of its people, and its `renkei.toml` pointed at simulators.
 
-use renkei_sync::model::spec::FieldKind;
+use renkei_model::spec::FieldKind;
 
 /// The system HubSpot, and its plugin.
 pub const HUBSPOT: &str = "hubspot";

@@ -1,7 +1,7 @@
 //! Parts of a specification, each with ordinary defaults. A test replaces what it is about.
 
-use renkei_sync::model::spec::days::Days;
-use renkei_sync::model::spec::{
+use renkei_model::spec::days::Days;
+use renkei_model::spec::{
     Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
     FirstLink, MappingGroup, MatchKey, MemberSpec, OnCascade, OnDelete, OnMerge, ValueTable, Via,
     Winner,

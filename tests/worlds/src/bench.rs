@@ -4,19 +4,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::executor::block_on;
+use renkei_model::plugin::{Generation, PluginError, StopCause};
+use renkei_model::ports::{TransformCall, Transforms, Way};
+use renkei_model::record::{Batch, Row};
+use renkei_model::spec::Spec;
+use renkei_model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
+use renkei_model::store::codec::Layouts;
+use renkei_model::store::port::{ReviewFilter, ReviewQuery, Store};
+use renkei_model::value::Value;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, CycleReport, Engine, SilentObserver};
-use renkei_sync::model::plugin::{Generation, PluginError, StopCause};
-use renkei_sync::model::record::{Batch, Row};
-use renkei_sync::model::spec::Spec;
-use renkei_sync::model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
-use renkei_sync::model::value::Value;
-use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_sync::read::accounts::{OwnAccounts, VerifiedAccounts};
 use renkei_sync::read::transforms::TransformCalls;
-use renkei_sync::store::codec::Layouts;
-use renkei_sync::store::port::{ReviewFilter, ReviewQuery, Store};
 
 pub use renkei_test_support::spec::{direct, entity, field, match_key, member, reference, table};
 

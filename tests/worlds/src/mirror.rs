@@ -7,17 +7,17 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use renkei_store::SqliteStore;
-use renkei_sync::model::spec::FieldIndex;
-use renkei_sync::model::state::{
+use renkei_model::spec::FieldIndex;
+use renkei_model::state::{
     Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, LinkId, LinkView, LinkWork,
     OutboxEntry, RecordKey, RecordState, Review, Stream, Sweep,
 };
-use renkei_sync::store::codec::Layouts;
-use renkei_sync::store::memory::MemoryStore;
-use renkei_sync::store::port::{
+use renkei_model::store::codec::Layouts;
+use renkei_model::store::memory::MemoryStore;
+use renkei_model::store::port::{
     Candidate, Changes, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreCounts, StoreError,
 };
+use renkei_store::SqliteStore;
 
 /// A store in memory and, for stories, its mirror.
 pub struct MirrorStore {

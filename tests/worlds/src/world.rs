@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use renkei_sync::model::record::{Attributes, Removal, Scan};
-use renkei_sync::model::state::RecordKey;
-use renkei_sync::model::value::{SmolStr, Value};
+use renkei_model::record::{Attributes, Removal, Scan};
+use renkei_model::state::RecordKey;
+use renkei_model::value::{SmolStr, Value};
 
 use knobs::{Knobs, OnRemoval, Versions};
 

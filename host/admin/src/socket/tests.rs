@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use renkei_model::state::ReviewStatus;
 use renkei_runtime::{AdminError, Cap, CountedCause, StopCount};
-use renkei_sync::model::state::ReviewStatus;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;

@@ -4,8 +4,8 @@
 //! a bad row it makes a mistake that the schema names: a required field left empty, an unknown
 //! choice, a text that is too long.
 
-use renkei_sync::model::plugin::{Schema, SchemaField};
-use renkei_sync::model::value::Value;
+use renkei_model::plugin::{Schema, SchemaField};
+use renkei_model::value::Value;
 
 /// Characters of the texts that the kit writes.
 const TEXT_CHARS: u32 = 40;

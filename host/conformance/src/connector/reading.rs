@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use renkei_model::plugin::{PluginError, Schema};
+use renkei_model::record::{Page, Row, Scan};
 use renkei_package::ManifestObject;
-use renkei_sync::model::plugin::{PluginError, Schema};
-use renkei_sync::model::record::{Page, Row, Scan};
 
 use super::trial::{ConnectorTrial, ids, page_request};
 use crate::report::{CheckResult, ConformanceReport, NotPassed, none_of};

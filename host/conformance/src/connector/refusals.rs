@@ -1,10 +1,10 @@
 //! Checks of refusals: refused credentials, a used-up quota, small limits.
 
+use renkei_model::effect::EffectCall;
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::Systems;
+use renkei_model::record::{Outcome as Written, PageRequest, Scan, WriteRequest};
 use renkei_package::{ManifestObject, ObjectAction};
-use renkei_sync::model::effect::EffectCall;
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::{Outcome as Written, PageRequest, Scan, WriteRequest};
-use renkei_sync::ports::Systems;
 use serde_json::json;
 
 use super::fields::choose_fields;

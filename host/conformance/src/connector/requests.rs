@@ -1,7 +1,7 @@
 //! Operations that the write checks send, and their outcomes in words.
 
-use renkei_sync::model::record::{Action, Applied, Operation, Outcome as Written, WriteRequest};
-use renkei_sync::model::value::{Cell, Value};
+use renkei_model::record::{Action, Applied, Operation, Outcome as Written, WriteRequest};
+use renkei_model::value::{Cell, Value};
 
 use super::fields::ChosenFields;
 use super::trial::ConnectorTrial;

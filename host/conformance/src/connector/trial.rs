@@ -1,10 +1,10 @@
 //! One connector under trial: its jobs, its scans, and the system that it is tried on.
 
+use renkei_model::plugin::{PluginError, Schema};
+use renkei_model::ports::{Clock, Connector, Systems};
+use renkei_model::record::{Page, PageRequest, Scan};
+use renkei_model::value::Value;
 use renkei_package::ConnectorManifest;
-use renkei_sync::model::plugin::{PluginError, Schema};
-use renkei_sync::model::record::{Page, PageRequest, Scan};
-use renkei_sync::model::value::Value;
-use renkei_sync::ports::{Clock, Connector, Systems};
 
 use crate::report::NotPassed;
 use crate::simulator_control::SimulatorControl;

@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use renkei_package::{ManifestObject, ObjectAction};
-use renkei_sync::model::effect::EffectCall;
-use renkei_sync::model::plugin::Schema;
-use renkei_sync::model::record::{
+use renkei_model::effect::EffectCall;
+use renkei_model::plugin::Schema;
+use renkei_model::record::{
     Action, Applied, Operation, Outcome as Written, PageRequest, Scan, WriteRequest,
 };
-use renkei_sync::model::value::{Cell, Value};
+use renkei_model::value::{Cell, Value};
+use renkei_package::{ManifestObject, ObjectAction};
 
 use super::fields::{ChosenFields, choose_fields};
 use super::requests::{

@@ -3,10 +3,10 @@
 //! The host checks the laws on a few rows when it loads a file. The kit checks hundreds of rows
 //! from a seed, and shrinks a row that breaks a law before it shows it.
 
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::{Batch, Row};
-use renkei_sync::model::value::Cell;
-use renkei_sync::ports::Way;
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::Way;
+use renkei_model::record::{Batch, Row};
+use renkei_model::value::Cell;
 
 use super::trial::{FunctionTrial, cells_of, one_row};
 use crate::data::{self, CellGenerator};

@@ -1,10 +1,10 @@
 //! One function under trial: its calls, and the columns of both sides.
 
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::{TransformCall, Transforms, Way};
+use renkei_model::record::{Attributes, Batch, Row};
+use renkei_model::value::Cell;
 use renkei_package::Function;
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::{Attributes, Batch, Row};
-use renkei_sync::model::value::Cell;
-use renkei_sync::ports::{TransformCall, Transforms, Way};
 
 /// One function, with the arguments of its calls.
 #[derive(Clone, Copy)]

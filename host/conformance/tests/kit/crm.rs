@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use renkei_conformance::SimulatorControl;
-use renkei_sync::model::effect::EffectCall;
-use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema, SchemaField};
-use renkei_sync::model::record::{
+use renkei_model::effect::EffectCall;
+use renkei_model::plugin::{Account, Generation, PluginError, Schema, SchemaField};
+use renkei_model::ports::{Connector, Systems};
+use renkei_model::record::{
     Action, Applied, Batch, Operation, Outcome, Page, PageRequest, Problem, Remedy, Removal, Row,
     Scan, Tombstone, WriteRequest,
 };
-use renkei_sync::model::value::Value;
-use renkei_sync::ports::{Connector, Systems};
+use renkei_model::value::Value;
 
 /// The rule that a connector breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

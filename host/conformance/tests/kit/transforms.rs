@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use async_trait::async_trait;
 use renkei_conformance::transform::FunctionTrial;
 use renkei_conformance::{CheckVerdict, ConformanceReport};
+use renkei_model::plugin::{Cap, Generation, PluginError, StopCause};
+use renkei_model::ports::{TransformCall, Transforms, Way};
+use renkei_model::record::{Batch, Problem, Remedy, Row};
+use renkei_model::value::{Cell, Value};
 use renkei_package::{Function, Manifest, ManifestKind};
-use renkei_sync::model::plugin::{Cap, Generation, PluginError, StopCause};
-use renkei_sync::model::record::{Batch, Problem, Remedy, Row};
-use renkei_sync::model::value::{Cell, Value};
-use renkei_sync::ports::{TransformCall, Transforms, Way};
 
 use crate::{failed, found, named};
 

@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use renkei_sync::ports::{CallRecord, CallRecords, Clock, RecordContent, RecordText};
+use renkei_model::ports::{CallRecord, CallRecords, Clock, RecordContent, RecordText};
 
 use super::windows::{QuotaWindows, WindowContext};
 

@@ -8,7 +8,7 @@ use renkei_store::CounterDatabase;
 use tempfile::TempDir;
 
 use super::*;
-use renkei_sync::ports::{CallRecord, RecordChange, RecordText};
+use renkei_model::ports::{CallRecord, RecordChange, RecordText};
 use renkei_test_support::HandClock;
 use std::sync::atomic::AtomicBool;
 

@@ -1,8 +1,8 @@
 //! `renkei account`: which accounts the systems of a database are, and the declared move to others.
 
+use renkei_model::store::codec::Layouts;
+use renkei_model::store::port::Store as _;
 use renkei_store::SqliteStore;
-use renkei_sync::store::codec::Layouts;
-use renkei_sync::store::port::Store as _;
 use serde_json::json;
 
 use crate::cli::{AccountCommand, DirArgs};

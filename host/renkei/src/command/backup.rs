@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use indicatif::ProgressBar;
+use renkei_model::ports::Clock as _;
 use renkei_store::SqliteStore;
-use renkei_sync::ports::Clock as _;
 use serde_json::json;
 use tokio::task::JoinHandle;
 

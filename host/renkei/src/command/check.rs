@@ -1,7 +1,7 @@
 //! `renkei check`: the configuration against the plugins and the live systems. Writes nothing.
 
 use renkei_admin::text;
-use renkei_sync::model::value::Value;
+use renkei_model::value::Value;
 use serde_json::json;
 
 use crate::cli::DirArgs;
@@ -81,7 +81,7 @@ fn describe(preflight: &Preflight, errors: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::model::plugin::Account;
+    use renkei_model::plugin::Account;
 
     use super::*;
 

@@ -9,8 +9,8 @@ use renkei_admin::RequestError;
 use renkei_admin::decisions::{Decided, ReviewAnswer, ReviewDecision, decide_review};
 use renkei_admin::noted_decisions::{apply_noted_decisions, note_decision};
 use renkei_admin::socket::request_decision;
-use renkei_sync::ports::Clock as _;
-use renkei_sync::store::codec::Layouts;
+use renkei_model::ports::Clock as _;
+use renkei_model::store::codec::Layouts;
 
 use crate::cli::{AnswerCommand, DecideArgs};
 use crate::clock::SystemClock;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use renkei_admin::cycle::CycleSummary;
 use renkei_admin::failures::PendingWork;
+use renkei_model::effect::EffectKind;
+use renkei_model::ports::Clock as _;
 use renkei_sync::engine::{CycleOptions, CycleReport, FirstSyncAnswer};
-use renkei_sync::model::effect::EffectKind;
-use renkei_sync::ports::Clock as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 

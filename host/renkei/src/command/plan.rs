@@ -1,8 +1,8 @@
 //! `renkei plan`: what a sync would write and why, on a copy of the database that is thrown away.
 
 use renkei_admin::cycle::{PlanReport, failed_systems};
+use renkei_model::preview::CyclePlan;
 use renkei_sync::engine::{CycleOptions, CycleReport};
-use renkei_sync::model::preview::CyclePlan;
 
 use crate::cli::PlanArgs;
 use crate::clock::SystemClock;
@@ -52,7 +52,7 @@ pub(crate) fn dry(limit: usize) -> CycleOptions {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::model::plugin::{Generation, PluginError};
+    use renkei_model::plugin::{Generation, PluginError};
 
     use super::*;
 

@@ -1,8 +1,8 @@
 //! `renkei restore`: a backup in the place of the database. The next cycles read everything again
 //! before they write.
 
+use renkei_model::ports::Clock as _;
 use renkei_store::SqliteStore;
-use renkei_sync::ports::Clock as _;
 use serde_json::json;
 
 use super::backup::watch;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use renkei_admin::failures::FailureReport;
 use renkei_admin::status::{StatusQuery, StatusReport, StatusSources, SweepStatus, read_status};
 use renkei_admin::text::{line, quote_for_shell};
+use renkei_model::store::codec::Layouts;
 use renkei_sync::answers::why::moment;
-use renkei_sync::store::codec::Layouts;
 
 use crate::cli::StatusArgs;
 use crate::clock::SystemClock;
@@ -145,11 +145,11 @@ fn describe_sweep(sweep: &SweepStatus) -> String {
 #[cfg(test)]
 mod tests {
     use renkei_admin::reviews::ReviewReport;
-    use renkei_sync::model::state::{
+    use renkei_model::state::{
         RecordKey, Review, ReviewStatus, ReviewSubject, Stream, Sweep, SweepStage,
     };
-    use renkei_sync::model::value::Value;
-    use renkei_sync::store::port::StoreCounts;
+    use renkei_model::store::port::StoreCounts;
+    use renkei_model::value::Value;
 
     use super::*;
 

@@ -1,15 +1,15 @@
 //! From `entities/*.toml` to the engine's [`Spec`]: names become positions, and every name must
 //! refer to something.
 
-use renkei_package::{FunctionShape, ManifestKind};
-use renkei_sync::model::record::Attributes;
-use renkei_sync::model::spec::days::Days;
-use renkei_sync::model::spec::{
+use renkei_model::record::Attributes;
+use renkei_model::spec::days::Days;
+use renkei_model::spec::{
     Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
     FirstLink, MappingGroup, MatchKey, MemberSpec, OnCascade, OnDelete, OnMerge, Orientation, Spec,
     TransformRef, TransformUse, Via, Winner,
 };
-use renkei_sync::model::value::Value;
+use renkei_model::value::Value;
+use renkei_package::{FunctionShape, ManifestKind};
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 

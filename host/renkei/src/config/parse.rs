@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use renkei_sync::model::record::Attributes;
-use renkei_sync::model::spec::{
+use renkei_model::canonical::composed;
+use renkei_model::record::Attributes;
+use renkei_model::spec::{
     ColumnRules, CopiedColumn, Direction, FieldIndex, FieldKind, FieldSpec, ValueTable,
 };
-use renkei_sync::model::value::Value;
-use renkei_sync::read::canonical::composed;
+use renkei_model::value::Value;
 use toml::Spanned;
 
 use super::file::EntitySource;

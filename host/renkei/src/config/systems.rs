@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use renkei_model::spec::days::time_zone;
 use renkei_package::{ConnectorManifest, ManifestKind, Setting, SettingKind};
 use renkei_runtime::{SystemAuth, SystemConfig};
-use renkei_sync::model::spec::days::time_zone;
 use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
 

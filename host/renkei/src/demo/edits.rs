@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use renkei_sync::model::state::RecordKey;
+use renkei_model::state::RecordKey;
 use serde_json::{Value, json};
 
 use super::simulators::{SimRecord, SimulatorClient, Simulators};

@@ -1,7 +1,7 @@
 //! The two-way fields of the example configuration: where each vendor keeps them, and when two
 //! values of them are equal.
 
-use renkei_sync::model::spec::days::time_zone;
+use renkei_model::spec::days::time_zone;
 
 /// One two-way field: its entity, its name in the mapping, HubSpot's property, and Salesforce's
 /// field per object.

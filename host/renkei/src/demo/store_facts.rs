@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use renkei_store::SqliteStore;
-use renkei_sync::model::reason::Reason;
-use renkei_sync::model::state::{
+use renkei_model::reason::Reason;
+use renkei_model::state::{
     LinkId, LinkStatus, LinkView, RecordKey, RecordStatus, Review, ReviewStatus, ReviewSubject,
 };
-use renkei_sync::store::port::{JournalQuery, ReviewQuery, Store as _, StoreError};
+use renkei_model::store::port::{JournalQuery, ReviewQuery, Store as _, StoreError};
+use renkei_store::SqliteStore;
 
 use super::edits::DemoEdit;
 

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use renkei_sync::model::state::{LinkId, RecordKey};
+use renkei_model::state::{LinkId, RecordKey};
 use serde::Serialize;
 
 use super::edits::DemoEdit;

@@ -1,7 +1,7 @@
 //! Two lists of choices that one field joins without a table (`host/sync/RULES.md` V19).
 
-use renkei_sync::model::plugin::SchemaField;
-use renkei_sync::model::spec::{EntitySpec, FieldIndex, MemberSpec, Via};
+use renkei_model::plugin::SchemaField;
+use renkei_model::spec::{EntitySpec, FieldIndex, MemberSpec, Via};
 
 use super::finding::{Finding, FindingScope, Schemas, Severity, Standstill};
 
@@ -96,9 +96,9 @@ fn compare(
 mod tests {
     use std::collections::HashMap;
 
-    use renkei_sync::model::plugin::Schema;
-    use renkei_sync::model::spec::days::Days;
-    use renkei_sync::model::spec::{
+    use renkei_model::plugin::Schema;
+    use renkei_model::spec::days::Days;
+    use renkei_model::spec::{
         Clear, ColumnRules, DeleteGuard, Direction, FieldKind, FieldSpec, FirstLink, MappingGroup,
         OnCascade, OnDelete, OnMerge, Winner,
     };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use renkei_sync::model::plugin::Schema;
+use renkei_model::plugin::Schema;
 use serde::Serialize;
 
 /// Live schemas by system and object.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use renkei_egress::PausedSystem;
-use renkei_sync::ports::PluginRecordsError;
+use renkei_model::ports::PluginRecordsError;
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::view::{KnownVersion, PluginFile, WaitingVersion};

@@ -3,14 +3,14 @@
 //!
 //! - Pure, and by types alone: a guest chooses its words and which of its errors it answers with,
 //!   so neither acquits it. A guest that was stopped is at fault by its
-//!   [`StopCause`](renkei_sync::model::plugin::StopCause); an error that it answers with is weighed
+//!   [`StopCause`](renkei_model::plugin::StopCause); an error that it answers with is weighed
 //!   against what its requests came to in that call ([`CallEvidence`]). A transform asks nobody, so
 //!   it has nobody to blame.
 //! - An error that says no more than that the input is wrong is in doubt: it counts where the
 //!   version before takes the same input, and never leads to quarantine, where an admin would no
 //!   longer see what is wrong.
 
-use renkei_sync::model::plugin::PluginError;
+use renkei_model::plugin::PluginError;
 
 use crate::lifecycle::health::CallResult;
 use crate::sandbox::call_failure::CallFailure;
@@ -66,8 +66,8 @@ pub(crate) fn weigh(blame: Blame, before: Option<Blame>) -> CallResult {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::model::plugin::{Cap, Generation, StopCause};
-    use renkei_sync::model::record::{Problem, Remedy};
+    use renkei_model::plugin::{Cap, Generation, StopCause};
+    use renkei_model::record::{Problem, Remedy};
 
     use super::*;
 

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use renkei_model::plugin::Generation;
 use renkei_package::Permission;
-use renkei_sync::model::plugin::Generation;
 
 use super::plugin_state::PluginState;
 

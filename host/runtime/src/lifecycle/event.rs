@@ -6,7 +6,7 @@
 
 use tokio::sync::broadcast;
 
-use renkei_sync::model::plugin::Generation;
+use renkei_model::plugin::Generation;
 
 use crate::sandbox::limits::CountedCause;
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use renkei_sync::model::plugin::Generation;
-use renkei_sync::ports::{PluginRecords, PluginRecordsError, PluginTexts, TextsById};
+use renkei_model::plugin::Generation;
+use renkei_model::ports::{PluginRecords, PluginRecordsError, PluginTexts, TextsById};
 
 use super::stored_permissions::StoredPermissions;
 
@@ -292,8 +292,8 @@ mod tests {
     use std::fs;
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    use renkei_model::ports::PluginTextsChange;
     use renkei_store::PluginDatabase;
-    use renkei_sync::ports::PluginTextsChange;
     use tempfile::TempDir;
 
     use super::*;

@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use renkei_model::plugin::{Generation, PluginError};
+use renkei_model::ports::{TransformCall, Way};
+use renkei_model::value::{Cell, SmolStr, Value};
 use renkei_package::{Function, ManifestKind};
-use renkei_sync::model::plugin::{Generation, PluginError};
-use renkei_sync::model::value::{Cell, SmolStr, Value};
-use renkei_sync::ports::{TransformCall, Way};
 use serde::Serialize;
 
 use crate::lifecycle::admin::AdminError;

@@ -17,9 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, broadcast};
 
+use renkei_model::plugin::{Generation, PluginError};
+use renkei_model::ports::{Clock, PluginRecordsError};
 use renkei_package::ManifestKind;
-use renkei_sync::model::plugin::{Generation, PluginError};
-use renkei_sync::ports::{Clock, PluginRecordsError};
 
 use crate::lifecycle::event::{self, ReloadEvent};
 use crate::lifecycle::health::{CallResult, Health, HealthRules, HealthVerdict};

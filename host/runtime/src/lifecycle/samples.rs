@@ -16,9 +16,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use renkei_sync::model::record::{Attributes, Batch, Row};
-use renkei_sync::model::value::{Cell, SmolStr, Value};
-use renkei_sync::ports::{TransformCall, Way};
+use renkei_model::ports::{TransformCall, Way};
+use renkei_model::record::{Attributes, Batch, Row};
+use renkei_model::value::{Cell, SmolStr, Value};
 
 /// Rows per function.
 const ROWS_KEPT: usize = 256;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use renkei_model::effect::{EffectCall, EffectKind};
+use renkei_model::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
+use renkei_model::ports::Connector;
+use renkei_model::record::{Batch, Outcome, Page, PageRequest, Problem, Remedy};
+use renkei_model::value::Value;
 use renkei_package::{ObjectAction, Permission};
-use renkei_sync::model::effect::{EffectCall, EffectKind};
-use renkei_sync::model::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
-use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, Problem, Remedy};
-use renkei_sync::model::value::Value;
-use renkei_sync::ports::Connector;
 
 use crate::lifecycle::blame::{self, Blame};
 use crate::lifecycle::registry::GenerationLease;
@@ -190,7 +190,7 @@ impl Connector for SupervisedConnector {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::model::record::Action;
+    use renkei_model::record::Action;
 
     use super::*;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use renkei_model::plugin::Generation;
 use renkei_package::Manifest;
-use renkei_sync::model::plugin::Generation;
 
 use crate::lifecycle::decide::WaitReason;
 use crate::lifecycle::registry::Registry;

@@ -157,7 +157,7 @@ impl Reloader {
         &self,
         name: &str,
         plugin: &PluginGeneration,
-        replaced: Option<renkei_sync::model::plugin::Generation>,
+        replaced: Option<renkei_model::plugin::Generation>,
     ) {
         let (file, generation) = (name.to_owned(), plugin.generation.clone());
         self.registry.publish(ReloadEvent::Loaded { file, generation, replaced });

@@ -4,7 +4,7 @@
 //! A version that is only tried (a preview, one to go back to) is no file of the folder: whoever
 //! asked is told, and nothing is counted.
 
-use renkei_sync::model::plugin::Generation;
+use renkei_model::plugin::Generation;
 
 use crate::lifecycle::event::ReloadEvent;
 use crate::lifecycle::registry::Registry;

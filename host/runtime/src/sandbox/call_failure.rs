@@ -1,7 +1,7 @@
 //! A call of a guest that failed, with the evidence that tells whose fault it is.
 
 use renkei_egress::CallEvidence;
-use renkei_sync::model::plugin::PluginError;
+use renkei_model::plugin::PluginError;
 
 /// A call that failed, and who says so.
 #[derive(Debug)]

@@ -11,10 +11,10 @@ use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 use wasmtime::Store;
 
-use renkei_sync::model::effect::EffectCall;
-use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema};
-use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
-use renkei_sync::model::value::Value;
+use renkei_model::effect::EffectCall;
+use renkei_model::plugin::{Account, Generation, PluginError, Schema};
+use renkei_model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
+use renkei_model::value::Value;
 
 use crate::sandbox::bindings::v1::{ConnectorPlugin, types};
 use crate::sandbox::call_failure::CallFailure;
@@ -182,7 +182,7 @@ macro_rules! call {
     };
 }
 
-/// The calls of [`renkei_sync::ports::Connector`].
+/// The calls of [`renkei_model::ports::Connector`].
 impl ConnectorJob {
     pub(crate) fn generation(&self) -> &Generation {
         &self.plugin.generation

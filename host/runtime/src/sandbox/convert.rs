@@ -13,10 +13,10 @@ pub(crate) mod scans;
 #[cfg(test)]
 mod tests;
 
+use renkei_model::plugin::{Generation, PluginError};
+use renkei_model::record::{Attributes, Batch, Problem, Remedy, Row};
+use renkei_model::value::{Cell, SmolStr, Value};
 use renkei_package::is_invisible;
-use renkei_sync::model::plugin::{Generation, PluginError};
-use renkei_sync::model::record::{Attributes, Batch, Problem, Remedy, Row};
-use renkei_sync::model::value::{Cell, SmolStr, Value};
 use renkei_sync::read::unreadable::UNREADABLE_CELL;
 
 use crate::sandbox::bindings::v1::types;

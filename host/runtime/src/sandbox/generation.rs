@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
+use renkei_model::plugin::{Generation, PluginError};
 use renkei_package::{ConnectorManifest, Function, Manifest, ManifestKind, Permission};
-use renkei_sync::model::plugin::{Generation, PluginError};
 
 use crate::sandbox::bindings::v1::{
     ConnectorPlugin, ConnectorPluginPre, TransformPlugin, TransformPluginPre,

@@ -9,7 +9,7 @@
 mod cap;
 mod keys;
 
-pub use renkei_sync::model::plugin::{Cap, StopCause};
+pub use renkei_model::plugin::{Cap, StopCause};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 pub(crate) use cap::StopCounters;

@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
+use renkei_model::plugin::Generation;
 use renkei_package::{Manifest, ManifestError, ManifestKind, PackageFacts, PackagePart};
-use renkei_sync::model::plugin::Generation;
 
 use crate::sandbox::cache::{ArtefactCache, CachedRefusal};
 use crate::sandbox::compiler::{self, CompileError, CompilePriority, CompileQueue, CompileRefusal};

@@ -8,11 +8,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::{TransformCall, Way};
+use renkei_model::record::{Batch, Row};
+use renkei_model::value::{Cell, Value};
 use renkei_package::{Function, FunctionShape, ManifestKind};
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::{Batch, Row};
-use renkei_sync::model::value::{Cell, Value};
-use renkei_sync::ports::{TransformCall, Way};
 
 use crate::sandbox::engine::SharedEngine;
 use crate::sandbox::generation::PluginGeneration;

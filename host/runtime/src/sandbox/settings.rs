@@ -1,9 +1,9 @@
 //! Fills in and checks what a configuration or a mapping says to a plugin against the manifest's
 //! schema.
 
+use renkei_model::record::Attributes;
+use renkei_model::value::Value;
 use renkei_package::{Setting, SettingKind, SettingValue};
-use renkei_sync::model::record::Attributes;
-use renkei_sync::model::value::Value;
 
 /// `given` with the defaults of `schema` for what it leaves out; the error names the setting.
 pub(crate) fn complete(schema: &[Setting], given: &Attributes) -> Result<Attributes, String> {

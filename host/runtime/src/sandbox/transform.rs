@@ -6,10 +6,10 @@ use std::sync::Arc;
 use wasmtime::AsContext;
 use wasmtime::component::{Func, TypedFunc};
 
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::{TransformCall, Way};
+use renkei_model::record::Batch;
 use renkei_package::{Function, FunctionShape};
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::Batch;
-use renkei_sync::ports::{TransformCall, Way};
 
 use crate::sandbox::bindings::v1::types;
 use crate::sandbox::call_failure::CallFailure;

@@ -3,10 +3,10 @@
 //! not.
 
 use renkei_fixtures::{Fixture, assemble, plugin_version};
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::Systems as _;
+use renkei_model::record::{Page, PageRequest};
 use renkei_package::Package;
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::{Page, PageRequest};
-use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, forward, page_request};
 use crate::lifecycle::admin::PluginRequest;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use renkei_fixtures::{Fixture, assemble, plugin_version};
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::{CallRecords as _, Systems as _};
 use renkei_package::Package;
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::{CallRecords as _, Systems as _};
 
 use super::{House, batch, forward, page_request, share_calls};
 use crate::lifecycle::admin::{AdminError, PluginAnswer, PluginReport, PluginRequest};

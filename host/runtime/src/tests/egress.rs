@@ -13,9 +13,9 @@ mod secrets;
 use std::sync::Arc;
 
 use renkei_fixtures::Fixture;
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::{Page, PageRequest};
-use renkei_sync::ports::{Connector, Systems as _};
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::{Connector, Systems as _};
+use renkei_model::record::{Page, PageRequest};
 
 use super::{House, page_request};
 use crate::RuntimeOptions;

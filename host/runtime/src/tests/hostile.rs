@@ -1,8 +1,8 @@
 //! A guest that misbehaves gets a typed error and harms nobody (`SECURITY.md`).
 
 use renkei_fixtures::Fixture;
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::{Systems as _, TransformCall, Transforms as _, Way};
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::{Systems as _, TransformCall, Transforms as _, Way};
 
 use super::{House, batch, forward, nothing, page_request};
 use crate::tests::stage::{client_credentials, system};

@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use renkei_fixtures::{Fixture, assemble, plugin_version};
+use renkei_model::effect::EffectCall;
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::Systems as _;
+use renkei_model::record::{Action, Operation, Outcome, WriteRequest};
 use renkei_package::Package;
-use renkei_sync::model::effect::EffectCall;
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::{Action, Operation, Outcome, WriteRequest};
-use renkei_sync::ports::Systems as _;
 
 use super::{House, page_request, share_calls};
 use crate::SystemAuth;

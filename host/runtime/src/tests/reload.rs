@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use renkei_fixtures::{Fixture, assemble, plugin, plugin_version};
+use renkei_model::ports::Systems as _;
 use renkei_package::Package;
-use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, forward, page_request, replace_file};
 use crate::tests::stage::system;

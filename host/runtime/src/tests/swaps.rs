@@ -17,8 +17,8 @@ use tokio::sync::broadcast::Receiver;
 use tokio::time::{MissedTickBehavior, interval};
 
 use renkei_fixtures::{Fixture, assemble, plugin_version};
+use renkei_model::ports::Systems as _;
 use renkei_package::Package;
-use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, forward, page_request, replace_file};
 use crate::tests::stage::system;

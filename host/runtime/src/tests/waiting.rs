@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use renkei_fixtures::Fixture;
-use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::record::PageRequest;
-use renkei_sync::ports::{Clock, Systems as _};
+use renkei_model::plugin::PluginError;
+use renkei_model::ports::{Clock, Systems as _};
+use renkei_model::record::PageRequest;
 
 use super::{House, page_request};
 use crate::tests::stage::system;

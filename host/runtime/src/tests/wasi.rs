@@ -1,7 +1,7 @@
 //! Guests that import WASI as the runtimes of scripting languages do.
 
 use renkei_fixtures::assemble_with;
-use renkei_sync::model::plugin::PluginError;
+use renkei_model::plugin::PluginError;
 use renkei_test_support::CapturedLog;
 
 use super::{House, forward};

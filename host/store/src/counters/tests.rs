@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 
 use async_trait::async_trait;
-use renkei_sync::ports::RecordText;
+use renkei_model::ports::RecordText;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 

@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use renkei_sync::ports::PluginTexts;
+use renkei_model::ports::PluginTexts;
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use renkei_sync::model::state::Doubt;
-use renkei_sync::store::port::{Changes, Store as _};
+use renkei_model::state::Doubt;
+use renkei_model::store::port::{Changes, Store as _};
 
 use super::*;
 

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use renkei_sync::model::effect::{Effect, EffectKind};
-use renkei_sync::model::spec::FieldIndex;
-use renkei_sync::model::state::{
+use renkei_model::effect::{Effect, EffectKind};
+use renkei_model::spec::FieldIndex;
+use renkei_model::state::{
     Awaited, Doubt, Failure, FailureClass, GuardCounts, LinkWork, OutboxEntry, OutboxState, Review,
     ReviewStatus, ReviewSubject, Sweep, SweepStage,
 };
-use renkei_sync::store::memory::MemoryStore;
-use renkei_sync::store::port::{
+use renkei_model::store::memory::MemoryStore;
+use renkei_model::store::port::{
     Changes, JournalQuery, OutboxQuery, Restored, ReviewFilter, ReviewQuery, Store,
 };
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use renkei_sync::store::port::{Changes, Store, StoreError};
+use renkei_model::store::port::{Changes, Store, StoreError};
 
 use super::*;
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 
-use renkei_sync::model::state::Sweep;
-use renkei_sync::store::port::{Changes, Store as _};
+use renkei_model::state::Sweep;
+use renkei_model::store::port::{Changes, Store as _};
 use rusqlite::Connection;
 
 use super::*;

@@ -1,7 +1,7 @@
 //! The query plans of the statements that every planned link needs.
 
-use renkei_sync::model::state::{LinkId, LinkStatus, RecordStatus};
-use renkei_sync::store::port::{Changes, Store as _};
+use renkei_model::state::{LinkId, LinkStatus, RecordStatus};
+use renkei_model::store::port::{Changes, Store as _};
 use rusqlite::StatementStatus;
 
 use super::{layouts, link, open, record};

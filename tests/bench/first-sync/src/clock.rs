@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use renkei_sync::ports::Clock;
+use renkei_model::ports::Clock;
 
 /// Of `/proc`, on every Linux that there is.
 const TICKS_PER_SECOND: u64 = 100;

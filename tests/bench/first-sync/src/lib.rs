@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
+use renkei_model::plugin::{Generation, PluginError};
+use renkei_model::ports::{Systems, TransformCall, Transforms};
+use renkei_model::record::Batch;
+use renkei_model::store::codec::Layouts;
 use renkei_store::SqliteStore;
 use renkei_sync::cycle::run_cycle;
 use renkei_sync::engine::{CycleEvent, CycleObserver, CycleOptions, Engine};
-use renkei_sync::model::plugin::{Generation, PluginError};
-use renkei_sync::model::record::Batch;
-use renkei_sync::ports::{Systems, TransformCall, Transforms};
 use renkei_sync::read::transforms::TransformCalls;
-use renkei_sync::store::codec::Layouts;
 use serde_json::{Value as Json, json};
 
 pub use clock::{Fast, real_now_ms};

@@ -1,6 +1,6 @@
 //! Contacts of both systems, column by column: nine fields, recognised by their mail address.
 
-use renkei_sync::model::spec::{
+use renkei_model::spec::{
     Direction, EntitySpec, FieldKind, FirstLink, MemberSpec, Spec, SpecError, Winner,
 };
 use renkei_test_support::example::{EMAIL_OPT_OUT, PERSON_COLUMNS, PersonColumn};

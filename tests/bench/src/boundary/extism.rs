@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use renkei_sync::model::record::{Batch, Row};
-use renkei_sync::model::value::Value;
+use renkei_model::record::{Batch, Row};
+use renkei_model::value::Value;
 use serde_json::{Value as Json, json};
 
 /// Built once, beside whatever builds the bench.

@@ -8,8 +8,8 @@
 
 use anyhow::{Result, ensure};
 use renkei_fixtures::{Fixture, Guest, plugin};
-use renkei_sync::model::record::Batch;
-use renkei_sync::ports::Systems as _;
+use renkei_model::ports::Systems as _;
+use renkei_model::record::Batch;
 
 use super::microseconds;
 use crate::figures::Figures;

@@ -1,8 +1,8 @@
 //! Merges that are to be followed: planned and printed first, sent once, whatever is lost.
 
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::OnMerge;
-use renkei_sync::model::state::{ReviewChoice, ReviewSubject};
+use renkei_model::record::Removal;
+use renkei_model::spec::OnMerge;
+use renkei_model::state::{ReviewChoice, ReviewSubject};
 
 use super::{answer, arm, bench, check_cell, live};
 use crate::bench::Bench;

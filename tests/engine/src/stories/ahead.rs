@@ -2,9 +2,9 @@
 //! of what was kept.
 
 use futures::executor::block_on;
-use renkei_sync::model::spec::Spec;
-use renkei_sync::model::state::{Cursor, Stream};
-use renkei_sync::store::port::Store as _;
+use renkei_model::spec::Spec;
+use renkei_model::state::{Cursor, Stream};
+use renkei_model::store::port::Store as _;
 
 use crate::bench::Bench;
 use crate::scenarios::{a, b, people, world};

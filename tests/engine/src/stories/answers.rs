@@ -1,14 +1,14 @@
 //! Only what can be done is offered, what is asked is seen, and what stands still goes on again.
 
 use futures::executor::block_on;
+use renkei_model::record::Removal;
+use renkei_model::spec::{Direction, EntitySpec, FieldIndex, FirstLink, OnMerge, Spec};
+use renkei_model::state::{LinkId, Review, ReviewChoice, ReviewStatus, ReviewSubject};
+use renkei_model::store::port::Store as _;
+use renkei_model::value::Value;
 use renkei_sync::answers::resolve::{ResolveError, resolve};
 use renkei_sync::answers::standstill;
 use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{Direction, EntitySpec, FieldIndex, FirstLink, OnMerge, Spec};
-use renkei_sync::model::state::{LinkId, Review, ReviewChoice, ReviewStatus, ReviewSubject};
-use renkei_sync::model::value::Value;
-use renkei_sync::store::port::Store as _;
 
 use super::{bench, check_cell, leads, with_leads};
 use crate::bench::{Bench, match_key};

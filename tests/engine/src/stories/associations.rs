@@ -1,7 +1,7 @@
 //! Records of a column that a reference field governs.
 
-use renkei_sync::model::spec::Spec;
-use renkei_sync::model::value::Value;
+use renkei_model::spec::Spec;
+use renkei_model::value::Value;
 
 use super::{check_cell, companies, deals, references, sales};
 use crate::bench::Bench;

@@ -1,9 +1,9 @@
 //! References whose record is gone: a system takes it out of them, and nobody edited them
 //! (`RULES.md` V2).
 
-use renkei_sync::model::spec::{OnCascade, OnDelete};
-use renkei_sync::model::state::{ReviewChoice, ReviewSubject};
-use renkei_sync::model::value::Value;
+use renkei_model::spec::{OnCascade, OnDelete};
+use renkei_model::state::{ReviewChoice, ReviewSubject};
+use renkei_model::value::Value;
 
 use super::deletions::{
     accounts, answer, company_with_deals, deals_of_a, delete, only_question, opportunities,
@@ -225,7 +225,7 @@ fn references_of_a_set_wait_with_the_deletion() {
     for entity in &mut entities {
         entity.on_delete = OnDelete::Review;
     }
-    bench.spec = renkei_sync::model::spec::Spec::new(entities).unwrap();
+    bench.spec = renkei_model::spec::Spec::new(entities).unwrap();
     let people = crate::scenarios::a();
     let (deal, first, second) = {
         let mut world = bench.shared.world();

@@ -1,14 +1,12 @@
 //! Consent and one-way fields: what no rule may undo or empty.
 
 use futures::executor::block_on;
+use renkei_model::record::Removal;
+use renkei_model::spec::{Clear, Direction, EntitySpec, FieldKind, FirstLink, Spec, Winner};
+use renkei_model::state::{LinkId, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject};
+use renkei_model::value::Value;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{Clear, Direction, EntitySpec, FieldKind, FirstLink, Spec, Winner};
-use renkei_sync::model::state::{
-    LinkId, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
-};
-use renkei_sync::model::value::Value;
 
 use super::identity::put_back;
 use super::{bench, check_cell};

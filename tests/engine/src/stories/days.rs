@@ -1,8 +1,8 @@
 //! Days and moments in the time zone of an account.
 
-use renkei_sync::model::spec::days::{DayFacts, Days, time_zone};
-use renkei_sync::model::spec::{Direction, FieldKind};
-use renkei_sync::model::value::Value;
+use renkei_model::spec::days::{DayFacts, Days, time_zone};
+use renkei_model::spec::{Direction, FieldKind};
+use renkei_model::value::Value;
 
 use super::{always, bench, check_cell};
 use crate::bench::{Bench, direct, entity, field, match_key, member};

@@ -1,8 +1,8 @@
 //! Values that a new record gets for want of others.
 
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{CopiedColumn, Direction, FieldIndex, FieldKind, Spec, Winner};
-use renkei_sync::model::value::Value;
+use renkei_model::record::Removal;
+use renkei_model::spec::{CopiedColumn, Direction, FieldIndex, FieldKind, Spec, Winner};
+use renkei_model::value::Value;
 
 use super::{bench, check_cell, companies, deals, leads, references, with_leads};
 use crate::bench::{Bench, direct, field};
@@ -70,7 +70,7 @@ fn default_is_no_value_in_the_record_that_it_is_converted_into() {
     check_cell(&bench, &a(), &left, "title", "CEO");
 }
 
-fn with_companies(fill: impl Fn(&mut [renkei_sync::model::spec::EntitySpec; 2])) -> Bench {
+fn with_companies(fill: impl Fn(&mut [renkei_model::spec::EntitySpec; 2])) -> Bench {
     let mut specs = [companies(), deals()];
     fill(&mut specs);
     let mut world = world();

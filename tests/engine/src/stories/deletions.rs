@@ -2,12 +2,12 @@
 //! and how many there are in a day.
 
 use futures::executor::block_on;
+use renkei_model::record::Removal;
+use renkei_model::spec::{Direction, FieldKind, OnCascade, Spec, Winner};
+use renkei_model::state::{RecordKey, Review, ReviewChoice, ReviewSubject};
+use renkei_model::value::Value;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{Direction, FieldKind, OnCascade, Spec, Winner};
-use renkei_sync::model::state::{RecordKey, Review, ReviewChoice, ReviewSubject};
-use renkei_sync::model::value::Value;
 
 use super::{bench, companies, deals, leads, references, with_leads};
 use crate::bench::{Bench, direct, field, member};

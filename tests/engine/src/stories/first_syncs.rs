@@ -2,16 +2,16 @@
 //! (`RULES.md` P15).
 
 use futures::executor::block_on;
+use renkei_model::effect::EffectKind;
+use renkei_model::record::Removal;
+use renkei_model::spec::{EntitySpec, Spec};
+use renkei_model::state::{
+    EntityPlan, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject, WriteCounts,
+};
+use renkei_model::store::port::Store as _;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::engine::{CycleOptions, CycleReport, FirstSyncAnswer};
-use renkei_sync::model::effect::EffectKind;
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{EntitySpec, Spec};
-use renkei_sync::model::state::{
-    EntityPlan, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject, WriteCounts,
-};
-use renkei_sync::store::port::Store as _;
 
 use super::{companies, identity};
 use crate::bench::Bench;

@@ -2,10 +2,10 @@
 //! undoes no deletion (`RULES.md` V2).
 
 use futures::executor::block_on;
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{OnCascade, OnDelete, Spec};
-use renkei_sync::model::state::ReviewSubject;
-use renkei_sync::store::port::Store as _;
+use renkei_model::record::Removal;
+use renkei_model::spec::{OnCascade, OnDelete, Spec};
+use renkei_model::state::ReviewSubject;
+use renkei_model::store::port::Store as _;
 
 use super::deletions::{accounts, deals_of_a, opportunities};
 use super::{companies, deals, references};

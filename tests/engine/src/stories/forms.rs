@@ -1,12 +1,12 @@
 //! Values in the form of a system: tables, lenses, what a system cuts off, what may not be read.
 
 use futures::executor::block_on;
-use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::spec::{
+use renkei_model::spec::{
     Direction, FieldIndex, FieldKind, MappingGroup, Orientation, TransformRef, TransformUse, Via,
 };
-use renkei_sync::model::state::{LinkId, ReviewSubject};
-use renkei_sync::model::value::Value;
+use renkei_model::state::{LinkId, ReviewSubject};
+use renkei_model::value::Value;
+use renkei_sync::answers::why::{WhySubject, why};
 
 use super::{always, bench, check_cell, references, sales};
 use crate::bench::{direct, entity, field, match_key, member};

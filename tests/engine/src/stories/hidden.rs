@@ -2,13 +2,13 @@
 //! holds is not known meanwhile, and is read when it can be had again.
 
 use futures::executor::block_on;
+use renkei_model::record::Removal;
+use renkei_model::spec::{Direction, EntitySpec, FieldIndex, FirstLink, Orientation, Via};
+use renkei_model::spec::{MappingGroup, TransformRef, TransformUse};
+use renkei_model::state::{Failing, RecordKey};
+use renkei_model::store::port::Store as _;
+use renkei_model::value::Value;
 use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{Direction, EntitySpec, FieldIndex, FirstLink, Orientation, Via};
-use renkei_sync::model::spec::{MappingGroup, TransformRef, TransformUse};
-use renkei_sync::model::state::{Failing, RecordKey};
-use renkei_sync::model::value::Value;
-use renkei_sync::store::port::Store as _;
 
 use super::{bench, check_cell, references, sales};
 use crate::bench::Bench;

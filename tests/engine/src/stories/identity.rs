@@ -2,12 +2,12 @@
 //! are others: nothing is overwritten, made twice or taken for what it is not.
 
 use futures::executor::block_on;
+use renkei_model::record::Removal;
+use renkei_model::spec::{EntitySpec, Spec};
+use renkei_model::state::{ReviewChoice, ReviewSubject};
+use renkei_model::store::port::{Changes, Restored, Store as _};
+use renkei_model::value::{SmolStr, Value};
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{EntitySpec, Spec};
-use renkei_sync::model::state::{ReviewChoice, ReviewSubject};
-use renkei_sync::model::value::{SmolStr, Value};
-use renkei_sync::store::port::{Changes, Restored, Store as _};
 use renkei_worlds::mirror::MirrorStore;
 
 use super::companies;

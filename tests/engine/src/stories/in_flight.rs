@@ -2,11 +2,11 @@
 //! made then follows from today's mapping and values (`RULES.md` P1).
 
 use futures::executor::block_on;
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{Direction, EntitySpec, Spec};
-use renkei_sync::model::state::OutboxState;
-use renkei_sync::model::value::Value;
-use renkei_sync::store::port::{OutboxQuery, Store as _};
+use renkei_model::record::Removal;
+use renkei_model::spec::{Direction, EntitySpec, Spec};
+use renkei_model::state::OutboxState;
+use renkei_model::store::port::{OutboxQuery, Store as _};
+use renkei_model::value::Value;
 
 use super::bench;
 use crate::bench::Bench;

@@ -2,10 +2,10 @@
 //! own (RULES.md V1, V8, R26).
 
 use futures::executor::block_on;
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{Direction, EntitySpec, FieldKind, Winner};
-use renkei_sync::model::value::Value;
-use renkei_sync::store::port::Store;
+use renkei_model::record::Removal;
+use renkei_model::spec::{Direction, EntitySpec, FieldKind, Winner};
+use renkei_model::store::port::Store;
+use renkei_model::value::Value;
 
 use super::{always, bench, check_cell};
 use crate::bench::{Bench, direct, field};

@@ -1,12 +1,12 @@
 //! Lists of choices through tables: each item is one of the table, or the field stands still.
 
 use futures::executor::block_on;
+use renkei_model::spec::FieldKind;
+use renkei_model::state::{FailureClass, LinkId, ReviewChoice, ReviewSubject};
+use renkei_model::store::port::Store as _;
+use renkei_model::value::Value;
 use renkei_sync::answers::resolve::{parse_given_value, resolve};
 use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::spec::FieldKind;
-use renkei_sync::model::state::{FailureClass, LinkId, ReviewChoice, ReviewSubject};
-use renkei_sync::model::value::Value;
-use renkei_sync::store::port::Store as _;
 
 use super::bench;
 use crate::bench::{Bench, table};
@@ -124,8 +124,8 @@ fn item_that_the_table_of_the_target_lacks_is_named_and_nothing_is_written() {
 fn list_that_a_person_gives_is_read_item_by_item() {
     let mut bench = interests();
     let mut entities = bench.spec.entities().to_vec();
-    entities[0].fields[3].clear = renkei_sync::model::spec::Clear::Review;
-    bench.spec = renkei_sync::model::spec::Spec::new(entities).unwrap();
+    entities[0].fields[3].clear = renkei_model::spec::Clear::Review;
+    bench.spec = renkei_model::spec::Spec::new(entities).unwrap();
     let (left, right) = person(&bench, &["1"]);
     bench.shared.world().edit(&a(), &left, "city", Value::Null);
     bench.run_to_rest();

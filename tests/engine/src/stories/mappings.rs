@@ -1,13 +1,13 @@
 //! A mapping that changes: what a column holds that is another one is nobody's edit.
 
 use futures::executor::block_on;
-use renkei_sync::answers::resolve::resolve;
-use renkei_sync::model::spec::{
+use renkei_model::spec::{
     Direction, EntitySpec, FieldIndex, FieldKind, FirstLink, MemberSpec, Spec, ValueTable, Via,
     Winner,
 };
-use renkei_sync::model::state::{ReviewChoice, ReviewSubject};
-use renkei_sync::model::value::Value;
+use renkei_model::state::{ReviewChoice, ReviewSubject};
+use renkei_model::value::Value;
+use renkei_sync::answers::resolve::resolve;
 
 use super::{bench, check_cell};
 use crate::bench::{Bench, direct, field, member};

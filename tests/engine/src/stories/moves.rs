@@ -1,12 +1,12 @@
 //! Records that move: a converted Lead, merges in one system, surplus records and their heirs.
 
 use futures::executor::block_on;
+use renkei_model::record::Removal;
+use renkei_model::spec::OnMerge;
+use renkei_model::state::{LinkId, ReviewChoice, ReviewSubject};
+use renkei_model::value::Value;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::OnMerge;
-use renkei_sync::model::state::{LinkId, ReviewChoice, ReviewSubject};
-use renkei_sync::model::value::Value;
 
 use super::{bench, check_cell, leads, with_leads};
 use crate::bench::Bench;

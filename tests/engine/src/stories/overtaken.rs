@@ -2,14 +2,14 @@
 //! And answers that cannot be carried out.
 
 use futures::executor::block_on;
+use renkei_model::record::Removal;
+use renkei_model::spec::{Clear, FieldKind, FirstLink, OnDelete, Spec};
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{Clear, FieldKind, FirstLink, OnDelete, Spec};
 
+use renkei_model::state::{LinkId, Review, ReviewChoice, ReviewStatus, ReviewSubject};
+use renkei_model::store::port::Store as _;
+use renkei_model::value::{Cell, Value};
 use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::state::{LinkId, Review, ReviewChoice, ReviewStatus, ReviewSubject};
-use renkei_sync::model::value::{Cell, Value};
-use renkei_sync::store::port::Store as _;
 
 use super::{bench, check_cell};
 use crate::bench::{Bench, table};

@@ -1,7 +1,7 @@
 //! Parents and children: who is written first, who waits, and how a plan tells it.
 
 use futures::executor::block_on;
-use renkei_sync::store::port::Store;
+use renkei_model::store::port::Store;
 
 use super::{bench, references, sales};
 use crate::scenarios::{a, b, people};

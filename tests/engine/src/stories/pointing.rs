@@ -1,11 +1,11 @@
 //! A reference that a person gives: a record or a link that is there, else it is refused.
 
 use futures::executor::block_on;
+use renkei_model::record::Removal;
+use renkei_model::spec::{FirstLink, Spec, Winner};
+use renkei_model::state::{Review, ReviewChoice, ReviewSubject};
+use renkei_model::value::Value;
 use renkei_sync::answers::resolve::{ResolveError, parse_given_value, resolve};
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{FirstLink, Spec, Winner};
-use renkei_sync::model::state::{Review, ReviewChoice, ReviewSubject};
-use renkei_sync::model::value::Value;
 
 use super::{check_cell, references, sales};
 use crate::bench::Bench;

@@ -2,13 +2,11 @@
 //! ambiguous matches, conflicts, many deletions and many creations.
 
 use futures::executor::block_on;
+use renkei_model::record::Removal;
+use renkei_model::spec::FirstLink;
+use renkei_model::state::{LinkId, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::FirstLink;
-use renkei_sync::model::state::{
-    LinkId, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
-};
 
 use super::{bench, check_cell};
 use crate::bench::{Bench, match_key};

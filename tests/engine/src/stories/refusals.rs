@@ -2,13 +2,13 @@
 //! it, and it goes on when its cause has gone.
 
 use futures::executor::block_on;
+use renkei_model::record::Removal;
+use renkei_model::spec::{EntitySpec, OnDelete, Spec};
+use renkei_model::state::{Failing, FailureClass, LinkId, RecordKey, ReviewChoice};
+use renkei_model::store::port::{Changes, Store as _};
+use renkei_model::value::Value;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{EntitySpec, OnDelete, Spec};
-use renkei_sync::model::state::{Failing, FailureClass, LinkId, RecordKey, ReviewChoice};
-use renkei_sync::model::value::Value;
-use renkei_sync::store::port::{Changes, Store as _};
 
 use super::{bench, check_cell, references, sales};
 use crate::bench::Bench;

@@ -1,8 +1,8 @@
 //! References that people set anew while the deletion of what they named waits (`RULES.md` V2).
 
-use renkei_sync::model::spec::{OnCascade, OnDelete, Spec, Winner};
-use renkei_sync::model::state::{ReviewChoice, ReviewSubject};
-use renkei_sync::model::value::Value;
+use renkei_model::spec::{OnCascade, OnDelete, Spec, Winner};
+use renkei_model::state::{ReviewChoice, ReviewSubject};
+use renkei_model::value::Value;
 
 use super::deletions::{accounts, answer, deals_of_a, delete, only_question, opportunities};
 use super::{always, companies, deals, references};

@@ -2,15 +2,15 @@
 //! again, and nothing is made beside what is there.
 
 use futures::executor::block_on;
-use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{EntitySpec, OnDelete, Spec};
-use renkei_sync::model::state::{
+use renkei_model::record::Removal;
+use renkei_model::spec::{EntitySpec, OnDelete, Spec};
+use renkei_model::state::{
     Link, LinkStatus, RecordKey, RecordState, Review, ReviewChoice, ReviewSubject,
 };
-use renkei_sync::model::value::Value;
-use renkei_sync::store::port::{Changes, Store as _};
+use renkei_model::store::port::{Changes, Store as _};
+use renkei_model::value::Value;
+use renkei_sync::answers::resolve::resolve;
+use renkei_sync::answers::why::{WhySubject, why};
 
 use super::{bench, check_cell, companies, deals, leads, references, with_leads};
 use crate::bench::Bench;

@@ -2,12 +2,12 @@
 //! restored, or takes the place of the active one.
 
 use futures::executor::block_on;
+use renkei_model::record::Removal;
+use renkei_model::spec::{FirstLink, OnDelete};
+use renkei_model::state::{RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject};
+use renkei_model::value::Value;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{FirstLink, OnDelete};
-use renkei_sync::model::state::{RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject};
-use renkei_sync::model::value::Value;
 
 use super::{bench, check_cell, leads, with_leads};
 use crate::bench::Bench;

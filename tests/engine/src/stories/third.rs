@@ -1,11 +1,11 @@
 //! No third record is made while a person is asked which of two is the right one (`RULES.md` P13).
 
 use futures::executor::block_on;
+use renkei_model::record::Removal;
+use renkei_model::spec::{MemberSpec, Spec};
+use renkei_model::state::{RecordKey, Review, ReviewChoice, ReviewSubject};
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{MemberSpec, Spec};
-use renkei_sync::model::state::{RecordKey, Review, ReviewChoice, ReviewSubject};
 
 use super::deletions::only_question;
 use super::{bench, check_cell, leads};

@@ -1,8 +1,8 @@
 //! A system that fails and a host that is killed after any commit.
 
 use futures::executor::block_on;
-use renkei_sync::model::spec::Spec;
-use renkei_sync::store::port::Store as _;
+use renkei_model::spec::Spec;
+use renkei_model::store::port::Store as _;
 
 use super::{bench, references, sales};
 use crate::bench::Bench;

@@ -1,7 +1,7 @@
 //! Records that a system does not show for a while (`RULES.md` V12).
 
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::Spec;
+use renkei_model::record::Removal;
+use renkei_model::spec::Spec;
 
 use super::bench;
 use crate::bench::Bench;

@@ -2,14 +2,14 @@
 //! for what does not come (`RULES.md` V2, V5, V13, V20).
 
 use futures::executor::block_on;
+use renkei_model::effect::EffectKind;
+use renkei_model::preview::CyclePlan;
+use renkei_model::record::Removal;
+use renkei_model::spec::{FieldIndex, OnCascade, Spec};
+use renkei_model::state::{LinkId, ReviewChoice};
+use renkei_model::store::port::Store as _;
+use renkei_model::value::Value;
 use renkei_sync::answers::why::{WhySubject, why};
-use renkei_sync::model::effect::EffectKind;
-use renkei_sync::model::preview::CyclePlan;
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::spec::{FieldIndex, OnCascade, Spec};
-use renkei_sync::model::state::{LinkId, ReviewChoice};
-use renkei_sync::model::value::Value;
-use renkei_sync::store::port::Store as _;
 
 use super::bereft::company;
 use super::deletions::{

@@ -13,13 +13,13 @@ use rand::Rng as _;
 use renkei_blackbox::systems::Side;
 use renkei_connector_hubspot::HubSpot;
 use renkei_connector_salesforce::Salesforce;
+use renkei_model::effect::EffectCall;
+use renkei_model::plugin::{Account, Generation, PluginError, Schema, StopCause};
+use renkei_model::ports::{Connector, Systems};
+use renkei_model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
+use renkei_model::value::Value;
 use renkei_sdk::testing::{with_http, with_wait};
 use renkei_sdk::{Connector as _, Error};
-use renkei_sync::model::effect::EffectCall;
-use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema, StopCause};
-use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
-use renkei_sync::model::value::Value;
-use renkei_sync::ports::{Connector, Systems};
 
 use super::wire::{Fate, Wire};
 

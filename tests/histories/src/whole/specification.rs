@@ -2,15 +2,15 @@
 //! with the same columns, winners and match keys. Its read and write sizes are smaller, so that a
 //! handful of records fills several pages.
 
-use renkei_sync::model::plugin::{Account, Schema};
-use renkei_sync::model::record::Attributes;
-use renkei_sync::model::spec::days::{Days, time_zone};
-use renkei_sync::model::spec::{
+use renkei_model::plugin::{Account, Schema};
+use renkei_model::record::Attributes;
+use renkei_model::spec::days::{Days, time_zone};
+use renkei_model::spec::{
     Clear, ColumnRules, CopiedColumn, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind,
     FieldSpec, FirstLink, MappingGroup, MatchKey, MemberSpec, OnCascade, OnDelete, OnMerge,
     Orientation, Spec, TransformRef, TransformUse, Via, Winner,
 };
-use renkei_sync::model::value::Value;
+use renkei_model::value::Value;
 use renkei_test_support::example::{EMAIL_OPT_OUT, HUBSPOT, PERSON_COLUMNS, SALESFORCE};
 use renkei_test_support::spec::{self, direct, field};
 

@@ -1,10 +1,10 @@
 //! The transforms of the example configuration in this process.
 
 use async_trait::async_trait;
+use renkei_model::plugin::{Generation, PluginError};
+use renkei_model::ports::{TransformCall, Transforms, Way};
+use renkei_model::record::Batch;
 use renkei_sdk::{Error, Transform};
-use renkei_sync::model::plugin::{Generation, PluginError};
-use renkei_sync::model::record::Batch;
-use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_transform_matchkeys::MatchKeys;
 use renkei_transform_names::Names;
 

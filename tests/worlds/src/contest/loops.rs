@@ -4,13 +4,11 @@
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;
-use renkei_sync::model::effect::EffectCall;
-use renkei_sync::model::record::{
-    Action, Operation, Outcome, PageRequest, Row, Scan, WriteRequest,
-};
-use renkei_sync::model::spec::{Direction, EntitySpec, MemberSpec, Spec};
-use renkei_sync::model::value::{Cell, SmolStr, Value};
-use renkei_sync::ports::{Connector, Systems as _};
+use renkei_model::effect::EffectCall;
+use renkei_model::ports::{Connector, Systems as _};
+use renkei_model::record::{Action, Operation, Outcome, PageRequest, Row, Scan, WriteRequest};
+use renkei_model::spec::{Direction, EntitySpec, MemberSpec, Spec};
+use renkei_model::value::{Cell, SmolStr, Value};
 
 use crate::histories::play::{Cycled, Driver};
 use crate::histories::stage::{DAY, as_day};

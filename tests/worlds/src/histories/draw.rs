@@ -1,6 +1,6 @@
 //! Draws a whole history from its seed, before anything runs.
 
-use renkei_sync::model::value::Value;
+use renkei_model::value::Value;
 
 use super::dice::Dice;
 use super::stage::{DAY, Kind, OPT_OUT, day, moment};

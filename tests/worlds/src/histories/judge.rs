@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::value::{SmolStr, Value};
+use renkei_model::record::Removal;
+use renkei_model::value::{SmolStr, Value};
 use renkei_test_support::Promise;
 
 use super::play::{Driver, Played, agree, key_of, meaning, plain};

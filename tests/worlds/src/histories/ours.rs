@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;
-use renkei_sync::answers::why::{Explanation, WhySubject, why};
-use renkei_sync::model::preview::HeldLink;
-use renkei_sync::model::spec::{FieldIndex, Spec};
-use renkei_sync::model::state::{
+use renkei_model::preview::HeldLink;
+use renkei_model::spec::{FieldIndex, Spec};
+use renkei_model::state::{
     Failure, JournalEntry, LinkId, RecordKey, Review, ReviewStatus, ReviewSubject, Stream,
 };
-use renkei_sync::model::value::{Cell, Value};
-use renkei_sync::store::port::{JournalQuery, Store as _};
+use renkei_model::store::port::{JournalQuery, Store as _};
+use renkei_model::value::{Cell, Value};
+use renkei_sync::answers::why::{Explanation, WhySubject, why};
 
 use super::play::{Cycled, Driver, plain};
 use crate::bench::Bench;

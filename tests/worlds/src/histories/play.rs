@@ -1,7 +1,7 @@
 //! Plays a history: people act on the world, a driver keeps it in step, and in the end all rest.
 
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::value::{SmolStr, Value};
+use renkei_model::record::Removal;
+use renkei_model::value::{SmolStr, Value};
 
 use super::stage::{COMPANY, Kind, OPT_OUT, PRIVATE, as_day, at, spec, world};
 use super::step::{Act, History, Knob, Step, Table};
@@ -63,7 +63,7 @@ const SWEEP_MS: u64 = 20_000;
 /// Plays a history with a driver made for its world.
 pub fn play<D: Driver>(
     history: &History,
-    make: impl FnOnce(Shared, renkei_sync::model::spec::Spec) -> D,
+    make: impl FnOnce(Shared, renkei_model::spec::Spec) -> D,
 ) -> (Played, D) {
     let shared = Shared::new(world(history.sides));
     let spec = spec(history.sides, history.swept.then_some(SWEEP_MS));

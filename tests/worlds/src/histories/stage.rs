@@ -1,11 +1,11 @@
 //! The stage of every history: companies and people in two to four systems, and how they are kept
 //! in step.
 
-use renkei_sync::model::spec::days::{DayFacts, Days, time_zone};
-use renkei_sync::model::spec::{
+use renkei_model::spec::days::{DayFacts, Days, time_zone};
+use renkei_model::spec::{
     Direction, EntitySpec, FieldKind, FieldSpec, MappingGroup, MemberSpec, Spec, Winner,
 };
-use renkei_sync::model::value::Value;
+use renkei_model::value::Value;
 
 use crate::bench::{direct, entity, field, match_key, member, reference};
 use crate::world::{Place, World, place};

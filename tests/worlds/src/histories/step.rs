@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use renkei_sync::model::value::{DisplayedValue, Value};
+use renkei_model::value::{DisplayedValue, Value};
 
 use super::stage::{Kind, SYSTEMS};
 use crate::world::Fault;

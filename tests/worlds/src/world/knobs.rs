@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use renkei_sync::model::effect::EffectKind;
-use renkei_sync::model::value::Value;
+use renkei_model::effect::EffectKind;
+use renkei_model::value::Value;
 
 use super::Place;
 

@@ -1,7 +1,7 @@
 //! Columns that hold several records: a write names what it adds and what goes, the rest stays.
 
-use renkei_sync::model::record::{Operation, WriteRequest};
-use renkei_sync::model::value::{SmolStr, Value};
+use renkei_model::record::{Operation, WriteRequest};
+use renkei_model::value::{SmolStr, Value};
 
 use super::{Place, World};
 

@@ -1,7 +1,7 @@
 //! Acts of people: they make, edit, remove, merge, convert and restore records.
 
-use renkei_sync::model::record::Removal;
-use renkei_sync::model::value::Value;
+use renkei_model::record::Removal;
+use renkei_model::value::Value;
 
 use super::{Place, Record, Who, World};
 

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::MutexGuard;
 
 use async_trait::async_trait;
-use renkei_sync::model::effect::{EffectCall, EffectKind};
-use renkei_sync::model::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
-use renkei_sync::model::record::{
-    Batch, Outcome, Page, PageRequest, Problem, Remedy, Row, WriteRequest,
-};
-use renkei_sync::model::value::Value;
-use renkei_sync::ports::{Clock, Connector, Systems};
+use renkei_model::effect::{EffectCall, EffectKind};
+use renkei_model::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
+use renkei_model::ports::{Clock, Connector, Systems};
+use renkei_model::record::{Batch, Outcome, Page, PageRequest, Problem, Remedy, Row, WriteRequest};
+use renkei_model::value::Value;
 
 use super::reading::Reading;
 use super::writing::refusal;

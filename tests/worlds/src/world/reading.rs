@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use renkei_sync::model::record::{Page, PageRequest, Removal, Row, Scan, Tombstone};
-use renkei_sync::model::value::{Cell, Value};
+use renkei_model::record::{Page, PageRequest, Removal, Row, Scan, Tombstone};
+use renkei_model::value::{Cell, Value};
 
 use super::knobs::Versions;
 use super::{Place, Record, Table, Who, World};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use renkei_sync::model::record::{Action, Applied, Operation, Outcome, Problem, Remedy, Removal};
-use renkei_sync::model::value::Value;
+use renkei_model::record::{Action, Applied, Operation, Outcome, Problem, Remedy, Removal};
+use renkei_model::value::Value;
 
 use super::knobs::{Answers, Versions};
 use super::{Fault, Place, Record, Who, World};

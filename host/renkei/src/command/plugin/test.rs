@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use renkei_conformance::{ConformanceReport, KitOptions, LoopbackControl, SimulatorAccess};
+use renkei_model::ports::Clock;
 use renkei_package::{ManifestKind, Package};
 use renkei_runtime::{CompileLimits, Compiler, SystemAuth};
 use renkei_simulators::clock::SimClock;
@@ -17,7 +18,6 @@ use renkei_simulators::faults::Faults;
 use renkei_simulators::serve::RunningSimulator;
 use renkei_simulators::simulator::SimOptions;
 use renkei_simulators::vendors::{VENDORS, VendorAuth, VendorEntry};
-use renkei_sync::ports::Clock;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::file::read_package_file;

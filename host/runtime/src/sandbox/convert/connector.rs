@@ -1,10 +1,10 @@
 //! Pages, writes, outcomes and schemas: what only connectors exchange with the engine.
 
-use renkei_sync::model::plugin::{Account, Schema, SchemaField};
-use renkei_sync::model::record::{
+use renkei_model::plugin::{Account, Schema, SchemaField};
+use renkei_model::record::{
     Action, Applied, Operation, Outcome, Page, PageRequest, Removal, Scan, Tombstone, WriteRequest,
 };
-use renkei_sync::model::value::Value;
+use renkei_model::value::Value;
 
 use super::scans::ScanProgress;
 use super::{

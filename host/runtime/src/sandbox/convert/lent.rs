@@ -9,7 +9,7 @@
 
 use wasmtime::component::{ComponentType, Lower};
 
-use renkei_sync::model::{record, value};
+use renkei_model::{record, value};
 
 /// `types.value`.
 #[derive(Debug, Clone, ComponentType, Lower)]

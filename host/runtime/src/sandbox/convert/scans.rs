@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hasher as _};
 
-use renkei_sync::model::record::{Page, PageRequest};
+use renkei_model::record::{Page, PageRequest};
 
 use super::ContractBreach;
 
@@ -80,7 +80,7 @@ impl ScanProgress {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::model::record::{Batch, Scan};
+    use renkei_model::record::{Batch, Scan};
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Answers that a guest may give, and breaches.
 
-use renkei_sync::model::record::{Outcome, PageRequest, Scan};
+use renkei_model::record::{Outcome, PageRequest, Scan};
 
 use super::connector::{outcomes_from_guest, scanned_from_guest};
 use super::scans::ScanProgress;

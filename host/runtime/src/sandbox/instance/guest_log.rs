@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use renkei_sync::model::plugin::Generation;
+use renkei_model::plugin::Generation;
 
 use crate::sandbox::limits::{Cap, StopCause, StopCounters};
 use renkei_egress::escape::{plain, plain_chars};

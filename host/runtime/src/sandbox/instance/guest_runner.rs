@@ -10,7 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use renkei_sync::model::plugin::{Generation, PluginError};
+use renkei_model::plugin::{Generation, PluginError};
 use wasmtime::Store;
 
 use super::call_timer::CallTimer;

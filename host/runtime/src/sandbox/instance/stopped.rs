@@ -7,7 +7,7 @@
 
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
-use renkei_sync::model::plugin::{Generation, PluginError};
+use renkei_model::plugin::{Generation, PluginError};
 
 use super::wasi_environment::GuestExit;
 use crate::sandbox::limits::{Cap, GuestLimits, LimitReached, StopCause};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand::TryRngCore as _;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
-use renkei_sync::ports::Clock;
+use renkei_model::ports::Clock;
 
 /// The time in a transform: 2000-01-01T00:00:00Z, always.
 const FIXED_MS: u64 = 946_684_800_000;

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use renkei_sync::model::plugin::{Cap, Generation, StopCause};
+use renkei_model::plugin::{Cap, Generation, StopCause};
 
 use renkei_egress::RefusalReason;
 use renkei_egress::escape::words;

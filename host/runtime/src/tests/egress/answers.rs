@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use renkei_sync::model::effect::EffectCall;
-use renkei_sync::model::record::{Action, Operation, Outcome, WriteRequest};
+use renkei_model::effect::EffectCall;
+use renkei_model::record::{Action, Operation, Outcome, WriteRequest};
 use std::io::Write as _;
 use tokio::time::Instant;
 

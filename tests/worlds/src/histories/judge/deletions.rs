@@ -4,7 +4,7 @@ use super::{Judge, Thing};
 use crate::histories::play::{Driver, plain};
 use crate::histories::stage::SCORE;
 use crate::world::{Entry, Place, Who};
-use renkei_sync::model::value::Value;
+use renkei_model::value::Value;
 use renkei_test_support::Promise;
 
 impl<D: Driver> Judge<'_, D> {
