@@ -1,5 +1,6 @@
 //! Data that is kept: a database that lost its content, is gone or was exchanged is never taken
-//! for a new one, and a data directory that cannot be used is one clear mistake.
+//! for a new one, nor are states of plugins, and a data directory that cannot be used is one clear
+//! mistake.
 
 use serde_json::json;
 
@@ -16,6 +17,22 @@ fn empty_database_is_refused() {
         check(&site, command, 4, &["renkei.db: empty", "backup", "move it away"]);
         assert_eq!(std::fs::metadata(site.file("data/renkei.db")).unwrap().len(), 0);
     }
+}
+
+/// The holds and grants in them would be lost.
+#[test]
+fn damaged_states_of_plugins_are_refused() {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    site.run_json("sync");
+    let states = site.file("data/plugins.db");
+    std::fs::write(&states, "garbage").unwrap();
+    for command in ["plan", "sync"] {
+        check(&site, command, 4, &["plugins.db: damaged", "restore it, or remove it", "grants"]);
+        assert_eq!(std::fs::read_to_string(&states).unwrap(), "garbage");
+    }
+    std::fs::remove_file(&states).unwrap();
+    assert_eq!(site.run_json("sync")["writes"], json!(0));
 }
 
 #[test]

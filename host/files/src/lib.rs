@@ -1,4 +1,4 @@
-//! The program's own files: configuration, secrets, tokens, state of plugins, caches, locks.
+//! The program's own files: configuration, secrets, tokens, caches, locks.
 //!
 //! A pipe in the place of a file keeps a command waiting for its other end, and a device or a hole
 //! of gigabytes fills memory. So only regular files are opened, opening never waits, and reading is

@@ -1,8 +1,10 @@
-//! The traits through which the engine reaches systems, transforms and the time, and the way out
-//! its record of calls. The runtime, the store and the tests implement them.
+//! The traits through which the engine reaches systems, transforms and the time, the way out its
+//! record of calls, and the runtime the states of plugins. The runtime, the store and the tests
+//! implement them.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
@@ -157,4 +159,75 @@ pub struct RecordText {
     pub text: String,
     /// True where it must outlast a power cut.
     pub is_durable: bool,
+}
+
+/// The states of plugins: one text per plugin, by its id, which all processes of a data directory
+/// change in turn. The runtime says what a text means, the store keeps it. Every function may
+/// block.
+pub trait PluginRecords: Send + Sync {
+    /// The texts of all plugins. Makes nothing.
+    ///
+    /// # Errors
+    /// [`PluginRecordsError`].
+    fn read(&self) -> Result<PluginTexts, PluginRecordsError>;
+
+    /// Shows the texts of all plugins to `change`, at most once, while no other process changes
+    /// them, and keeps those that `change` returns; the other plugins keep theirs. Where the file
+    /// is damaged, `change` sees none, and the texts that it returns become the only ones; where it
+    /// returns none, the file stays as it is.
+    ///
+    /// # Errors
+    /// [`PluginRecordsError`], also that of `change`; nothing is kept then.
+    fn update(&self, change: &mut PluginTextsChange<'_>) -> Result<(), PluginRecordsError>;
+}
+
+/// A change of the texts of plugins; returns those that are to be kept.
+pub type PluginTextsChange<'c> =
+    dyn FnMut(Option<&PluginTexts>) -> Result<TextsById, PluginRecordsError> + 'c;
+
+/// Texts by plugin id.
+pub type TextsById = BTreeMap<String, String>;
+
+/// The texts of all plugins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginTexts {
+    /// The file that holds them, for messages.
+    pub file: PathBuf,
+    /// The texts.
+    pub by_id: TextsById,
+}
+
+/// The reason why the states of plugins cannot be read or kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PluginRecordsError {
+    /// The file or a text in it is not what Renkei wrote.
+    #[error("{}: damaged ({reason})", .file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// The fault.
+        reason: String,
+    },
+    /// Any other failure.
+    #[error("{message}")]
+    Failed {
+        /// The failure, with its file.
+        message: String,
+        /// The next step.
+        hint: Option<&'static str>,
+    },
+}
+
+impl PluginRecordsError {
+    /// The next step.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Damaged { .. } => Some(
+                "restore it, or remove it: holds and grants are then forgotten and each plugin is \
+                 taken as if it were new",
+            ),
+            Self::Failed { hint, .. } => *hint,
+        }
+    }
 }

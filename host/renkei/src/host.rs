@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex};
 
 use renkei_admin::text;
 use renkei_model::plugin::{Account, PluginError, Schema};
-use renkei_model::ports::{CallRecords, Clock, Systems as _};
+use renkei_model::ports::{CallRecords, Clock, PluginRecords, Systems as _};
 use renkei_model::spec::days::time_zone;
 use renkei_model::spec::{MemberSpec, Spec};
 use renkei_model::store::codec::Layouts;
 use renkei_runtime::{Compiler, NoTokens, PluginFile, Runtime, RuntimeOptions};
-use renkei_store::{CounterDatabase, SqliteStore};
+use renkei_store::{CounterDatabase, PluginDatabase, SqliteStore};
 use renkei_sync::accounts::VerifiedAccounts;
 
 use crate::clock::SystemClock;
@@ -73,6 +73,7 @@ impl Host {
         options.read_only = access != DatabaseAccess::ReadWrite;
         // Not a copy, whatever the access: the systems count the calls of all commands together.
         options.call_records = Some(call_records(&config, &clock));
+        options.plugin_records = Some(plugin_records(&config));
         let runtime = Runtime::start(options).await?;
         let spec = match spec(&config, &runtime) {
             Ok(spec) => spec,
@@ -240,11 +241,12 @@ pub(crate) async fn plugins(
     let clock = Arc::new(SystemClock::program());
     let cache = cache(&config);
     let (home, plugins) = (config.data.clone(), config.plugins.clone());
-    let calls = call_records(&config, &clock);
+    let (calls, states) = (call_records(&config, &clock), plugin_records(&config));
     let mut options = RuntimeOptions::new(plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
     contain(&mut options, &config)?;
     options.home = home;
     options.call_records = Some(calls);
+    options.plugin_records = Some(states);
     options.unopened_systems = config.plugins_of_systems();
     options.read_only = access != DatabaseAccess::ReadWrite;
     options.watch = false;
@@ -270,6 +272,11 @@ fn contain(options: &mut RuntimeOptions, config: &Config) -> Result<(), CommandE
 pub(crate) fn call_records(config: &Config, clock: &Arc<SystemClock>) -> Arc<dyn CallRecords> {
     let clock: Arc<dyn Clock> = clock.clone();
     Arc::new(CounterDatabase::in_folder(&config.data, clock))
+}
+
+/// The states of plugins in the data directory.
+fn plugin_records(config: &Config) -> Arc<dyn PluginRecords> {
+    Arc::new(PluginDatabase::in_folder(&config.data))
 }
 
 fn cache(config: &Config) -> PathBuf {

@@ -34,7 +34,6 @@ pub use lifecycle::admin::{
     AdminError, GrantsReport, GrantsWaiting, PluginAnswer, PluginReport, PluginRequest,
 };
 pub use lifecycle::event::ReloadEvent;
-pub use lifecycle::plugin_state::PluginStateError;
 pub use lifecycle::preview::{
     FieldChange, Preview, PreviewExample, PreviewFailures, PreviewVersion,
 };

@@ -15,13 +15,16 @@ use renkei_egress::{
     TokenStore, Traffic, UnopenedSystem,
 };
 use renkei_model::plugin::{Generation, PluginError};
-use renkei_model::ports::{CallRecords, Clock, Connector, Systems, TransformCall, Transforms};
+use renkei_model::ports::{
+    CallRecords, Clock, Connector, PluginRecords, PluginRecordsError, Systems, TransformCall,
+    Transforms,
+};
 use renkei_model::record::{Batch, Problem, Remedy};
 
 use crate::lifecycle::admin::{AdminError, PluginAnswer, PluginRequest};
 use crate::lifecycle::blame::{self, Blame};
 use crate::lifecycle::event::ReloadEvent;
-use crate::lifecycle::plugin_state::{PluginStateError, PluginStateFile};
+use crate::lifecycle::plugin_state::PluginStates;
 use crate::lifecycle::preview::{self, Preview};
 use crate::lifecycle::registry::Registry;
 use crate::lifecycle::samples::RecentRows;
@@ -50,12 +53,11 @@ pub struct RuntimeOptions {
     pub plugins: PathBuf,
     /// The folder of compiled code; made if it is not there.
     pub cache: PathBuf,
-    /// The folder of private copies of plugin files (`versions/`) and of what must be known of
-    /// plugins after a restart (`plugins.json`) are kept; made if it is not there. Default: `home`
-    /// in the cache.
+    /// The folder of private copies of plugin files (`versions/`) and of rows for previews
+    /// (`recent/`); made when it is needed. Default: `home` in the cache.
     pub home: PathBuf,
     /// True where this process only looks: what it makes of the plugin folder is then its own
-    /// affair, and nothing is written in `home`.
+    /// affair, and nothing is written in `home` or to `plugin_records`.
     pub read_only: bool,
     /// True where the start waits only for files whose bytes were looked at before, by whatever
     /// process; the others follow. [`Runtime::rescan`] waits for them.
@@ -72,6 +74,10 @@ pub struct RuntimeOptions {
     /// The record of calls that the processes which serve these systems share, so that they keep
     /// the quotas together. Without, this runtime keeps them alone.
     pub call_records: Option<Arc<dyn CallRecords>>,
+    /// The record of what must be known of plugins after a restart: versions, holds and grants. The
+    /// processes that serve these plugins share it. Without, this runtime knows it alone, and it
+    /// ends with it.
+    pub plugin_records: Option<Arc<dyn PluginRecords>>,
     /// Systems that this runtime opens no way to, each with its plugin: the pauses that they asked
     /// for are known from `call_records`, and an admin can lift them.
     pub unopened_systems: Vec<(String, String)>,
@@ -130,6 +136,7 @@ impl RuntimeOptions {
             clock,
             tokens,
             call_records: None,
+            plugin_records: None,
             unopened_systems: Vec::new(),
             seed: 0,
             connector_limits: GuestLimits::connector(),
@@ -165,9 +172,9 @@ pub enum RuntimeError {
     /// The record of calls cannot be used.
     #[error("the record of calls, which the quotas need, cannot be used: {0}")]
     Quotas(#[source] std::io::Error),
-    /// The state of plugins cannot be read.
+    /// The states of plugins cannot be read.
     #[error(transparent)]
-    PluginState(#[from] PluginStateError),
+    PluginState(#[from] PluginRecordsError),
     /// The TLS set-up of this machine is unusable.
     #[error("the HTTP client cannot be set up: {0}")]
     Http(#[from] reqwest::Error),
@@ -213,7 +220,7 @@ impl Runtime {
             changes: options.limit_changes,
         };
         let (events, _) = broadcast::channel(EVENTS_KEPT);
-        let states = PluginStateFile::open(&options.home, options.read_only)?;
+        let states = PluginStates::open(options.plugin_records, options.read_only)?;
         let clock = Arc::clone(&options.clock);
         let registry = Arc::new(Registry::new(states, clock, events.clone(), options.quarantine));
         let loader = PluginLoader {

@@ -23,7 +23,7 @@ use renkei_model::plugin::PluginError;
 use renkei_model::ports::{TransformCall, Transforms as _, Way};
 use renkei_model::record::{Batch, PageRequest, Row, Scan};
 use renkei_model::value::Value;
-use renkei_store::CounterDatabase;
+use renkei_store::{CounterDatabase, PluginDatabase};
 
 use crate::{GuestLimits, NoTokens, Pooling, Runtime, RuntimeOptions, SystemConfig};
 use renkei_test_support::HandClock;
@@ -71,6 +71,7 @@ impl House {
         let (clock, tokens) = (Arc::<HandClock>::default(), Arc::new(NoTokens));
         let cache = folder.path().join("cache");
         let mut options = RuntimeOptions::new(plugins, cache, systems, clock.clone(), tokens);
+        options.plugin_records = Some(Arc::new(PluginDatabase::in_folder(&options.home)));
         options.watch = false;
         options.pooling = Pooling::Off;
         options.connector_limits =

@@ -13,14 +13,15 @@ use std::path::{Path, PathBuf};
 use renkei_model::store::port::Restored;
 use rusqlite::{Connection, params};
 
+use crate::database_file::{
+    configure, connect_to_read, connect_to_write, draft_of, has_content, open_error, remove_draft,
+    require_file, run_check,
+};
 use crate::error::OpenError;
 use crate::identity;
 use crate::lock::Lock;
-use crate::migrate::{Layout, STORE};
-use crate::open::{
-    BESIDE, DRAFT, FILE, configure, connect_to_read, connect_to_write, is_there, open_error,
-    quick_check, refusal, remove_draft, require_file,
-};
+use crate::migrate::STORE;
+use crate::open::{BESIDE, FILE, is_there};
 use crate::store::SqliteStore;
 
 /// The content of a database, in numbers.
@@ -77,26 +78,24 @@ impl SqliteStore {
         let io = |source| OpenError::Io { path: dir.to_owned(), source };
         require_file(from)?;
         match fs::metadata(from) {
-            Ok(found) if found.len() == 0 => {
-                return Err(OpenError::Empty { path: from.to_owned() });
-            }
-            Ok(_) => {}
+            Ok(_) => has_content(from)?,
             Err(source) => return Err(OpenError::Io { path: from.to_owned(), source }),
-        }
+        };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
         let _lock = Lock::acquire(dir)?;
         let connection = open_copy(from)?;
-        quick_check(&connection, from)?;
-        remove_draft(dir)?;
-        let [draft, ..] = DRAFT.map(|name| dir.join(name));
+        run_check(&connection, "quick_check", from)?;
+        let place = dir.join(FILE);
+        remove_draft(&place)?;
+        let draft = draft_of(&place);
         let contents = copy(&connection, &draft)?;
         if identity.is_some_and(|identity| identity != contents.identity) {
-            remove_draft(dir)?;
+            remove_draft(&place)?;
             return Err(OpenError::OtherIdentity { path: from.to_owned() });
         }
         mark_restored(&draft, now_ms)?;
         let aside = set_aside(dir, now_ms)?;
-        renkei_files::publish(&draft, &dir.join(FILE)).map_err(io)?;
+        renkei_files::publish(&draft, &place).map_err(io)?;
         Ok((contents, aside))
     }
 
@@ -114,10 +113,7 @@ impl SqliteStore {
         let path = dir.join(FILE);
         let sqlite = |error| open_error(&path, error);
         let mut connection = connect_to_write(&path)?;
-        match STORE.layout(&connection).map_err(sqlite)? {
-            Layout::Older | Layout::Current => {}
-            other => return Err(refusal(&path, &other)),
-        }
+        STORE.require(&connection, &path)?;
         configure(&connection).map_err(sqlite)?;
         STORE.migrate(&mut connection).map_err(sqlite)?;
         let transaction = connection.transaction().map_err(sqlite)?;
@@ -138,12 +134,9 @@ fn part_of(to: &Path) -> PathBuf {
 
 /// Opens a database to be copied.
 fn open_copy(path: &Path) -> Result<Connection, OpenError> {
-    let sqlite = |error| open_error(path, error);
-    let connection = connect_to_read(path).map_err(sqlite)?;
-    match STORE.layout(&connection).map_err(sqlite)? {
-        Layout::Older | Layout::Current => Ok(connection),
-        other => Err(refusal(path, &other)),
-    }
+    let connection = connect_to_read(path).map_err(|error| open_error(path, error))?;
+    STORE.require(&connection, path)?;
+    Ok(connection)
 }
 
 /// Copies to a new file, durable and checked.
@@ -159,7 +152,7 @@ fn copy(connection: &Connection, to: &Path) -> Result<Contents, OpenError> {
     connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map_err(sqlite)?;
     File::open(to).and_then(|file| file.sync_all()).map_err(io)?;
     let copied = connect_to_read(to).map_err(sqlite)?;
-    quick_check(&copied, to)?;
+    run_check(&copied, "quick_check", to)?;
     let count = |query| copied.query_row(query, [], |row| crate::column::unsigned(row, 0));
     let identity = copied.query_row("SELECT identity FROM store", [], |row| row.get(0));
     Ok(Contents {

@@ -21,6 +21,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::counters::marks::ProcessMark;
 use crate::counters::old_files::OldRecord;
+use crate::database_file::{open_error, with_suffix};
 use crate::error::{self, Kind, OpenError};
 
 /// The counters of a data directory. Opened when first needed, and kept open.
@@ -48,9 +49,8 @@ struct FileIdentities([Option<(u64, u64)>; 3]);
 impl FileIdentities {
     fn read(path: &Path) -> Self {
         let identity = |suffix: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            fs::metadata(name).ok().map(|found| (found.dev(), found.ino()))
+            let found = fs::metadata(with_suffix(path, suffix)).ok()?;
+            Some((found.dev(), found.ino()))
         };
         Self(["", "-wal", "-shm"].map(identity))
     }
@@ -143,7 +143,7 @@ impl CounterDatabase {
     fn io_error(&self, error: RowError) -> io::Error {
         match error {
             RowError::Io(error) => self.named(error),
-            RowError::Sqlite(error) => io::Error::other(open::open_error(&self.path, error)),
+            RowError::Sqlite(error) => io::Error::other(open_error(&self.path, error)),
         }
     }
 

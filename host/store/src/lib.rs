@@ -8,7 +8,8 @@
 //! Reading order: `open` (lock, checks, migrations), `store` (the port), `writer` and `readers`
 //! (the threads), then one file per family of tables with its SQL. The code below the threads
 //! speaks `rusqlite::Error`; `error` turns it into the port's errors at the edge, with the file and
-//! the next step. The folder's README follows one commit. `counters` is a file of its own.
+//! the next step. The folder's README follows one commit. `counters` and `plugin_records` are files
+//! of their own.
 
 mod open;
 pub use error::OpenError;
@@ -18,6 +19,11 @@ pub use backup::Contents;
 
 mod counters;
 pub use counters::CounterDatabase;
+
+mod plugin_records;
+pub use plugin_records::PluginDatabase;
+
+mod database_file;
 
 mod lock;
 

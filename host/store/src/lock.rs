@@ -1,10 +1,12 @@
-//! One engine per store: an advisory lock on a file beside the database.
+//! Advisory locks on files beside the databases: one engine per store, and one process at a time
+//! that opens a database which several share.
 //!
 //! The operating system drops the lock with its process, so the lock file of a killed process
 //! blocks nobody. The process number in it is only for the message.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use crate::error::OpenError;
@@ -47,4 +49,13 @@ impl Lock {
         writeln!(file, "{}", std::process::id()).map_err(io)?;
         Ok(Self { _file: file })
     }
+}
+
+/// Waits for the lock on opening a shared database, which goes when it is dropped.
+pub(crate) fn lock_opening(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let lock = renkei_files::open(&options, path)?;
+    lock.lock()?;
+    Ok(lock)
 }

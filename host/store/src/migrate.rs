@@ -3,9 +3,13 @@
 //! `user_version` counts the steps that were taken. A step and its number are one transaction, so a
 //! store is never between two layouts. A file with more steps than this program knows is refused.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 
 use crate::column;
+use crate::database_file::open_error;
+use crate::error::OpenError;
 
 /// The layout of one kind of file: its owner's mark and the steps to it.
 pub(crate) struct LayoutSteps {
@@ -54,6 +58,37 @@ impl LayoutSteps {
             taken if taken < self.steps.len() => Layout::Older,
             _ => Layout::Current,
         })
+    }
+
+    /// Refuses a file of another program or of a newer Renkei; reads only.
+    pub(crate) fn require(&self, connection: &Connection, path: &Path) -> Result<(), OpenError> {
+        match self.layout(connection).map_err(|error| open_error(path, error))? {
+            Layout::Older | Layout::Current => Ok(()),
+            other => Err(self.refusal(path, &other)),
+        }
+    }
+
+    /// As [`LayoutSteps::require`], and refuses an older layout.
+    pub(crate) fn require_current(
+        &self,
+        connection: &Connection,
+        path: &Path,
+    ) -> Result<(), OpenError> {
+        match self.layout(connection).map_err(|error| open_error(path, error))? {
+            Layout::Current => Ok(()),
+            other => Err(self.refusal(path, &other)),
+        }
+    }
+
+    fn refusal(&self, path: &Path, layout: &Layout) -> OpenError {
+        let path = path.to_owned();
+        match layout {
+            Layout::Newer(found) => {
+                OpenError::Newer { path, found: *found, known: self.steps.len() }
+            }
+            Layout::Foreign => OpenError::Foreign { path },
+            Layout::Older | Layout::Current => OpenError::Older { path },
+        }
     }
 
     /// Takes the missing steps, each in a transaction of its own.

@@ -5,21 +5,21 @@
 //! no store has lost something: it is refused, never filled. A file that is foreign, empty, damaged
 //! or written by a newer Renkei is not changed.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use renkei_model::store::codec::Layouts;
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
+use crate::database_file::{
+    self, configure, connect_to_read, connect_to_write, has_content, open_error, require_files,
+    require_whole_pages, run_check,
+};
 use crate::error::OpenError;
-use crate::error::{self, Kind};
 use crate::lock::Lock;
-use crate::migrate::{Layout, STORE};
+use crate::migrate::STORE;
 use crate::readers::Readers;
 use crate::store::SqliteStore;
 use crate::writer::Writer;
@@ -30,18 +30,8 @@ pub(crate) const FILE: &str = "renkei.db";
 const LOG: &str = "renkei.db-wal";
 /// A database with the log and the index that SQLite keeps beside it.
 pub(crate) const BESIDE: [&str; 3] = [FILE, LOG, "renkei.db-shm"];
-/// A new database until it is whole. The files that a crash leaves of it hold nothing.
-pub(crate) const DRAFT: [&str; 4] =
-    ["renkei.db.new", "renkei.db.new-wal", "renkei.db.new-shm", "renkei.db.new-journal"];
-/// The page size, bytes: large enough that most records stay on one page.
-const PAGE_BYTES: u32 = 8192;
 /// Connections that read, each with a thread.
 const READERS: usize = 2;
-/// The time that a statement waits for another process, such as `renkei status`, to release the
-/// file.
-pub(crate) const BUSY: Duration = Duration::from_secs(5);
-/// Prepared statements that a connection keeps: more than this crate has.
-const STATEMENTS: usize = 64;
 
 impl SqliteStore {
     /// Opens the store in `dir` for one engine, making it if there is none. `layouts` are those of
@@ -69,10 +59,7 @@ impl SqliteStore {
             create(dir)?;
         }
         let mut connection = connect_to_write(&path)?;
-        match STORE.layout(&connection).map_err(sqlite)? {
-            Layout::Older | Layout::Current => {}
-            other => return Err(refusal(&path, &other)),
-        }
+        STORE.require(&connection, &path)?;
         check(&connection, dir, &path)?;
         configure(&connection).map_err(sqlite)?;
         STORE.migrate(&mut connection).map_err(sqlite)?;
@@ -102,10 +89,8 @@ impl SqliteStore {
             return Err(OpenError::Missing { dir: dir.to_owned() });
         }
         let connection = connect_to_read(&path).map_err(|error| open_error(&path, error))?;
-        match STORE.layout(&connection).map_err(|error| open_error(&path, error))? {
-            Layout::Current => Self::reading(&path, Arc::new(layouts)),
-            other => Err(refusal(&path, &other)),
-        }
+        STORE.require_current(&connection, &path)?;
+        Self::reading(&path, Arc::new(layouts))
     }
 
     /// A copy of the store in `dir` for plans (an empty one if there is none), whose commits never
@@ -125,13 +110,8 @@ impl SqliteStore {
             scratch.map_err(|source| OpenError::Io { path: std::env::temp_dir(), source })?;
         let path = dir.join(FILE);
         if is_there(dir)? {
-            let sqlite = |error| open_error(&path, error);
-            let connection = connect_to_read(&path).map_err(sqlite)?;
-            if let other @ (Layout::Newer(_) | Layout::Foreign) =
-                STORE.layout(&connection).map_err(sqlite)?
-            {
-                return Err(refusal(&path, &other));
-            }
+            let connection = connect_to_read(&path).map_err(|error| open_error(&path, error))?;
+            STORE.require(&connection, &path)?;
             let copy = scratch.path().join(FILE);
             connection
                 .execute("VACUUM INTO ?1", [copy.to_string_lossy()])
@@ -167,31 +147,11 @@ impl SqliteStore {
 /// it into the new database.
 pub(crate) fn is_there(dir: &Path) -> Result<bool, OpenError> {
     let path = dir.join(FILE);
-    // SQLite waits at a pipe.
-    for path in BESIDE.map(|name| dir.join(name)) {
-        require_file(&path)?;
+    require_files(&path)?;
+    match has_content(&path)? {
+        false if has_log(dir) => Err(OpenError::Vanished { path }),
+        is_there => Ok(is_there),
     }
-    match fs::metadata(&path) {
-        Ok(found) if found.len() == 0 => Err(OpenError::Empty { path }),
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            if has_log(dir) {
-                Err(OpenError::Vanished { path })
-            } else {
-                Ok(false)
-            }
-        }
-        Err(source) => Err(OpenError::Io { path, source }),
-    }
-}
-
-/// Refuses a path that exists and is no regular file.
-pub(crate) fn require_file(path: &Path) -> Result<(), OpenError> {
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        let source = std::io::Error::new(ErrorKind::InvalidInput, "not a regular file");
-        return Err(OpenError::Io { path: path.to_owned(), source });
-    }
-    Ok(())
 }
 
 /// True if commits wait to be folded into the database in `dir`.
@@ -199,109 +159,19 @@ fn has_log(dir: &Path) -> bool {
     fs::metadata(dir.join(LOG)).is_ok_and(|log| log.len() > 0)
 }
 
-/// Makes a new database, whole, and moves it to its place. Readable for its owner only, because it
-/// will hold customers' data. The caller has the lock.
+/// Makes a new database. The caller has the lock.
 fn create(dir: &Path) -> Result<(), OpenError> {
-    let [draft, ..] = DRAFT.map(|name| dir.join(name));
-    let io = |source| OpenError::Io { path: draft.clone(), source };
-    remove_draft(dir)?;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(io)?;
-    let sqlite = |error| open_error(&draft, error);
-    let mut connection = connect_to_write(&draft)?;
-    configure(&connection).map_err(sqlite)?;
-    STORE.migrate(&mut connection).map_err(sqlite)?;
-    // The last to close folds the log in and removes it.
-    connection.close().map_err(|(_, error)| sqlite(error))?;
-    renkei_files::publish(&draft, &dir.join(FILE)).map_err(io)
+    database_file::make(&dir.join(FILE), |connection| {
+        configure(connection)?;
+        STORE.migrate(connection)
+    })
 }
 
-/// Removes the files that a crash has left of a new database.
-pub(crate) fn remove_draft(dir: &Path) -> Result<(), OpenError> {
-    for path in DRAFT.map(|name| dir.join(name)) {
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != ErrorKind::NotFound => {
-                return Err(OpenError::Io { path, source });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-pub(crate) fn connect_to_write(path: &Path) -> Result<Connection, OpenError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags)
-        .and_then(|connection| configure_connection(connection, -16_384))
-        .map_err(|error| open_error(path, error))
-}
-
-pub(crate) fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    configure_connection(Connection::open_with_flags(path, flags)?, -8_192)
-}
-
-/// Sets the pragmas of every connection; a negative cache size is in KiB.
-fn configure_connection(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connection> {
-    connection.busy_timeout(BUSY)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // A query plan must not depend on bound values (`RULES.md` Q3). Without this, SQLite compiles a
-    // statement again at each binding if its plan could use a partial index.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.pragma_update(None, "cache_size", cache_kib)?;
-    Ok(connection)
-}
-
-/// Sets the pragmas of the connection that writes. The page size only counts for a file without
-/// tables.
-pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")
-}
-
-/// Checks the file's length, then its structure. SQLite reads a cut end of the last page as zeros,
-/// so the length is compared here. With a log the cut may be a commit that was being folded in,
-/// which SQLite repeats.
+/// Checks the file's length, then its structure. With a log a cut may be a commit that was being
+/// folded in, which SQLite repeats.
 fn check(connection: &Connection, dir: &Path, path: &Path) -> Result<(), OpenError> {
-    let page_bytes: i64 = connection
-        .pragma_query_value(None, "page_size", |row| row.get(0))
-        .map_err(|error| open_error(path, error))?;
-    let length = fs::metadata(path).map(|found| found.len());
-    let length = length.map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-    if !has_log(dir) && length % page_bytes.unsigned_abs().max(1) != 0 {
-        let reason = "cut off in the middle of a page".to_owned();
-        return Err(OpenError::Corrupt { path: path.to_owned(), reason });
+    if !has_log(dir) {
+        require_whole_pages(connection, path)?;
     }
-    quick_check(connection, path)
-}
-
-/// Runs SQLite's `quick_check`; the first finding is an error.
-pub(crate) fn quick_check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let verdict: String = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(|error| open_error(path, error))?;
-    if verdict == "ok" {
-        return Ok(());
-    }
-    Err(OpenError::Corrupt { path: path.to_owned(), reason: verdict })
-}
-
-pub(crate) fn refusal(path: &Path, layout: &Layout) -> OpenError {
-    let path = path.to_owned();
-    match layout {
-        Layout::Newer(found) => OpenError::Newer { path, found: *found, known: STORE.steps.len() },
-        Layout::Foreign => OpenError::Foreign { path },
-        Layout::Older | Layout::Current => OpenError::Older { path },
-    }
-}
-
-pub(crate) fn open_error(path: &Path, source: rusqlite::Error) -> OpenError {
-    let path = path.to_owned();
-    match error::kind(&source) {
-        Kind::Full => OpenError::Full { path },
-        Kind::Corrupt => OpenError::Corrupt { path, reason: source.to_string() },
-        Kind::Other => OpenError::Sqlite { path, source },
-    }
+    run_check(connection, "quick_check", path)
 }

@@ -10,6 +10,7 @@ use renkei_model::record::Batch;
 use renkei_model::value::Value;
 use renkei_package::{BuildOptions, build};
 use renkei_runtime::{NoTokens, Runtime, RuntimeOptions, SystemConfig};
+use renkei_store::PluginDatabase;
 use renkei_test_support::HandClock;
 use tempfile::TempDir;
 
@@ -83,6 +84,7 @@ impl Stage {
     pub(crate) fn start(&self, systems: Vec<SystemConfig>) -> Result<Arc<Runtime>> {
         let (clock, tokens) = (Arc::new(HandClock::at(1_700_000_000_000)), Arc::new(NoTokens));
         let mut options = RuntimeOptions::new(self.folder(), self.cache(), systems, clock, tokens);
+        options.plugin_records = Some(Arc::new(PluginDatabase::in_folder(&options.home)));
         options.watch = false;
         // What is stopped is called again at once; a quarantine would refuse it before it ran.
         options.quarantine = false;

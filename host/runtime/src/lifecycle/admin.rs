@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use renkei_egress::PausedSystem;
+use renkei_model::ports::PluginRecordsError;
 use serde::{Deserialize, Serialize};
 
-use crate::lifecycle::plugin_state::PluginStateError;
 use crate::lifecycle::view::{KnownVersion, PluginFile, WaitingVersion};
 use crate::sandbox::loader::LoadFailure;
 
@@ -195,7 +195,7 @@ pub enum AdminError {
     },
     /// It cannot be remembered.
     #[error(transparent)]
-    PluginState(#[from] PluginStateError),
+    PluginState(#[from] PluginRecordsError),
     /// The program ends.
     #[error("the plugins are being closed")]
     Closed,

@@ -1,19 +1,17 @@
-//! Keeps the state of plugins across restarts, and beside a running `serve`: `plugins.json`.
+//! Keeps the states of plugins across restarts, and beside a running `serve`.
 //!
-//! One JSON object, replaced as a whole under a lock, for this user alone. Which version serves and
-//! which served before, which are not to be taken again, what an admin allowed, and what waits for
-//! an approval. A file that cannot be understood is an error and never an empty state: the holds
-//! and grants in it would be lost.
+//! A state says which version serves and which served before, which are not to be taken again, what
+//! an admin allowed, and what waits for an approval. Each is one JSON text behind the port
+//! [`PluginRecords`]. Records that cannot be understood are an error and never an empty state: the
+//! holds and grants in them would be lost.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use renkei_model::plugin::Generation;
+use renkei_model::ports::{PluginRecords, PluginRecordsError, PluginTexts, TextsById};
 
 use super::stored_permissions::StoredPermissions;
 
@@ -23,10 +21,8 @@ pub(crate) const VERSIONS_KEPT: usize = 3;
 /// Versions per plugin that are known to be bad.
 const BAD_KEPT: usize = 16;
 
-/// The states, by plugin id.
-pub(crate) type PluginStates = BTreeMap<String, PluginState>;
-
-/// The state of one plugin.
+/// The state of one plugin. An older Renkei refuses a state with a key that it does not know, so a
+/// new key needs a step of the database's layout.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PluginState {
@@ -129,68 +125,31 @@ impl PluginState {
     }
 }
 
-/// The reason why the state file cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PluginStateError {
-    /// The file system refuses.
-    #[error("{}: cannot be read or written: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
-    },
-    /// Not what Renkei writes.
-    #[error("{}: damaged ({source})", .path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// The fault.
-        source: serde_json::Error,
-    },
-}
-
-impl PluginStateError {
-    /// The next step.
-    pub fn hint(&self) -> Option<&'static str> {
-        matches!(self, Self::Damaged { .. }).then_some(
-            "restore it, or remove it: holds and grants are then forgotten and each plugin is \
-             taken as if it were new",
-        )
-    }
-}
-
-/// `plugins.json` and what this process knows of it.
-pub(crate) struct PluginStateFile {
-    path: PathBuf,
-    plugins: PluginStates,
+/// The states of plugins as this process knows them, and the records that keep them.
+pub(crate) struct PluginStates {
+    /// None where nothing outlives the process.
+    records: Option<Arc<dyn PluginRecords>>,
+    plugins: BTreeMap<String, PluginState>,
     /// Plugins whose state could not be written yet. What this process knows of them counts.
     unwritten: BTreeSet<String>,
     /// Nothing is written: what this process does is its own affair.
     read_only: bool,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredStates<P> {
-    format: u32,
-    plugins: P,
-}
-
-impl PluginStateFile {
-    /// The file in `home`, empty if there is none yet.
-    pub(crate) fn open(home: &Path, read_only: bool) -> Result<Self, PluginStateError> {
-        if !read_only {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(home);
-            made.map_err(|source| PluginStateError::Io { path: home.to_owned(), source })?;
-        }
-        let path = home.join("plugins.json");
-        let plugins = read(&path)?;
-        Ok(Self { path, plugins, unwritten: BTreeSet::new(), read_only })
+impl PluginStates {
+    /// The recorded states, none if there are no records yet.
+    pub(crate) fn open(
+        records: Option<Arc<dyn PluginRecords>>,
+        read_only: bool,
+    ) -> Result<Self, PluginRecordsError> {
+        let plugins = match &records {
+            Some(records) => read(records.as_ref())?,
+            None => BTreeMap::new(),
+        };
+        Ok(Self { records, plugins, unwritten: BTreeSet::new(), read_only })
     }
 
-    pub(crate) fn plugins(&self) -> &PluginStates {
+    pub(crate) fn plugins(&self) -> &BTreeMap<String, PluginState> {
         &self.plugins
     }
 
@@ -199,29 +158,39 @@ impl PluginStateFile {
         self.plugins.get(id).cloned().unwrap_or_default()
     }
 
+    /// A plugin's state as it is recorded, whoever recorded it; an empty one if it was never seen.
+    pub(crate) fn recorded(&self, id: &str) -> Result<PluginState, PluginRecordsError> {
+        match &self.records {
+            Some(records) => Ok(read(records.as_ref())?.remove(id).unwrap_or_default()),
+            None => Ok(self.plugin(id)),
+        }
+    }
+
     /// Reads what others wrote, changes a plugin's state, and writes. On an error the change holds
     /// in this process, and is written with the next one or when the folder is looked at.
     pub(crate) fn change(
         &mut self,
         id: &str,
         change: impl FnOnce(&mut PluginState),
-    ) -> Result<(), PluginStateError> {
-        let lock = self.lock_and_read();
-        let state = self.plugins.entry(id.to_owned()).or_default();
-        let before = state.clone();
-        change(state);
-        if *state != before {
-            self.unwritten.insert(id.to_owned());
-        }
-        self.keep(lock)
+    ) -> Result<(), PluginRecordsError> {
+        let mut change = Some(change);
+        self.update(&mut |states| {
+            let Some(change) = change.take() else { return };
+            let state = states.plugins.entry(id.to_owned()).or_default();
+            let before = state.clone();
+            change(state);
+            if *state != before {
+                states.unwritten.insert(id.to_owned());
+            }
+        })
     }
 
-    /// As [`PluginStateFile::change`], but on an error nothing is changed.
+    /// As [`PluginStates::change`], but on an error nothing is changed.
     pub(crate) fn try_change(
         &mut self,
         id: &str,
         change: impl FnOnce(&mut PluginState),
-    ) -> Result<(), PluginStateError> {
+    ) -> Result<(), PluginRecordsError> {
         let (before, unwritten) = (self.plugins.get(id).cloned(), self.unwritten.clone());
         self.change(id, change).inspect_err(|_| {
             match before {
@@ -233,76 +202,99 @@ impl PluginStateFile {
     }
 
     /// Reads what another process wrote meanwhile, and writes what could not be written before.
-    pub(crate) fn refresh(&mut self) -> Result<(), PluginStateError> {
-        let lock = self.lock_and_read();
-        self.keep(lock)
+    pub(crate) fn refresh(&mut self) -> Result<(), PluginRecordsError> {
+        self.update(&mut |_| {})
     }
 
-    /// Takes the lock and reads what others wrote.
-    fn lock_and_read(&mut self) -> Option<Result<File, PluginStateError>> {
-        if self.read_only {
-            return None;
-        }
-        let lock = self.lock();
-        if let Ok(mut plugins) = read(&self.path) {
-            for id in &self.unwritten {
-                if let Some(own) = self.plugins.get(id) {
-                    plugins.insert(id.clone(), own.clone());
-                }
+    /// Reads what others wrote, has `change` done, and writes what is not written yet. `change` may
+    /// run twice.
+    fn update(&mut self, change: &mut dyn FnMut(&mut Self)) -> Result<(), PluginRecordsError> {
+        let kept = match &self.records {
+            Some(records) if !self.read_only => Arc::clone(records).update(&mut |texts| {
+                self.adopt(texts);
+                change(self);
+                self.texts_to_write(texts)
+            }),
+            _ => {
+                change(self);
+                return Ok(());
             }
-            self.plugins = plugins;
+        };
+        match kept {
+            Ok(()) => self.unwritten.clear(),
+            // It may have failed before anything was shown.
+            Err(_) => change(self),
         }
-        Some(lock)
+        kept
     }
 
-    /// Writes what is not written yet, under the lock if there is to be one.
-    fn keep(
-        &mut self,
-        lock: Option<Result<File, PluginStateError>>,
-    ) -> Result<(), PluginStateError> {
-        if let Some(lock) = lock
-            && !self.unwritten.is_empty()
-        {
-            let _locked = lock?;
-            self.write()?;
-            self.unwritten.clear();
+    /// Takes over what others wrote. What is not written yet counts more, and so does what this
+    /// process knows where the records are damaged.
+    fn adopt(&mut self, texts: Option<&PluginTexts>) {
+        let Some(texts) = texts else { return };
+        let own = std::mem::take(&mut self.plugins);
+        let read = |(id, text): (&String, &String)| Some((id.clone(), parse(text).ok()?));
+        self.plugins = texts.by_id.iter().filter_map(read).collect();
+        for (id, state) in own {
+            let is_damaged = texts.by_id.contains_key(&id) && !self.plugins.contains_key(&id);
+            if is_damaged || self.unwritten.contains(&id) {
+                self.plugins.insert(id, state);
+            }
         }
-        Ok(())
     }
 
-    fn lock(&self) -> Result<File, PluginStateError> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let path = self.path.with_extension("lock");
-        let file = renkei_files::open(&options, &path).and_then(|file| {
-            file.lock()?;
-            Ok(file)
-        });
-        file.map_err(|source| PluginStateError::Io { path, source })
-    }
-
-    fn write(&self) -> Result<(), PluginStateError> {
-        let written = StoredStates { format: 1, plugins: &self.plugins };
-        let text = serde_json::to_vec_pretty(&written).map_err(io::Error::other);
-        text.and_then(|text| renkei_files::replace(&self.path, &text))
-            .map_err(|source| PluginStateError::Io { path: self.path.clone(), source })
+    /// The texts of what is not written yet, and with them those of all that this process knows and
+    /// that is damaged.
+    fn texts_to_write(&self, found: Option<&PluginTexts>) -> Result<TextsById, PluginRecordsError> {
+        if self.unwritten.is_empty() {
+            return Ok(TextsById::new());
+        }
+        let is_damaged = |id: &str| match found {
+            Some(found) => found.by_id.get(id).is_some_and(|text| parse(text).is_err()),
+            None => true,
+        };
+        let mut texts = TextsById::new();
+        for (id, state) in &self.plugins {
+            if is_damaged(id) {
+                tracing::warn!(plugin = id, "a damaged state of a plugin is written anew");
+            } else if !self.unwritten.contains(id) {
+                continue;
+            }
+            let text = serde_json::to_string(state).map_err(|error| {
+                PluginRecordsError::Failed { message: error.to_string(), hint: None }
+            })?;
+            texts.insert(id.clone(), text);
+        }
+        Ok(texts)
     }
 }
 
-fn read(path: &Path) -> Result<PluginStates, PluginStateError> {
-    let text = match renkei_files::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(PluginStates::new()),
-        Err(source) => return Err(PluginStateError::Io { path: path.to_owned(), source }),
-    };
-    let damaged = |source| PluginStateError::Damaged { path: path.to_owned(), source };
-    let written: StoredStates<PluginStates> = serde_json::from_slice(&text).map_err(damaged)?;
-    Ok(written.plugins)
+/// The recorded states.
+fn read(records: &dyn PluginRecords) -> Result<BTreeMap<String, PluginState>, PluginRecordsError> {
+    let PluginTexts { file, by_id } = records.read()?;
+    let mut states = BTreeMap::new();
+    for (id, text) in by_id {
+        let state = parse(&text).map_err(|error| PluginRecordsError::Damaged {
+            file: file.clone(),
+            reason: format!("the state of `{id}`: {error}"),
+        })?;
+        states.insert(id, state);
+    }
+    Ok(states)
+}
+
+fn parse(text: &str) -> serde_json::Result<PluginState> {
+    serde_json::from_str(text)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use renkei_model::ports::PluginTextsChange;
+    use renkei_store::PluginDatabase;
+    use tempfile::TempDir;
 
     use super::*;
 
@@ -361,70 +353,131 @@ mod tests {
         assert_eq!(digests(&state), ["e", "d", "good"]);
     }
 
-    #[test]
-    fn unwritten_state_is_not_forgotten() {
-        let home = tempfile::tempdir().unwrap();
-        let mut states = PluginStateFile::open(home.path(), false).unwrap();
-        states.change("a", |state| state.serve("a.wasm", &generation("one"), None)).unwrap();
-        let lock = home.path().join("plugins.lock");
-        fs::remove_file(&lock).unwrap();
-        fs::create_dir(&lock).unwrap();
+    fn open(home: &TempDir, read_only: bool) -> Result<PluginStates, PluginRecordsError> {
+        let records = PluginDatabase::in_folder(home.path());
+        PluginStates::open(Some(Arc::new(records)), read_only)
+    }
+
+    /// Records of which writes fail, once all was shown, while the switch is on.
+    struct FailingRecords {
+        records: PluginDatabase,
+        is_on: AtomicBool,
+    }
+
+    impl PluginRecords for FailingRecords {
+        fn read(&self) -> Result<PluginTexts, PluginRecordsError> {
+            self.records.read()
+        }
+
+        fn update(&self, change: &mut PluginTextsChange<'_>) -> Result<(), PluginRecordsError> {
+            self.records.update(&mut |texts| {
+                let changed = change(texts)?;
+                let failure =
+                    PluginRecordsError::Failed { message: "disk full".to_owned(), hint: None };
+                if self.is_on.load(Ordering::Relaxed) { Err(failure) } else { Ok(changed) }
+            })
+        }
+    }
+
+    /// Changes states while writes fail, then while they do not.
+    fn check_unwritten(states: &mut PluginStates, home: &TempDir, repair: impl FnOnce()) {
         let bad =
             |state: &mut PluginState| state.bad = vec![("two".to_owned(), "it failed".to_owned())];
         states.change("a", bad).unwrap_err();
         states.try_change("a", |state| state.hold = true).unwrap_err();
         states.refresh().unwrap_err();
         assert!(states.plugin("a").why_bad("two").is_some() && !states.plugin("a").hold);
-        fs::remove_dir(&lock).unwrap();
+        repair();
         states.refresh().unwrap();
-        let state = PluginStateFile::open(home.path(), true).unwrap().plugin("a");
+        let state = open(home, true).unwrap().plugin("a");
         assert!(state.why_bad("two").is_some() && !state.hold && state.versions.len() == 1);
     }
 
-    /// `RULES.md R27`.
     #[test]
-    fn pipes_in_the_place_of_its_files_are_errors_and_no_waits() {
+    fn unwritten_state_is_not_forgotten() {
         let home = tempfile::tempdir().unwrap();
-        let pipe = |name| {
-            let path = home.path().join(name);
-            let made = std::process::Command::new("mkfifo").arg("-m600").arg(&path).status();
-            assert!(made.unwrap().success());
-            path
-        };
-        let lock = pipe("plugins.lock");
-        let mut states = PluginStateFile::open(home.path(), false).unwrap();
-        let error = states.change("a", |state| state.hold = true).unwrap_err().to_string();
-        assert!(error.contains("plugins.lock") && error.contains("not a regular file"), "{error}");
-        fs::remove_file(&lock).unwrap();
-        pipe("plugins.json");
-        let error = PluginStateFile::open(home.path(), true).err().unwrap().to_string();
-        assert!(error.contains("plugins.json") && error.contains("not a regular file"), "{error}");
-        fs::remove_file(home.path().join("plugins.json")).unwrap();
-        File::create(home.path().join("plugins.json")).unwrap().set_len(3 << 30).unwrap();
-        let error = PluginStateFile::open(home.path(), true).err().unwrap().to_string();
-        assert!(error.contains("larger than 16 MiB"), "{error}");
+        let (records, is_on) = (PluginDatabase::in_folder(home.path()), AtomicBool::new(false));
+        let records = Arc::new(FailingRecords { records, is_on });
+        let mut states = PluginStates::open(Some(records.clone()), false).unwrap();
+        states.change("a", |state| state.serve("a.wasm", &generation("one"), None)).unwrap();
+        records.is_on.store(true, Ordering::Relaxed);
+        check_unwritten(&mut states, &home, || records.is_on.store(false, Ordering::Relaxed));
     }
 
     #[test]
-    fn two_processes_write_one_state_file() {
+    fn state_is_not_forgotten_while_the_records_cannot_be_opened() {
         let home = tempfile::tempdir().unwrap();
-        let mut one = PluginStateFile::open(home.path(), false).unwrap();
-        let mut two = PluginStateFile::open(home.path(), false).unwrap();
-        let mut looker = PluginStateFile::open(home.path(), true).unwrap();
+        let mut states = open(&home, false).unwrap();
+        states.change("a", |state| state.serve("a.wasm", &generation("one"), None)).unwrap();
+        let lock = home.path().join("plugins.db.lock");
+        fs::remove_file(&lock).unwrap();
+        fs::create_dir(&lock).unwrap();
+        check_unwritten(&mut states, &home, || fs::remove_dir(&lock).unwrap());
+    }
+
+    #[test]
+    fn two_processes_write_the_same_records() {
+        let home = tempfile::tempdir().unwrap();
+        let (mut one, mut two) = (open(&home, false).unwrap(), open(&home, false).unwrap());
+        let mut looker = open(&home, true).unwrap();
         one.change("a", |state| state.hold = true).unwrap();
         two.change("b", |state| state.hold = true).unwrap();
         looker.change("c", |state| state.hold = true).unwrap();
         assert!(two.plugin("a").hold && looker.plugin("c").hold);
-        let read = PluginStateFile::open(home.path(), false).unwrap();
+        assert!(looker.recorded("b").unwrap().hold && !looker.recorded("c").unwrap().hold);
+        let read = open(&home, false).unwrap();
         assert_eq!(read.plugins().keys().collect::<Vec<_>>(), ["a", "b"]);
 
-        fs::write(home.path().join("plugins.json"), b"{\"format\":1,\"plugins\":{\"a\":").unwrap();
-        let refused = PluginStateFile::open(home.path(), false).err().unwrap();
-        assert!(matches!(&refused, PluginStateError::Damaged { .. }), "{refused}");
-        one.change("a", |state| state.hold = false).unwrap();
-        assert!(
-            PluginStateFile::open(home.path(), false).is_ok(),
-            "what runs knows better than the file"
-        );
+        fs::write(home.path().join("plugins.db"), b"garbage").unwrap();
+        let refused = open(&home, false).err().unwrap();
+        assert!(matches!(&refused, PluginRecordsError::Damaged { .. }), "{refused}");
+        two.refresh().unwrap();
+        assert!(open(&home, true).is_err(), "nothing is to be written");
+        two.change("a", |state| state.hold = false).unwrap();
+        let read = open(&home, false).unwrap();
+        assert!(!read.plugin("a").hold && read.plugin("b").hold, "what runs knows better");
+    }
+
+    #[test]
+    fn damaged_state_is_an_error_until_a_process_that_knows_it_writes() {
+        let home = tempfile::tempdir().unwrap();
+        let mut running = open(&home, false).unwrap();
+        running.change("a", |state| state.hold = true).unwrap();
+        let damage = |id: &str| {
+            let text = (id.to_owned(), r#"{"held":true}"#.to_owned());
+            let records = PluginDatabase::in_folder(home.path());
+            records.update(&mut |_| Ok([text.clone()].into())).unwrap();
+        };
+        damage("a");
+        let error = open(&home, true).err().unwrap();
+        assert!(error.to_string().contains("plugins.db: damaged (the state of `a`: "), "{error}");
+        assert!(error.hint().unwrap().starts_with("restore it, or remove it"));
+        running.change("b", |state| state.hold = true).unwrap();
+        assert!(open(&home, true).unwrap().plugin("a").hold);
+        damage("c");
+        running.change("b", |state| state.hold = false).unwrap();
+        assert!(open(&home, true).is_err(), "nobody knows what `c` was");
+    }
+
+    #[test]
+    fn states_of_an_older_renkei_are_taken_over() {
+        let home = tempfile::tempdir().unwrap();
+        let old = home.path().join("plugins.json");
+        fs::write(&old, r#"{"format":1,"plugins":{"a":{"hold":true},"b":{}}}"#).unwrap();
+        assert!(open(&home, true).unwrap().plugin("a").hold && old.exists());
+        open(&home, false).unwrap().refresh().unwrap();
+        assert!(open(&home, true).unwrap().plugin("a").hold && !old.exists());
+        fs::write(&old, r#"{"format":1,"plugins":{"a":{"held":true}}}"#).unwrap();
+        fs::remove_file(home.path().join("plugins.db")).unwrap();
+        let error = open(&home, false).err().unwrap().to_string();
+        assert!(error.contains("plugins.json: damaged (the state of `a`: "), "{error}");
+    }
+
+    #[test]
+    fn states_without_records_last_as_long_as_the_process() {
+        let mut states = PluginStates::open(None, false).unwrap();
+        states.change("a", |state| state.hold = true).unwrap();
+        states.refresh().unwrap();
+        assert!(states.recorded("a").unwrap().hold && !states.recorded("b").unwrap().hold);
     }
 }

@@ -6,8 +6,8 @@
 //! - Each call's result is recorded here; [`crate::lifecycle::health`] decides what follows. A roll
 //!   back happens at once, in the call that proved it needed, because the task that owns the folder
 //!   may be busy compiling.
-//! - Whoever changes what serves holds the lock on the state file: such methods take the
-//!   [`PluginStateFile`] as an argument. The lock on a generation's health is the inner one: it is
+//! - Whoever changes what serves holds the lock on the states of plugins: such methods take
+//!   the [`PluginStates`] as an argument. The lock on a generation's health is the inner one: it is
 //!   held only inside [`ServingGeneration::with_health`], whose closures reach no other lock.
 
 use std::collections::BTreeMap;
@@ -18,12 +18,12 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, broadcast};
 
 use renkei_model::plugin::{Generation, PluginError};
-use renkei_model::ports::Clock;
+use renkei_model::ports::{Clock, PluginRecordsError};
 use renkei_package::ManifestKind;
 
 use crate::lifecycle::event::{self, ReloadEvent};
 use crate::lifecycle::health::{CallResult, Health, HealthRules, HealthVerdict};
-use crate::lifecycle::plugin_state::PluginStateFile;
+use crate::lifecycle::plugin_state::PluginStates;
 use crate::sandbox::generation::PluginGeneration;
 
 /// The longest time that work goes on under a replaced generation, ms: then its next call
@@ -74,7 +74,7 @@ impl ServingGeneration {
 /// The generations that serve, by plugin id, and what must be known of them after a restart.
 pub(crate) struct Registry {
     serving: ArcSwap<ServingGenerations>,
-    state_file: Mutex<PluginStateFile>,
+    states: Mutex<PluginStates>,
     pub(crate) clock: Arc<dyn Clock>,
     events: broadcast::Sender<ReloadEvent>,
     quarantine: bool,
@@ -84,13 +84,13 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn new(
-        state_file: PluginStateFile,
+        states: PluginStates,
         clock: Arc<dyn Clock>,
         events: broadcast::Sender<ReloadEvent>,
         quarantine: bool,
     ) -> Self {
         let (serving, changed) = (ArcSwap::default(), Notify::new());
-        Self { serving, state_file: Mutex::new(state_file), clock, events, quarantine, changed }
+        Self { serving, states: Mutex::new(states), clock, events, quarantine, changed }
     }
 
     fn rules(&self, plugin: &PluginGeneration) -> HealthRules {
@@ -128,9 +128,9 @@ impl Registry {
         self.serving.load_full()
     }
 
-    /// The state file; whoever holds it may change what serves.
-    pub(crate) fn state_file(&self) -> MutexGuard<'_, PluginStateFile> {
-        self.state_file.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The states of plugins; whoever holds them may change what serves.
+    pub(crate) fn states(&self) -> MutexGuard<'_, PluginStates> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn publish(&self, event: ReloadEvent) {
@@ -140,12 +140,7 @@ impl Registry {
     /// Lets `plugin`, as its grants leave it, serve from now on. What served before serves again if
     /// the new one fails on probation; where that was on probation itself, what it would have gone
     /// back to: broken versions in a row do not vouch for one another.
-    pub(crate) fn serve(
-        &self,
-        states: &mut PluginStateFile,
-        file: &str,
-        plugin: &PluginGeneration,
-    ) {
+    pub(crate) fn serve(&self, states: &mut PluginStates, file: &str, plugin: &PluginGeneration) {
         let id = plugin.generation.plugin.clone();
         let now_ms = self.clock.now_ms();
         let rules = self.rules(plugin);
@@ -187,15 +182,15 @@ impl Registry {
     }
 
     /// Puts a generation that served before a restart back in its place.
-    pub(crate) fn restore(&self, states: &PluginStateFile, plugin: &PluginGeneration) {
+    pub(crate) fn restore(&self, states: &PluginStates, plugin: &PluginGeneration) {
         let id = &plugin.generation.plugin;
         let plugin = Arc::new(plugin.without(&states.plugin(id).denied.known));
         let health = Health::new(self.rules(&plugin));
         self.replace(id, Some(ServingGeneration::new(plugin, health, None)));
     }
 
-    /// Cuts what serves to what the state file allows now; its health and its past stay.
-    pub(crate) fn regrant(&self, states: &PluginStateFile, id: &str) {
+    /// Cuts what serves to what its state allows now; its health and its past stay.
+    pub(crate) fn regrant(&self, states: &PluginStates, id: &str) {
         let Some(before) = self.serving(id) else { return };
         let plugin = Arc::new(before.plugin.without(&states.plugin(id).denied.known));
         let (health, fallback) =
@@ -213,7 +208,7 @@ impl Registry {
     }
 
     /// Lets nothing serve `id`.
-    pub(crate) fn remove(&self, states: &mut PluginStateFile, id: &str) {
+    pub(crate) fn remove(&self, states: &mut PluginStates, id: &str) {
         self.log_unsaved(states.change(id, |state| state.serving = None));
         self.replace(id, None);
     }
@@ -222,7 +217,7 @@ impl Registry {
     pub(crate) fn sweep(&self) {
         let now_ms = self.clock.now_ms();
         for (id, served) in self.all().iter() {
-            let mut states = self.state_file();
+            let mut states = self.states();
             let is_over = served.with_health(|own| {
                 let is_over = !own.health.is_on_probation(now_ms);
                 if is_over {
@@ -238,12 +233,7 @@ impl Registry {
     }
 
     /// `to` serves again instead of what serves now, which is not taken again by itself.
-    pub(crate) fn roll_back(
-        &self,
-        states: &mut PluginStateFile,
-        to: &PluginGeneration,
-        reason: &str,
-    ) {
+    pub(crate) fn roll_back(&self, states: &mut PluginStates, to: &PluginGeneration, reason: &str) {
         let id = &to.generation.plugin;
         let Some(before) = self.serving(id) else { return };
         let from = before.plugin.generation.clone();
@@ -257,12 +247,9 @@ impl Registry {
         self.changed.notify_one();
     }
 
-    /// Logs a failed write of the state file: what serves is right in this process, and is decided
+    /// Logs a failed write of a state: what serves is right in this process, and is decided
     /// again by the next.
-    pub(crate) fn log_unsaved(
-        &self,
-        kept: Result<(), crate::lifecycle::plugin_state::PluginStateError>,
-    ) {
+    pub(crate) fn log_unsaved(&self, kept: Result<(), PluginRecordsError>) {
         if let Err(error) = kept {
             tracing::error!(%error, "what serves cannot be remembered across a restart");
         }
@@ -333,7 +320,7 @@ impl GenerationLease {
         if verdict == HealthVerdict::Fine {
             return;
         }
-        let mut states = registry.state_file();
+        let mut states = registry.states();
         let generation = &self.served.plugin.generation;
         let serving = registry.serving(&generation.plugin);
         // Another call, or an admin, was faster.

@@ -1,7 +1,7 @@
-//! Permissions as the file of plugin states holds them: a list of texts.
+//! Permissions as a recorded state of a plugin holds them: a list of texts.
 //!
-//! A file of an older version can hold texts that are no permission any more, such as a host
-//! without its slot. They allow and deny nothing, and they stay in the file for a version that
+//! A state of an older version can hold texts that are no permission any more, such as a host
+//! without its slot. They allow and deny nothing, and they stay in the state for a version that
 //! knows them.
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use renkei_package::Permission;
 use serde::{Deserialize, Serialize};
 
-/// Permissions of a file, and the texts in it that are none.
+/// Permissions of a state, and the texts in it that are none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeSet<String>", into = "BTreeSet<String>")]
 pub(crate) struct StoredPermissions {

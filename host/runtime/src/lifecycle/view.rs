@@ -78,8 +78,7 @@ pub(crate) struct SeenFile {
 
 /// The entries of what was seen, with how it fares now.
 pub(crate) fn describe(seen: &[SeenFile], registry: &Registry) -> Vec<PluginFile> {
-    let (now_ms, serving, states) =
-        (registry.clock.now_ms(), registry.all(), registry.state_file());
+    let (now_ms, serving, states) = (registry.clock.now_ms(), registry.all(), registry.states());
     let describe = |seen: &SeenFile| {
         let id = seen.id.as_deref();
         let served = id.and_then(|id| serving.get(id));

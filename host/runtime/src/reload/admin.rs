@@ -74,7 +74,7 @@ impl Reloader {
             self.registry.forgive(&id);
         } else {
             self.registry
-                .state_file()
+                .states()
                 .try_change(&id, |plugin_state| plugin_state.approve(&generation.digest))?;
             self.registry.publish(ReloadEvent::Approved { generation });
             self.reconcile();
@@ -84,12 +84,12 @@ impl Reloader {
 
     async fn roll_back(&mut self, id: &str) -> Result<PluginAnswer, AdminError> {
         self.serves(id)?;
-        let plugin_state = self.registry.state_file().plugin(id);
+        let plugin_state = self.registry.states().plugin(id);
         let earlier = plugin_state.earlier().ok_or_else(|| AdminError::NoEarlier(id.to_owned()))?;
         let name = format!("{id} {}", earlier.version);
         let plugin = self.load(&name, &earlier.digest).await?;
         {
-            let mut states = self.registry.state_file();
+            let mut states = self.registry.states();
             self.registry.roll_back(&mut states, &plugin, "an admin rolled it back");
         }
         self.reconcile();
@@ -101,14 +101,14 @@ impl Reloader {
         if self.registry.serving(id).is_some() {
             return Ok(());
         }
-        let known = self.registry.state_file().plugins().contains_key(id);
+        let known = self.registry.states().plugins().contains_key(id);
         let why = if known { AdminError::NothingServes } else { AdminError::Unknown };
         Err(why(id.to_owned()))
     }
 
     fn hold(&mut self, id: &str, on: bool) -> Result<PluginAnswer, AdminError> {
         self.serves(id)?;
-        self.registry.state_file().try_change(id, |plugin_state| plugin_state.hold = on)?;
+        self.registry.states().try_change(id, |plugin_state| plugin_state.hold = on)?;
         let (plugin, serving) = (id.to_owned(), self.registry.generation(id));
         self.registry.publish(ReloadEvent::Hold { plugin, on, serving });
         self.reconcile();
@@ -134,7 +134,7 @@ impl Reloader {
             .values()
             .filter(|served| id.is_none_or(|id| served.plugin.generation.plugin == id));
         let reports = wanted.map(|served| {
-            let plugin_state = self.registry.state_file().plugin(&served.plugin.generation.plugin);
+            let plugin_state = self.registry.states().plugin(&served.plugin.generation.plugin);
             self.granted(&served.plugin, &plugin_state)
         });
         Ok(PluginAnswer::Grants(reports.collect()))
@@ -171,7 +171,7 @@ impl Reloader {
         deny: &BTreeSet<Permission>,
     ) -> Result<(), AdminError> {
         let plugin_state = {
-            let mut states = self.registry.state_file();
+            let mut states = self.registry.states();
             states.try_change(id, |plugin_state| {
                 let allowed = &mut plugin_state.allowed.get_or_insert_default().known;
                 let denied = &mut plugin_state.denied.known;

@@ -19,7 +19,7 @@ impl Reloader {
     pub(super) async fn recall(&mut self) {
         let mut wanted = Vec::new();
         {
-            let mut states = self.registry.state_file();
+            let mut states = self.registry.states();
             self.registry.log_unsaved(states.refresh());
             for (id, plugin_state) in states.plugins() {
                 let Some(digest) = &plugin_state.serving else { continue };
@@ -56,7 +56,7 @@ impl Reloader {
     /// Lets a version serve as before the restart; it is all there is of a file that is lost.
     fn go_on(&mut self, name: &str, is_lost: bool, plugin: PluginGeneration) {
         {
-            let mut states = self.registry.state_file();
+            let mut states = self.registry.states();
             match self.registry.serving(&plugin.generation.plugin) {
                 Some(_) => self.registry.serve(&mut states, name, &plugin),
                 None => self.registry.restore(&states, &plugin),
@@ -95,7 +95,7 @@ impl Reloader {
         }
         for (id, served) in self.registry.all().iter() {
             if !claims.contains_key(id) {
-                self.registry.remove(&mut self.registry.state_file(), id);
+                self.registry.remove(&mut self.registry.states(), id);
                 let generation = served.plugin.generation.clone();
                 self.registry.publish(ReloadEvent::Removed { generation });
             }
@@ -106,17 +106,17 @@ impl Reloader {
     fn let_serve(&mut self, id: &str, name: &str) {
         let Some(state) = self.files.get_mut(name) else { return };
         let Some(plugin) = state.last_good.clone() else { return };
-        let mut state_file = self.registry.state_file();
+        let mut states = self.registry.states();
         let before = self.registry.serving(id).map(|served| served.plugin.generation.clone());
         let generation = plugin.generation.clone();
         debug_assert_eq!(generation.plugin, id, "a file claims the plugin that is in it");
-        let plugin_state = state_file.plugin(id);
+        let plugin_state = states.plugin(id);
         match may_serve(&plugin_state, &generation.digest, &plugin.asked()) {
             Ok(()) => {
                 state.claim = ClaimState::Serves { id: id.to_owned() };
                 state.served_digest = Some(generation.digest.clone());
                 if before.as_ref() != Some(&generation) {
-                    self.registry.serve(&mut state_file, name, &plugin);
+                    self.registry.serve(&mut states, name, &plugin);
                     debug_assert_eq!(
                         self.registry.generation(id),
                         Some(generation),
@@ -124,7 +124,7 @@ impl Reloader {
                     );
                     self.announce(name, &plugin, before);
                 } else if plugin_state.file != name || plugin_state.serving.is_none() {
-                    let kept = state_file.change(id, |plugin_state| {
+                    let kept = states.change(id, |plugin_state| {
                         name.clone_into(&mut plugin_state.file);
                         plugin_state.serving = Some(generation.digest.clone());
                     });

@@ -36,12 +36,11 @@ pub(crate) struct Reloader {
     /// The reason why the folder could not be read at the last look.
     pub(super) blind: Option<String>,
     pub(super) view: Arc<ArcSwap<Vec<SeenFile>>>,
-    pub(super) home: PathBuf,
     pub(super) recent: Arc<RecentRows>,
 }
 
 impl Reloader {
-    /// `home` holds the state file and the copies; with `read_only` nothing is written there.
+    /// `home` holds the copies; with `read_only` nothing is written there.
     pub(crate) fn new(
         folder: PathBuf,
         home: &Path,
@@ -52,7 +51,6 @@ impl Reloader {
         recent: Arc<RecentRows>,
     ) -> Self {
         Self {
-            home: home.to_owned(),
             recent,
             folder,
             loader: Arc::new(loader),

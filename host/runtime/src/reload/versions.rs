@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::file_state::FileState;
 use super::reloader::Reloader;
 use crate::lifecycle::admin::AdminError;
-use crate::lifecycle::plugin_state::{PluginState, PluginStateFile};
+use crate::lifecycle::plugin_state::PluginState;
 use crate::lifecycle::preview::{PairResult, VersionPair};
 use crate::sandbox::compiler::CompilePriority;
 use crate::sandbox::generation::PluginGeneration;
@@ -30,7 +30,7 @@ impl Reloader {
         Ok(loaded?)
     }
 
-    /// Loads what serves, by the state file, and the plugin in `bytes`. Of the file that serves
+    /// Loads what serves, by its recorded state, and the plugin in `bytes`. Of the file that serves
     /// already, the version before is the other one.
     pub(super) async fn pair(&self, name: &str, bytes: Vec<u8>, id: Option<String>) -> PairResult {
         let digest = hex::encode(Sha256::digest(&bytes));
@@ -39,7 +39,7 @@ impl Reloader {
         let generation = &candidate.generation;
         let id = id.unwrap_or_else(|| generation.plugin.clone());
         // As another process may have left it, and not as this one makes of the folder.
-        let plugin_state = PluginStateFile::open(&self.home, true)?.plugin(&id);
+        let plugin_state = self.registry.states().recorded(&id)?;
         let now = self.registry.serving(&id).map(|served| Arc::clone(&served.plugin));
         let here = now.as_ref().map(|now| &now.generation.digest);
         let serves = plugin_state.serving.as_ref().or(here) == Some(&generation.digest);
@@ -61,7 +61,7 @@ impl Reloader {
         if self.read_only {
             return;
         }
-        let states = self.registry.state_file();
+        let states = self.registry.states();
         let held = |digest: &str| {
             let of_file =
                 |state: &FileState| state.content.digest().is_some_and(|own| own == digest);

@@ -3,9 +3,9 @@
 //! A file that is gone or has no bytes is made anew, whole. Any other file without an origin was
 //! damaged and emptied, or was cut off while that was done: its counts were lost.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use renkei_model::ports::Clock;
@@ -14,10 +14,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use crate::column;
 use crate::counters::marks::{self, ProcessMark};
+use crate::database_file::{
+    self, BUSY, configure, connect_to_write, open_error, require_files, run_check,
+};
 use crate::error::OpenError;
+use crate::lock::lock_opening;
 use crate::migrate::{Layout, LayoutSteps};
-pub(super) use crate::open::open_error;
-use crate::open::{BUSY, configure, connect_to_write, require_file};
 
 /// The name of the database in the data directory.
 pub(super) const FILE: &str = "counters.db";
@@ -38,16 +40,17 @@ pub(super) fn connect(
 ) -> io::Result<(Connection, Option<ProcessMark>)> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     // One at a time makes, checks or empties the file, and no mark is swept before it is locked.
-    let _lock = lock(folder)?;
-    require_file(path).map_err(io::Error::other)?;
-    let is_new = fs::metadata(path).map_or(true, |found| found.len() == 0);
-    if is_new {
-        make(folder, path)?;
+    let _lock = lock_opening(&folder.join("counters.lock"))?;
+    require_files(path).map_err(io::Error::other)?;
+    // Made whole, so that one that was cut off is never taken for one whose counts were lost.
+    if fs::metadata(path).map_or(true, |found| found.len() == 0) {
+        let made = database_file::make(path, |connection| complete(connection, None));
+        made.map_err(io::Error::other)?;
     }
-    let connection = match prepare(path, Some(clock.now_ms())) {
+    let connection = match prepare(path, clock.now_ms()) {
         Err(OpenError::Corrupt { .. }) => {
             empty(path)?;
-            prepare(path, Some(clock.now_ms()))
+            prepare(path, clock.now_ms())
         }
         other => other,
     };
@@ -59,81 +62,36 @@ pub(super) fn connect(
     Ok((connection, mark))
 }
 
-/// Makes a new file whole under another name, so that one that was cut off is never taken for one
-/// whose counts were lost. What a removed file has left beside it goes.
-fn make(folder: &Path, path: &Path) -> io::Result<()> {
-    let draft = path.with_extension("db.new");
-    for base in [&draft, path] {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut name = base.as_os_str().to_owned();
-            name.push(suffix);
-            match fs::remove_file(&name) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    drop(renkei_files::open(&options, &draft)?);
-    // Closing the only connection moves its log into the file.
-    prepare(&draft, None)
-        .map_err(io::Error::other)?
-        .close()
-        .map_err(|(_, error)| io::Error::other(open_error(path, error)))?;
-    fs::rename(&draft, path)?;
-    renkei_files::sync_folder(folder)
-}
-
-/// The lock on opening, which goes when it is dropped.
-fn lock(folder: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    let lock = renkei_files::open(&options, &folder.join("counters.lock"))?;
-    lock.lock()?;
-    Ok(lock)
-}
-
 /// A connection to a file that is whole and of the known layout; `lost_ms` is the origin of a file
 /// that has none.
-fn prepare(path: &Path, lost_ms: Option<i64>) -> Result<Connection, OpenError> {
+fn prepare(path: &Path, lost_ms: i64) -> Result<Connection, OpenError> {
     let sqlite = |error| open_error(path, error);
     let mut connection = connect_to_write(path)?;
-    match COUNTERS.layout(&connection).map_err(sqlite)? {
-        Layout::Older | Layout::Current => {}
-        Layout::Foreign if is_empty(&connection).map_err(sqlite)? => {}
-        Layout::Newer(found) => {
-            let (path, known) = (path.to_owned(), COUNTERS.steps.len());
-            return Err(OpenError::Newer { path, found, known });
-        }
-        Layout::Foreign => return Err(OpenError::Foreign { path: path.to_owned() }),
+    if !is_emptied(&connection).map_err(sqlite)? {
+        COUNTERS.require(&connection, path)?;
     }
-    check(&connection, path)?;
-    configure(&connection).map_err(sqlite)?;
-    COUNTERS.migrate(&mut connection).map_err(sqlite)?;
-    connection
-        .execute("INSERT OR IGNORE INTO origin (only, lost_ms) VALUES (1, ?1)", [lost_ms])
-        .map_err(sqlite)?;
+    // The whole file, which is small, with its indexes.
+    run_check(&connection, "integrity_check", path)?;
+    complete(&mut connection, Some(lost_ms)).map_err(sqlite)?;
     // From here on a commit waits for the disk only where it must (`flush`).
     connection.pragma_update(None, "synchronous", "NORMAL").map_err(sqlite)?;
     Ok(connection)
 }
 
-fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(tables == 0)
+/// Gives a file what it lacks: tables, and an origin with `lost_ms`.
+fn complete(connection: &mut Connection, lost_ms: Option<i64>) -> rusqlite::Result<()> {
+    configure(connection)?;
+    COUNTERS.migrate(connection)?;
+    connection
+        .execute("INSERT OR IGNORE INTO origin (only, lost_ms) VALUES (1, ?1)", [lost_ms])
+        .map(drop)
 }
 
-/// Checks the whole file, which is small, with its indexes.
-fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let verdict: String = connection
-        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-        .map_err(|error| open_error(path, error))?;
-    if verdict == "ok" {
-        return Ok(());
-    }
-    Err(OpenError::Corrupt { path: path.to_owned(), reason: verdict })
+/// True for a file without an owner and without tables.
+fn is_emptied(connection: &Connection) -> rusqlite::Result<bool> {
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(tables == 0 && COUNTERS.layout(connection)? == Layout::Foreign)
 }
 
 /// Empties a damaged file in place, so that processes that have it open go on with it. Where even

@@ -5,7 +5,7 @@ use renkei_model::store::port::{Changes, Store as _};
 use rusqlite::StatementStatus;
 
 use super::{layouts, link, open, record};
-use crate::open::connect_to_read;
+use crate::database_file::connect_to_read;
 use crate::{keys, links, outbox, records, reviews};
 
 /// `RULES.md Q3`.
