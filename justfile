@@ -19,7 +19,7 @@ check:
 # The engine, the simulators' rules and the house style: no wasmtime, seconds.
 [group('develop')]
 quick:
-    cargo test -p renkei-sync -p renkei-engine-tests
+    cargo test -p renkei-model -p renkei-sync -p renkei-engine-tests
 
 [group('develop')]
 test:

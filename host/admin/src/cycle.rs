@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use renkei_model::cycle_plan::{CyclePlan, HeldLink};
 use renkei_model::effect::EffectKind;
 use renkei_model::state::{OutboxEntry, SweepCounts};
+use renkei_sync::cycle_plan::{CyclePlan, HeldLink};
 use renkei_sync::engine::{CycleReport, WriteResult};
 use serde::Serialize;
 

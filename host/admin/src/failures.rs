@@ -5,7 +5,8 @@
 
 use renkei_model::state::{Failing, Failure, FailureClass, LinkId};
 use renkei_model::store::port::Store;
-use renkei_sync::answers::why::{describe_failure, moment};
+use renkei_model::times::moment;
+use renkei_sync::answers::why::describe_failure;
 use serde::Serialize;
 
 use crate::error::RequestError;

@@ -1,7 +1,7 @@
 //! A first sync that awaits a decision (`host/sync/RULES.md` P15).
 
-use renkei_model::first_sync::FirstSyncWaits;
 use renkei_model::state::{EntityPlan, ReviewStatus};
+use renkei_sync::first_sync_waits::FirstSyncWaits;
 use serde::Serialize;
 
 /// A first sync that awaits a decision.

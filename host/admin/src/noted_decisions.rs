@@ -110,8 +110,8 @@ fn folder(data: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use renkei_model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
-    use renkei_model::store::codec::Layouts;
     use renkei_model::store::port::Changes;
+    use renkei_store::Layouts;
     use renkei_store::SqliteStore;
 
     use super::*;

@@ -2,7 +2,7 @@
 //!
 //! Planning, printing, sending, settling, probing and storing all ask this file: for the data of an
 //! effect its [`Effect`], for its behaviour the [`EffectTraits`] of its kind. Where the ways
-//! differ (the call, the settling) there is one match over all kinds, in `apply/effects.rs`.
+//! differ (the call, the settling) there is one match over all kinds, in `host/sync/src/apply/effects.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -100,11 +100,7 @@ impl Effect {
     }
 
     /// Prints the effect and its records: `update hubspot.contacts/7`.
-    pub(crate) fn print(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        (system, object): (&str, &str),
-    ) -> fmt::Result {
+    pub fn print(&self, f: &mut fmt::Formatter<'_>, (system, object): (&str, &str)) -> fmt::Result {
         let word = self.kind().word();
         match self {
             Self::Create => write!(f, "{word} {system}.{object}/(new)"),

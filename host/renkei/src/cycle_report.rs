@@ -10,12 +10,12 @@ use renkei_admin::cycle::{CycleSummary, failed_systems};
 use renkei_admin::failures::PendingWork;
 use renkei_admin::noted_decisions::apply_noted_decisions;
 use renkei_admin::text;
-use renkei_model::cycle_plan::CyclePlan;
 use renkei_model::effect::EffectKind;
 use renkei_model::plugin::PluginError;
 use renkei_model::ports::Clock as _;
 use renkei_sync::accounts::OwnAccounts;
 use renkei_sync::cycle::{CycleResult, run_cycle};
+use renkei_sync::cycle_plan::CyclePlan;
 use renkei_sync::engine::{
     CycleError, CycleEvent, CycleObserver, CycleOptions, CycleReport, Engine, FirstSyncAnswer,
 };

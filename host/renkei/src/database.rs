@@ -9,8 +9,8 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use renkei_model::store::codec::Layouts;
 use renkei_model::store::port::Store as _;
+use renkei_store::Layouts;
 use renkei_store::SqliteStore;
 
 use crate::command_error::CommandError;

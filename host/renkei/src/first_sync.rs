@@ -55,9 +55,9 @@ pub(crate) fn failure(dir: &Path) -> CommandError {
 
 #[cfg(test)]
 mod tests {
-    use renkei_model::first_sync::FirstSyncWaits;
     use renkei_model::review::of_first_sync;
     use renkei_model::state::{EntityPlan, Review, ReviewChoice};
+    use renkei_sync::first_sync_waits::FirstSyncWaits;
 
     use super::*;
 

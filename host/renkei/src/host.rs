@@ -13,8 +13,8 @@ use renkei_model::plugin::{Account, PluginError, Schema};
 use renkei_model::ports::{CallRecords, Clock, PluginRecords, Systems as _};
 use renkei_model::spec::days::time_zone;
 use renkei_model::spec::{MemberSpec, Spec};
-use renkei_model::store::codec::Layouts;
 use renkei_runtime::{Compiler, NoTokens, PluginFile, Runtime, RuntimeOptions};
+use renkei_store::Layouts;
 use renkei_store::{CounterDatabase, PluginDatabase, SqliteStore};
 use renkei_sync::accounts::VerifiedAccounts;
 

@@ -10,8 +10,8 @@ use renkei_model::plugin::{Schema, SchemaField};
 use renkei_model::spec::{
     EntitySpec, FieldKind, FieldSpec, MappingGroup, MemberSpec, Spec, ValueTable, Via,
 };
+use renkei_model::times::span;
 use renkei_model::value::Value;
-use renkei_sync::answers::why::span;
 
 mod choices;
 mod finding;

@@ -21,9 +21,9 @@ use renkei_model::state::{
     FieldState, JournalEntry, Link, LinkId, LinkStatus, LinkWork, RecordKey, RecordState,
     RecordStatus, Span, Truth,
 };
-use renkei_model::store::codec::Layouts;
 use renkei_model::store::port::{Changes, Store as _};
 use renkei_model::value::Value;
+use renkei_store::Layouts;
 use renkei_store::SqliteStore;
 
 const FIELDS: usize = 12;

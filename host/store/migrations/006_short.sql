@@ -1,3 +1,3 @@
 -- From this step on `record.fields` and `link.truth` leave out values that equal another value of the field. Older rows
 -- read as before and become short when they are next written. The step keeps older programs away, which would misread
--- short rows (host/sync/src/store/codec.rs).
+-- short rows (host/store/src/codec.rs).

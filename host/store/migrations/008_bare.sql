@@ -1,2 +1,2 @@
--- From this step on settled values stand alone in `record.fields` and `link.truth` (host/sync/src/store/codec.rs). Older
+-- From this step on settled values stand alone in `record.fields` and `link.truth` (host/store/src/codec.rs). Older
 -- rows read as before. The step keeps older programs away, which cannot read the new form.

@@ -40,6 +40,9 @@ mod error;
 mod failures;
 mod guards;
 
+mod codec;
+pub use codec::Layouts;
+
 mod column;
 
 mod cursors;

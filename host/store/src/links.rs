@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::codec::Layouts;
 use renkei_model::state::{Awaited, Link, LinkId, LinkStatus, LinkView, newest};
-use renkei_model::store::codec::Layouts;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use crate::{column, failures, outbox, records, reviews};

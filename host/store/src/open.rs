@@ -10,7 +10,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use renkei_model::store::codec::Layouts;
+use crate::codec::Layouts;
 use rusqlite::Connection;
 
 use crate::database_file::{

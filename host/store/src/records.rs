@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use crate::codec::Layouts;
 use renkei_model::spec::FieldIndex;
 use renkei_model::state::{LinkId, LinkWork, RecordKey, RecordState, RecordStatus, Stream, newest};
-use renkei_model::store::codec::Layouts;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use crate::{column, failures};

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::codec::Layouts;
 use async_trait::async_trait;
 use renkei_model::spec::FieldIndex;
 use renkei_model::state::{
     Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, LinkId, LinkView, LinkWork,
     OutboxEntry, RecordKey, RecordState, Review, Stream, Sweep,
 };
-use renkei_model::store::codec::Layouts;
 use renkei_model::store::port::{
     Candidate, Changes, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreCounts, StoreError,
 };

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::codec::Layouts;
 use renkei_model::reason::Reason;
 use renkei_model::spec::{
     Clear, DeleteGuard, EntitySpec, FieldKind, FieldSpec, FirstLink, OnCascade, OnDelete, OnMerge,
@@ -11,7 +12,6 @@ use renkei_model::state::{
     Cursor, FieldState, JournalEntry, Link, LinkId, LinkStatus, RecordKey, RecordState,
     RecordStatus, Stream, Truth,
 };
-use renkei_model::store::codec::Layouts;
 use renkei_model::value::Value;
 
 use crate::SqliteStore;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
-use renkei_model::store::codec::Layouts;
+use crate::codec::Layouts;
 use renkei_model::store::port::{Changes, StoreError};
 use rusqlite::{Connection, Result, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};

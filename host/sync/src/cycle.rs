@@ -13,6 +13,7 @@
 
 use crate::apply::recover::{ProbeStage, probe, recover};
 use crate::apply::send::apply_entity;
+use crate::cycle_plan::CyclePlan;
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleReport, Engine};
 use crate::link::linker::{link_records, place_returned_records};
@@ -22,7 +23,6 @@ use crate::plan::first_sync::begin_or_ask;
 use crate::plan::guards;
 use crate::read::observe::observe;
 use crate::read::sweep::{catch_up_after_restore, sweep};
-use renkei_model::cycle_plan::CyclePlan;
 use renkei_model::state::RETRY_REFUSED_MS;
 use renkei_model::store::port::Changes;
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::settled::LinkPause;
+use crate::cascades::Cascades;
+use crate::cycle_plan::{CyclePlan, HeldLink, PlannedDeletions};
 use crate::engine::{CycleCounters, CycleError, Engine};
 use crate::plan::references::PromisedRecords;
 use crate::read::ingest::IngestError;
-use renkei_model::cascades::Cascades;
-use renkei_model::cycle_plan::{CyclePlan, HeldLink, PlannedDeletions};
 use renkei_model::effect::EffectKind;
 use renkei_model::plugin::PluginError;
 use renkei_model::review;

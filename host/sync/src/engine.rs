@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::cascades::Cascades;
+use crate::first_sync_waits::FirstSyncWaits;
 use crate::plan::link::PlanNote;
 use crate::read::transforms::TransformCalls;
-use renkei_model::cascades::Cascades;
 use renkei_model::effect::EffectKind;
-use renkei_model::first_sync::FirstSyncWaits;
 use renkei_model::plugin::PluginError;
 use renkei_model::ports::{Clock, Systems};
 use renkei_model::spec::{MemberSpec, Spec};

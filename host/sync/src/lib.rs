@@ -15,9 +15,12 @@
 pub mod accounts;
 pub mod answers;
 pub mod apply;
+pub mod cascades;
 pub mod cycle;
+pub mod cycle_plan;
 mod cycle_state;
 pub mod engine;
+pub mod first_sync_waits;
 pub mod link;
 pub mod plan;
 pub mod read;

@@ -13,9 +13,9 @@ use renkei_model::spec::{
 use renkei_model::state::{
     FieldState, Link, LinkId, LinkStatus, RecordKey, RecordState, RecordStatus, Span, Truth,
 };
-use renkei_model::store::codec::Layouts;
 use renkei_model::store::port::Changes;
 use renkei_model::value::{Cell, SmolStr, Value};
+use renkei_store::Layouts;
 use renkei_test_support::spec::{self, field};
 use smol_str::format_smolstr;
 

@@ -2,7 +2,7 @@
 //!
 //! The systems in memory and the workbench come from `../worlds`.
 //! `scenarios` tells stories, `histories` shakes the engine with random ones and checks the
-//! invariants of `host/sync/README.md`, `tidy` checks the house rules on the whole repository.
+//! invariants of `host/sync/RULES.md`, `tidy` checks the house rules on the whole repository.
 
 #[cfg(test)]
 use renkei_worlds::{bench, world};

@@ -7,6 +7,7 @@ mod citations;
 mod connectors;
 mod imports;
 mod modules;
+mod patches;
 mod sources;
 mod style;
 mod words;

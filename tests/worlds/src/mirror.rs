@@ -12,11 +12,11 @@ use renkei_model::state::{
     Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, LinkId, LinkView, LinkWork,
     OutboxEntry, RecordKey, RecordState, Review, Stream, Sweep,
 };
-use renkei_model::store::codec::Layouts;
 use renkei_model::store::memory::MemoryStore;
 use renkei_model::store::port::{
     Candidate, Changes, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreCounts, StoreError,
 };
+use renkei_store::Layouts;
 use renkei_store::SqliteStore;
 
 /// A store in memory and, for stories, its mirror.

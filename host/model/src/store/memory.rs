@@ -1,4 +1,4 @@
-//! The store in memory: for tests and dry runs, and the plainest implementation of the port.
+//! The store in memory, for tests and histories: the plainest implementation of the port.
 //!
 //! Everything stands in maps ordered by key, so that queries answer in the promised order. Indexes
 //! (records by link and by match key, reviews by link) are kept in step by the `put_` functions of

@@ -1,7 +1,7 @@
 //! `renkei account`: which accounts the systems of a database are, and the declared move to others.
 
-use renkei_model::store::codec::Layouts;
 use renkei_model::store::port::Store as _;
+use renkei_store::Layouts;
 use renkei_store::SqliteStore;
 use serde_json::json;
 

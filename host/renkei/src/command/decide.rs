@@ -10,7 +10,7 @@ use renkei_admin::decisions::{Decided, ReviewAnswer, ReviewDecision, decide_revi
 use renkei_admin::noted_decisions::{apply_noted_decisions, note_decision};
 use renkei_admin::socket::request_decision;
 use renkei_model::ports::Clock as _;
-use renkei_model::store::codec::Layouts;
+use renkei_store::Layouts;
 
 use crate::cli::{AnswerCommand, DecideArgs};
 use crate::clock::SystemClock;

@@ -1,7 +1,7 @@
 //! `renkei plan`: what a sync would write and why, on a copy of the database that is thrown away.
 
 use renkei_admin::cycle::{PlanReport, failed_systems};
-use renkei_model::cycle_plan::CyclePlan;
+use renkei_sync::cycle_plan::CyclePlan;
 use renkei_sync::engine::{CycleOptions, CycleReport};
 
 use crate::cli::PlanArgs;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use renkei_admin::failures::FailureReport;
 use renkei_admin::status::{StatusQuery, StatusReport, StatusSources, SweepStatus, read_status};
 use renkei_admin::text::{line, quote_for_shell};
-use renkei_model::store::codec::Layouts;
-use renkei_sync::answers::why::moment;
+use renkei_model::times::moment;
+use renkei_store::Layouts;
 
 use crate::cli::StatusArgs;
 use crate::clock::SystemClock;

@@ -2,7 +2,7 @@
 //! serves.
 
 use renkei_admin::why::{WhyQuery, explain};
-use renkei_model::store::codec::Layouts;
+use renkei_store::Layouts;
 
 use crate::cli::WhyArgs;
 use crate::command_error::CommandError;

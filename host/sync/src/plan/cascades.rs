@@ -8,9 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::settled::LinkPause;
+use crate::cascades::Cascades;
 use crate::cycle_state::CycleState;
 use crate::plan::mapping::FieldMappings;
-use renkei_model::cascades::Cascades;
 use renkei_model::plugin::PluginError;
 use renkei_model::review;
 use renkei_model::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};

@@ -9,11 +9,11 @@
 
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleOptions, Engine, FirstSyncAnswer, SilentObserver};
+use crate::first_sync_waits::{FirstSyncWaits, plans};
 use crate::link::linker::{link_records, place_returned_records};
 use crate::link::successors::follow_moves;
 use crate::plan::chunks::plan_entity;
 use crate::read::transforms::TransformCalls;
-use renkei_model::first_sync::{FirstSyncWaits, plans};
 use renkei_model::review;
 use renkei_model::spec::EntitySpec;
 use renkei_model::state::{EntityPlan, Review, ReviewChoice, ReviewStatus, ReviewSubject};

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::cycle_plan::PlannedDeletions;
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent, Engine, FirstSyncAnswer};
 use crate::plan::cascades::{TakenAlong, WentAlong, taken_along};
@@ -17,7 +18,6 @@ use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::link::{PlanContext, plan_link};
 use crate::plan::mapping::FieldMappings;
 use crate::plan::references::{PromisedRecords, References};
-use renkei_model::cycle_plan::PlannedDeletions;
 use renkei_model::review;
 use renkei_model::spec::{EntitySpec, OnCascade};
 use renkei_model::state::{

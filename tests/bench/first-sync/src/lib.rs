@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use renkei_model::plugin::{Generation, PluginError};
 use renkei_model::ports::{Systems, TransformCall, Transforms};
 use renkei_model::record::Batch;
-use renkei_model::store::codec::Layouts;
+use renkei_store::Layouts;
 use renkei_store::SqliteStore;
 use renkei_sync::cycle::run_cycle;
 use renkei_sync::engine::{CycleEvent, CycleObserver, CycleOptions, Engine};

@@ -2,7 +2,6 @@
 //! for what does not come (`RULES.md` V2, V5, V13, V20).
 
 use futures::executor::block_on;
-use renkei_model::cycle_plan::CyclePlan;
 use renkei_model::effect::EffectKind;
 use renkei_model::record::Removal;
 use renkei_model::spec::{FieldIndex, OnCascade, Spec};
@@ -10,6 +9,7 @@ use renkei_model::state::{LinkId, ReviewChoice};
 use renkei_model::store::port::Store as _;
 use renkei_model::value::Value;
 use renkei_sync::answers::why::{WhySubject, why};
+use renkei_sync::cycle_plan::CyclePlan;
 
 use super::bereft::company;
 use super::deletions::{

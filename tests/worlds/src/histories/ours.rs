@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;
-use renkei_model::cycle_plan::HeldLink;
 use renkei_model::spec::{FieldIndex, Spec};
 use renkei_model::state::{
     Failure, JournalEntry, LinkId, RecordKey, Review, ReviewStatus, ReviewSubject, Stream,
@@ -11,6 +10,7 @@ use renkei_model::state::{
 use renkei_model::store::port::{JournalQuery, Store as _};
 use renkei_model::value::{Cell, Value};
 use renkei_sync::answers::why::{Explanation, WhySubject, why};
+use renkei_sync::cycle_plan::HeldLink;
 
 use super::play::{Cycled, Driver, plain};
 use crate::bench::Bench;

@@ -3,8 +3,8 @@
 //! Pure. What serves is told apart from what is in the folder: a plugin whose new file waits or is
 //! refused serves on, and that is said first.
 
+use renkei_model::times::moment;
 use renkei_runtime::{PausedSystem, PluginReport};
-use renkei_sync::answers::why::moment;
 
 /// `renkei_runtime`'s rules of a probation.
 const PROBATION: &str =

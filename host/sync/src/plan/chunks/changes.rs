@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::cycle_plan::HeldLink;
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleEvent, journal_of};
 use crate::link::stamp::{MemberPlaces, origin_of};
@@ -10,7 +11,6 @@ use crate::plan::link::{LinkPlan, MissingRequirement, PlanNote, PlannedWrite};
 use crate::plan::refused_columns::columns::value_of;
 use crate::plan::refused_columns::{PlanFindings, is_met, narrow, repeated};
 use crate::plan::render::{RenderedWrite, intent};
-use renkei_model::cycle_plan::HeldLink;
 use renkei_model::reason::Reason;
 use renkei_model::review;
 use renkei_model::spec::{EntitySpec, MemberSpec};

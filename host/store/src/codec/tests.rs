@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::state::{FieldState, Span, Truth};
-use crate::value::{Cell, SmolStr, Value};
+use renkei_model::state::{FieldState, Span, Truth};
+use renkei_model::value::{Cell, SmolStr, Value};
 
 fn layouts(fields: &[&str]) -> Layouts {
     let fields = Layout::new(fields.iter().map(|&name| name.to_owned()).collect());

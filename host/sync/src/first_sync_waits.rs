@@ -1,6 +1,6 @@
 //! The question that a first sync waits for, and the entities that are not read to their end.
 
-use crate::state::{EntityPlan, Review, ReviewChoice, ReviewSubject};
+use renkei_model::state::{EntityPlan, Review, ReviewChoice, ReviewSubject};
 
 /// The state of a first sync that has not begun.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

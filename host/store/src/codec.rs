@@ -23,12 +23,12 @@ use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::index::{FieldIndex, PerField};
-use crate::spec::Spec;
-use crate::store::port::StoreError;
-use crate::value::Value;
+use renkei_model::index::{FieldIndex, PerField};
+use renkei_model::spec::Spec;
+use renkei_model::store::port::StoreError;
+use renkei_model::value::Value;
 
-pub use item::{Item, SharedFacts};
+pub(crate) use item::{Item, SharedFacts};
 use item::{write_bare, write_shared};
 
 mod item;
@@ -59,7 +59,7 @@ impl Layout {
 impl Layouts {
     /// The layouts of a specification.
     pub fn from_spec(spec: &Spec) -> Self {
-        let names = |fields: &[crate::spec::FieldSpec]| {
+        let names = |fields: &[renkei_model::spec::FieldSpec]| {
             Layout::new(fields.iter().map(|field| field.name.clone()).collect())
         };
         let entities = spec.entities().iter();

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::plugin::Schema;
-use crate::value::Value;
+use renkei_model::plugin::Schema;
+use renkei_model::value::Value;
 
 /// Per object of a system, the objects and columns whose records a deletion there takes along.
 #[derive(Debug, Clone, Default)]

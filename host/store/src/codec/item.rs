@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess};
 
-use crate::state::{FieldState, Span, Truth};
-use crate::value::{Cell, Value};
+use renkei_model::state::{FieldState, Span, Truth};
+use renkei_model::value::{Cell, Value};
 
 /// Facts that most items of one text share.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::reason::Reason;
-use crate::state::{EntityPlan, LinkId, OutboxEntry, RecordKey};
-use crate::value::DisplayedValue;
+use renkei_model::reason::Reason;
+use renkei_model::state::{EntityPlan, LinkId, OutboxEntry, RecordKey};
+use renkei_model::value::DisplayedValue;
 
 /// The writes of a cycle. Immutable; prints one line per operation with its reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
