@@ -25,7 +25,7 @@ use renkei_model::state::{
 use renkei_model::store::fetch::records_for;
 use renkei_model::store::port::{Changes, Restored, Store, StoreError};
 
-mod missed;
+mod not_kept;
 mod record;
 mod strays;
 pub(crate) mod unread;
@@ -186,7 +186,7 @@ impl<'a> IngestSource<'a> {
         let stamp_at = self.member.stamp.as_ref();
         let stamp_at = stamp_at.and_then(|name| page.batch.columns.iter().position(|c| c == name));
         let mut stamps: Vec<CreateStamp> = Vec::new();
-        let (mut again, mut missed) = (Vec::new(), Vec::new());
+        let (mut again, mut not_kept) = (Vec::new(), Vec::new());
         for ((row, reading), before) in page.batch.rows.iter().zip(&mut readings).zip(before) {
             let cells = unreadable.get(row.id.as_str()).map(Vec::as_slice).unwrap_or_default();
             unreadable::add(self.member, reading, cells);
@@ -207,7 +207,12 @@ impl<'a> IngestSource<'a> {
             let failures = self.failures((page, row, cells), reading, before);
             let after = self.update(row, reading, (before, &row_verdict), (stamp, &unmapped));
             let mut after = RecordState { failures, ..after };
-            missed.extend(self.missed(&mut after, &row_verdict, doubt, &mut changes.journal));
+            not_kept.extend(self.journal_not_kept(
+                &mut after,
+                &row_verdict,
+                doubt,
+                &mut changes.journal,
+            ));
             let Some(before) = before else {
                 stamps.extend(stamp.and_then(CreateStamp::parse));
                 fresh.push(after.clone());
@@ -228,7 +233,7 @@ impl<'a> IngestSource<'a> {
             }
             changes.records.push(after);
         }
-        self.keep_missed(missed, changes).await?;
+        self.store_not_kept(not_kept, changes).await?;
         if !stamps.is_empty()
             && recall(self.store, &stamps).await?.contains(&StampMemory::Forgotten)
         {

@@ -91,7 +91,7 @@ pub(crate) enum FieldVerdict {
     /// The value that the system set when our write made the record.
     Default,
     /// Our write of this field did not happen: it is due again.
-    Missed,
+    NotKept,
     /// Either our write did not happen or a person took it back.
     Unsure,
     /// The value may be older than our write.
@@ -305,7 +305,7 @@ impl WrittenRow<'_> {
             return FieldVerdict::Form;
         }
         if self.is_of_write() {
-            return FieldVerdict::Missed;
+            return FieldVerdict::NotKept;
         }
         // Nothing is older than the write that made the record.
         if self.is_after_write() || self.is_made(field) {
@@ -317,7 +317,7 @@ impl WrittenRow<'_> {
         if is_form {
             return FieldVerdict::Form;
         }
-        if self.shows_no_write() { FieldVerdict::Missed } else { self.taken_back(position) }
+        if self.shows_no_write() { FieldVerdict::NotKept } else { self.taken_back(position) }
     }
 
     /// The verdict about a reference from before our write. References are often written, and read,
@@ -330,7 +330,7 @@ impl WrittenRow<'_> {
             return FieldVerdict::Form;
         }
         let is_last = !self.is_after_write() && self.is_of_last_write(position);
-        if self.shows_no_write() || is_last { FieldVerdict::Missed } else { FieldVerdict::Unsure }
+        if self.shows_no_write() || is_last { FieldVerdict::NotKept } else { FieldVerdict::Unsure }
     }
 
     /// True if a final row shows the record as it was before the write.
@@ -408,7 +408,7 @@ pub(crate) fn apply(
             state.edited = Span::default();
             state.tries = 0;
         }
-        FieldVerdict::Missed => {
+        FieldVerdict::NotKept => {
             state.seen.clone_from(&cell);
             state.base = cell;
             state.agreed = None;

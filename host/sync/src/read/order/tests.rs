@@ -109,7 +109,7 @@ fn the_version_of_the_write_holds_a_form() {
     let own = row(Some("2"), Some(10_500), "something else");
     assert_eq!(title(&doubt(), &own, context(15_000, false)), is(FieldVerdict::Form));
     let undone = row(Some("2"), Some(10_500), "old");
-    assert_eq!(title(&doubt(), &undone, context(15_000, false)), is(FieldVerdict::Missed));
+    assert_eq!(title(&doubt(), &undone, context(15_000, false)), is(FieldVerdict::NotKept));
 }
 
 /// RULES.md V1 (c): the value from before the write, without an order, decides nothing.
@@ -127,7 +127,7 @@ fn the_value_from_before_means_not_written_once_the_lag_is_over() {
     let unordered = Doubt { version: None, timed: false, past: Vec::new(), ..doubt() };
     assert_eq!(
         title(&unordered, &row(None, None, "old"), context(30_000, true)),
-        is(FieldVerdict::Missed)
+        is(FieldVerdict::NotKept)
     );
     // A scan proves nothing: its index may be older than the page's lag.
     let scanned = title(&unordered, &row(None, None, "old"), context(30_000, false));
@@ -135,7 +135,7 @@ fn the_value_from_before_means_not_written_once_the_lag_is_over() {
     // Also where the answer named a version that nobody ever sees (RULES.md R26).
     assert_eq!(
         title(&doubt(), &row(Some("1"), Some(9_000), "old"), context(30_000, true)),
-        is(FieldVerdict::Missed)
+        is(FieldVerdict::NotKept)
     );
 }
 
