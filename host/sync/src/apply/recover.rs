@@ -1,8 +1,8 @@
 //! After a crash, or an answer that never came: find out what happened before anything is sent.
 //!
 //! An operation that was planned but never marked as sent is forgotten and planned again. One that
-//! was marked as sent is probed: a create by its stamp, its match keys and its values (`create`),
-//! anything else by reading the record again (`update`). [`crate::apply::evidence`] decides what
+//! was marked as sent is probed: a create by its stamp, its match keys and its values (`by_stamp`),
+//! anything else by reading the record again (`by_record`). [`crate::apply::evidence`] decides what
 //! the findings mean (`RULES.md` E18, E19).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +19,8 @@ use renkei_model::spec::{EntitySpec, MemberSpec};
 use renkei_model::state::{FailureClass, JournalEntry, LinkId, OutboxEntry, OutboxState};
 use renkei_model::store::port::{Changes, OutboxQuery, StoreError};
 
-mod create;
-pub(crate) mod update;
+mod by_record;
+mod by_stamp;
 
 /// More than any outbox holds: a chunk of links and the batches in flight.
 const OUTBOX_MAX: usize = 1_000_000;
