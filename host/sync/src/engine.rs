@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::plan::link::PlanNote;
+use crate::plan::one_link::PlanNote;
 use crate::read::transforms::TransformCalls;
 use renkei_model::cascades::Cascades;
 use renkei_model::effect::EffectKind;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::CycleState;
-use crate::plan::link::{LinkPlan, PlanNote, PlannedWrite};
+use crate::plan::one_link::{LinkPlan, PlanNote, PlannedWrite};
 use renkei_model::effect::EffectKind;
 use renkei_model::reason::Reason;
 use renkei_model::spec::{EntitySpec, MemberSpec};

@@ -12,7 +12,7 @@ use crate::cycle_state::ContestedPlaces;
 use crate::engine::{CycleCounters, CycleEvent, Engine, journal_of};
 use crate::link::matching::{MatchContext, MatchVerdict, judge};
 use crate::link::pending_creates::UnansweredCreates;
-use crate::plan::link::PlanNote;
+use crate::plan::one_link::PlanNote;
 use crate::read::keys::UNMADE_KEY;
 use renkei_model::index::PerField;
 use renkei_model::reason::Reason;

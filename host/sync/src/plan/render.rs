@@ -4,7 +4,7 @@
 //! planned writes of a chunk. A column that would not change is not written; a value without a
 //! counterpart is reported, never guessed (`RULES.md` V17).
 
-use crate::plan::link::{PlanNote, PlannedWrite};
+use crate::plan::one_link::{PlanNote, PlannedWrite};
 use crate::read::transforms::TransformCalls;
 use renkei_model::index::GroupIndex;
 use renkei_model::plugin::PluginError;

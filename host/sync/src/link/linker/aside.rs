@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use super::{Linker, replaced};
 use crate::engine::journal_of;
-use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
+use crate::plan::one_link::PlanNote;
 use renkei_model::reason::Reason;
 use renkei_model::review;
 use renkei_model::state::{

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleEvent, journal_of};
 use crate::link::stamp::{MemberPlaces, origin_of};
-use crate::plan::link::{LinkPlan, MissingRequirement, PlanNote, PlannedWrite};
+use crate::plan::one_link::{LinkPlan, MissingRequirement, PlanNote, PlannedWrite};
 use crate::plan::refused_columns::columns::value_of;
 use crate::plan::refused_columns::{PlanFindings, is_met, narrow, repeated};
 use crate::plan::render::{RenderedWrite, intent};
