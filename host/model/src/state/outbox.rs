@@ -13,7 +13,7 @@ use crate::reason::Reason;
 use crate::value::Cell;
 
 /// The time that a system may take to show a record that it has made, ms.
-pub const SETTLE_MS: i64 = 60_000;
+pub const VISIBLE_AFTER_MS: i64 = 60_000;
 
 /// The distance that a vendor's clock and the host's may have, ms.
 pub const SKEW_MS: i64 = 60_000;
@@ -92,10 +92,10 @@ pub struct OutboxEntry {
 }
 
 impl OutboxEntry {
-    /// The time of sending, ms: `not_before_ms` less [`SETTLE_MS`], the time that a system may take
-    /// to show the effect.
+    /// The time of sending, ms: `not_before_ms` less [`VISIBLE_AFTER_MS`], the time that a system
+    /// may take to show the effect.
     pub fn sent_ms(&self) -> i64 {
-        self.not_before_ms.saturating_sub(SETTLE_MS)
+        self.not_before_ms.saturating_sub(VISIBLE_AFTER_MS)
     }
 
     /// The record that it writes to; a create has none yet.

@@ -222,7 +222,7 @@ pub struct CreateEvidence {
     /// It carries a match key, by which the system was searched.
     pub searched: bool,
     /// The system has had the time to show what it made, to a search by stamp or by key.
-    pub settled: bool,
+    pub would_show: bool,
     /// The records that the search found.
     pub alike: Vec<RecordKey>,
     /// Records first seen after it that agree on all that was sent.
@@ -250,7 +250,7 @@ pub enum CreateVerdict {
 
 /// Decides about a create that was not found.
 pub fn judge(evidence: &CreateEvidence) -> CreateVerdict {
-    let CreateEvidence { stamped, searched, settled, alike, same, partly, contested, strays } =
+    let CreateEvidence { stamped, searched, would_show, alike, same, partly, contested, strays } =
         evidence;
     let ask = |groups: &[&Vec<RecordKey>]| {
         let mut records: Vec<RecordKey> = groups.iter().copied().flatten().cloned().collect();
@@ -265,7 +265,7 @@ pub fn judge(evidence: &CreateEvidence) -> CreateVerdict {
             _ => return ask(&[same, partly, alike]),
         }
     }
-    if !settled {
+    if !would_show {
         return CreateVerdict::Wait;
     }
     if !(*stamped || partly.is_empty() && alike.is_empty()) {

@@ -21,7 +21,7 @@ use renkei_model::ports::Connector;
 use renkei_model::reason::Reason;
 use renkei_model::record::Outcome;
 use renkei_model::spec::{EntitySpec, MemberSpec};
-use renkei_model::state::{LinkId, OutboxEntry, OutboxState, RecordKey, SETTLE_MS};
+use renkei_model::state::{LinkId, OutboxEntry, OutboxState, RecordKey, VISIBLE_AFTER_MS};
 use renkei_model::store::port::{Changes, OutboxQuery, StoreError};
 
 /// Sends all planned operations of an entity.
@@ -177,7 +177,7 @@ impl Sender<'_> {
         let engine = self.cycle.engine;
         for entry in &mut batch {
             entry.state = OutboxState::Sent;
-            entry.not_before_ms = engine.clock.now_ms().saturating_add(SETTLE_MS);
+            entry.not_before_ms = engine.clock.now_ms().saturating_add(VISIBLE_AFTER_MS);
         }
         let sent = Changes { outbox: batch.clone(), ..Changes::default() };
         engine.store.commit(sent).await?;

@@ -20,7 +20,7 @@ pub struct RenderedWrite {
     /// The operation, without its intent; nothing when no column would change.
     pub entry: Option<OutboxEntry>,
     /// Fields whose columns hold the truth already, in the member's own form.
-    pub settled: Vec<FieldWrite>,
+    pub in_step: Vec<FieldWrite>,
     /// Reasons why something of it is not written.
     pub notes: Vec<PlanNote>,
 }
@@ -157,7 +157,7 @@ fn assemble(
     planned_write: &PlannedWrite,
     columns: Vec<RenderedColumns>,
 ) -> RenderedWrite {
-    let mut rendered = RenderedWrite { entry: None, settled: Vec::new(), notes: Vec::new() };
+    let mut rendered = RenderedWrite { entry: None, in_step: Vec::new(), notes: Vec::new() };
     let mut writes: Vec<ColumnWrite> = Vec::new();
     let mut fields: Vec<FieldWrite> = Vec::new();
     let mut sendable = true;
@@ -179,7 +179,7 @@ fn assemble(
                 sendable &= !planned_write.effect.kind().makes_record();
             }
             RenderedColumns::Cells(cells) if columns_hold(planned_write, group, &cells) => {
-                rendered.settled.extend(mine)
+                rendered.in_step.extend(mine)
             }
             RenderedColumns::Cells(cells) => {
                 let named = group.columns.iter().cloned().zip(cells);

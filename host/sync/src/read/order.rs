@@ -14,7 +14,7 @@ use renkei_model::index::{FieldIndex, PerField};
 use renkei_model::record::{Page, Row};
 use renkei_model::spec::{EntitySpec, FieldKind, FieldSpec};
 use renkei_model::state::{
-    Doubt, FieldState, LAG_MS, RETRY_REFUSED_MS, RecordState, RecordStatus, Span,
+    Doubt, FieldState, READING_LAG_MS, RETRY_REFUSED_MS, RecordState, RecordStatus, Span,
 };
 use renkei_model::value::{Cell, Value};
 
@@ -470,9 +470,9 @@ pub(crate) fn remaining_doubt(
     Some(Doubt { confirmed: true, stale: false, version, ..doubt.clone() })
 }
 
-/// The age that the rows of a page may have, ms: the page's own fact, or [`LAG_MS`].
+/// The age that the rows of a page may have, ms: the page's own fact, or [`READING_LAG_MS`].
 pub(crate) fn lag_of(page: &Page) -> i64 {
-    said_lag(page).unwrap_or(LAG_MS)
+    said_lag(page).unwrap_or(READING_LAG_MS)
 }
 
 /// The age that the rows of a page may have, ms, by its fact `lag-ms`.

@@ -20,7 +20,7 @@ use renkei_model::record::{Applied, Outcome, Problem, Remedy};
 use renkei_model::review;
 use renkei_model::state::{
     Failure, FailureClass, LinkId, LinkStatus, LinkWork, OutboxEntry, RecordKey, RecordState,
-    Review, ReviewChoice, ReviewStatus, ReviewSubject, SETTLE_MS, SKEW_MS,
+    Review, ReviewChoice, ReviewStatus, ReviewSubject, SKEW_MS, VISIBLE_AFTER_MS,
 };
 use renkei_model::store::fetch::work_for;
 use renkei_model::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
@@ -54,8 +54,8 @@ struct ProbedObject {
 
 impl ProbedObject {
     /// True where a search would show by now what a create has made.
-    fn shows(&self, entry: &OutboxEntry) -> bool {
-        let lag_ms = self.stamp_lag_ms.unwrap_or(SETTLE_MS);
+    fn would_show(&self, entry: &OutboxEntry) -> bool {
+        let lag_ms = self.stamp_lag_ms.unwrap_or(VISIBLE_AFTER_MS);
         entry.sent_ms().saturating_add(lag_ms) <= self.now_ms
     }
 }
@@ -106,7 +106,7 @@ impl Prober<'_> {
         };
         let lag_ms = match fact("stamp-lag-ms") {
             // Where a connector says nonsense, what may be wrong is only late.
-            Some(Value::Integer(ms)) => (*ms).clamp(0, SETTLE_MS),
+            Some(Value::Integer(ms)) => (*ms).clamp(0, VISIBLE_AFTER_MS),
             _ => 0,
         };
         let column = fact("stamp").and_then(Value::as_text).map(str::to_owned);
@@ -268,7 +268,7 @@ impl Prober<'_> {
             let evidence = CreateEvidence {
                 stamped: scene.stamp_lag_ms.is_some(),
                 searched: found.is_some(),
-                settled: scene.shows(entry),
+                would_show: scene.would_show(entry),
                 alike: found.cloned().unwrap_or_default(),
                 contested: own.iter().any(|key| taken.contains(key)),
                 same: own.clone(),

@@ -90,8 +90,8 @@ impl<'s> ChunkChanges<'s> {
         let unrendered = self.unrendered(member, planned_write, &rendered.notes);
         link.findings.failures.extend(unrendered);
         link.notes.extend(rendered.notes);
-        for settled in &rendered.settled {
-            mark_agreed(self.entity, &mut link.plan.records, link.view, (planned_write, settled));
+        for in_step in &rendered.in_step {
+            mark_agreed(self.entity, &mut link.plan.records, link.view, (planned_write, in_step));
         }
         let Some(operation) = rendered.entry else { return };
         let known = &link.plan.link.failures;
@@ -306,14 +306,14 @@ fn mark_agreed(
     entity: &EntitySpec,
     records: &mut Vec<Arc<RecordState>>,
     view: &LinkView,
-    (planned_write, settled): (&PlannedWrite, &FieldWrite),
+    (planned_write, in_step): (&PlannedWrite, &FieldWrite),
 ) {
     let is_target = |record: &RecordState| {
         Some(record.key.id.as_str()) == planned_write.effect.id()
             && entity.member(&record.key.system, &record.key.object).map(|(position, _)| position)
                 == Some(planned_write.member)
     };
-    let Some((position, _)) = entity.field(&settled.field) else { return };
+    let Some((position, _)) = entity.field(&in_step.field) else { return };
     let mut record = match records.iter().position(|record| is_target(record)) {
         Some(index) => records.swap_remove(index),
         None => match view.records.iter().find(|record| is_target(record)) {
@@ -321,6 +321,6 @@ fn mark_agreed(
             None => return,
         },
     };
-    Arc::make_mut(&mut record).fields[position].agreed.clone_from(&settled.after);
+    Arc::make_mut(&mut record).fields[position].agreed.clone_from(&in_step.after);
     records.push(record);
 }
