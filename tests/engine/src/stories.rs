@@ -15,7 +15,7 @@
 //! `followed`: what follows from a deletion or a merge elsewhere. `hidden`: a column that is not
 //! answered for a while. `lists`: lists of choices. `pointing`: references that a person gives.
 //! `reparented`: references that people set anew meanwhile. `returns`: what comes back, and what
-//! stands twice in one system. `surplus`: what becomes of records that stand aside. `third`: what
+//! stands twice in one system. `surplus`: what becomes of surplus records. `third`: what
 //! is not made beside records that a person is asked about. `unseen`: records that a system does
 //! not show. `waits`: what waits, and for what.
 

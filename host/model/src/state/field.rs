@@ -56,7 +56,7 @@ impl FieldState {
 
     /// Prepares the field of a record that becomes surplus in another link. That link has agreed on
     /// nothing with it, so its value is nobody's edit and is weighed once the record is active.
-    pub fn stand_aside(&mut self) {
+    pub fn become_surplus(&mut self) {
         (self.base, self.agreed, self.bereft) = (None, None, None);
         self.preset |= self.seen.is_some();
     }

@@ -12,7 +12,7 @@ use crate::apply::effects::{CallAnswer, EffectTarget, batch_max};
 use crate::apply::settled::{LinkPause, SettledOperation};
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent, WriteResult};
-use crate::plan::cascades::set_followers_aside;
+use crate::plan::cascades::defer_followers;
 use crate::read::order::is_older;
 use futures::lock::Mutex;
 use renkei_model::effect::EffectKind;
@@ -45,7 +45,7 @@ pub(crate) async fn apply_entity(
     for (link, pause) in summary.deferred {
         cycle.defer(link, pause);
     }
-    Ok(set_followers_aside(cycle, &summary.archived).await?)
+    Ok(defer_followers(cycle, &summary.archived).await?)
 }
 
 /// The effects of sending on the rest of the cycle.

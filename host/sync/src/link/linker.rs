@@ -26,7 +26,7 @@ use renkei_model::store::fetch::work_for;
 use renkei_model::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
 mod answered;
-mod aside;
+mod changes;
 mod returned;
 mod stamped;
 

@@ -66,7 +66,7 @@ pub(crate) async fn taken_along(
 
 /// Leaves the links of records that go along with these archives alone for the rest of the cycle;
 /// the next cycle reads their state.
-pub(crate) async fn set_followers_aside(
+pub(crate) async fn defer_followers(
     cycle: &mut CycleState<'_>,
     archived: &BTreeSet<RecordKey>,
 ) -> Result<(), StoreError> {

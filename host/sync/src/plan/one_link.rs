@@ -58,7 +58,7 @@ struct LinkPlanner<'a> {
     reviews: Vec<Review>,
     active: Indexed<ActiveIndex, ActiveMember>,
     /// Records that this plan itself makes surplus: nobody has approved what to do with them.
-    rivals: Vec<RecordKey>,
+    new_surplus: Vec<RecordKey>,
     /// By field, ordered; most fields have none. Filled by `merge_fields`.
     merged: Vec<(FieldIndex, FieldOutcome)>,
     create_reason: Reason,
@@ -81,7 +81,7 @@ struct FieldOutcome {
 pub fn plan_link(context: &PlanContext<'_>, view: &LinkView) -> LinkPlan {
     let mut work = LinkPlanner::new(context, view);
     if view.link.status == LinkStatus::Active {
-        work.set_rivals_aside();
+        work.mark_surplus_records();
         work.follow_merges();
         work.follow_deletions();
         if work.removal() {
@@ -125,7 +125,7 @@ impl<'a> LinkPlanner<'a> {
             active: context.mappings.active(&records),
             records,
             reviews: view.reviews.clone(),
-            rivals: Vec::new(),
+            new_surplus: Vec::new(),
             merged: Vec::new(),
             create_reason: Reason::NewRecord,
             may_have_gone_along: view.link.restored && has_lost(&view.records),

@@ -135,11 +135,11 @@ impl<'a> Returns<'a> {
     fn go_on(&mut self, mut record: RecordState, view: &LinkView) {
         let link = view.link.id;
         let place = (link, record.key.system.clone());
-        let is_rival = |other: &&Arc<RecordState>| {
+        let has_place = |other: &&Arc<RecordState>| {
             other.status.has_place() && other.key.system == record.key.system
         };
-        let rival = view.records.iter().find(is_rival).map(|other| other.key.clone());
-        let rival = rival.or_else(|| self.taken.get(&place).cloned());
+        let active = view.records.iter().find(has_place).map(|other| other.key.clone());
+        let active = active.or_else(|| self.taken.get(&place).cloned());
         record.link = Some(link);
         self.drop_stamp(&mut record);
         let mut goes_on = Link::clone(&view.link);
@@ -147,7 +147,7 @@ impl<'a> Returns<'a> {
             goes_on.status = LinkStatus::Active;
             self.changes.records.extend(replaced(view.records.clone()));
         }
-        match rival {
+        match active {
             Some(active) => {
                 record.status = RecordStatus::Surplus;
                 consent::carry(self.entity, &mut goes_on, &record);

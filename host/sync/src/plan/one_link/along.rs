@@ -24,7 +24,7 @@ impl LinkPlanner<'_> {
     pub(super) fn gone(&self) -> Option<(RecordKey, Option<RecordKey>)> {
         let there = |record: &RecordState| {
             let is_there = |other: &Arc<RecordState>| {
-                other.status.is_aside() && other.key.system == record.key.system
+                other.status.is_surplus() && other.key.system == record.key.system
             };
             self.records.values().any(is_there)
         };

@@ -44,7 +44,7 @@ impl Linker<'_> {
             } else {
                 let known = || views.iter().find(|view| view.link.id == id);
                 let link = links.remove(&id).or_else(|| Some(Link::clone(&known()?.link)));
-                links.extend(link.map(|link| (id, self.set_aside(&mut record, active, link))));
+                links.extend(link.map(|link| (id, self.make_surplus(&mut record, active, link))));
             }
             self.changes.records.push(record);
         }
@@ -72,7 +72,12 @@ impl Linker<'_> {
     }
 
     /// Makes a record surplus beside the active one, and asks about it.
-    fn set_aside(&mut self, record: &mut RecordState, active: RecordKey, mut link: Link) -> Link {
+    fn make_surplus(
+        &mut self,
+        record: &mut RecordState,
+        active: RecordKey,
+        mut link: Link,
+    ) -> Link {
         record.status = RecordStatus::Surplus;
         consent::carry(self.entity, &mut link, record);
         let reason = Reason::SurplusOf(active.clone());
