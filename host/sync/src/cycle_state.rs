@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::settled::LinkPause;
 use crate::engine::{CycleCounters, CycleError, Engine};
 use crate::plan::references::PromisedRecords;
 use crate::read::ingest::IngestError;
@@ -28,6 +27,15 @@ pub(crate) type ContestedPlaces = BTreeMap<(LinkId, String), RecordKey>;
 
 /// Denied permissions by system, object and kind of effect, each with the host's error.
 pub(crate) type DeniedPermissions = BTreeMap<(String, String, EffectKind), PluginError>;
+
+/// The pause before a link is planned again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinkPause {
+    /// So many ms, which the system needs.
+    Ms(u64),
+    /// For the rest of the cycle: the next one reads what this one cannot know.
+    Cycle,
+}
 
 /// The state of one cycle.
 pub(crate) struct CycleState<'a> {

@@ -9,8 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::effects::{CallAnswer, EffectTarget, batch_max};
-use crate::apply::settled::{LinkPause, SettledOperation};
-use crate::cycle_state::CycleState;
+use crate::apply::settled::SettledOperation;
+use crate::cycle_state::{CycleState, LinkPause};
 use crate::engine::{CycleError, CycleEvent, WriteResult};
 use crate::plan::cascades::defer_followers;
 use crate::read::order::is_older;

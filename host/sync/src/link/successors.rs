@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apply::evidence::settle_unanswered_update;
-use crate::apply::sent_cells::sent_cells;
-use crate::engine::{CycleCounters, Engine, journal_of};
+use crate::engine::{CycleCounters, Engine};
+use crate::journal::{JournalNote, journal_of};
 use crate::plan::merge::consent;
-use crate::plan::one_link::PlanNote;
+use crate::unanswered::evidence::settle_unanswered_update;
+use crate::unanswered::sent_cells::sent_cells;
 use renkei_model::index::PerField;
 use renkei_model::reason::Reason;
 use renkei_model::review;
@@ -422,7 +422,7 @@ impl Succession<'_> {
     fn pass_sent(&mut self, heir: &mut RecordState) {
         for (entry, sent) in std::mem::take(&mut self.unanswered) {
             let reason = settle_unanswered_update(self.entity, &entry, &sent, heir, true);
-            let note = PlanNote { record: Some(heir.key.clone()), field: None, reason };
+            let note = JournalNote { record: Some(heir.key.clone()), field: None, reason };
             let name = &self.entity.name;
             self.changes.journal.extend(journal_of(name, entry.link, self.now_ms, [note]));
             self.changes.outbox_done.push(entry.intent);
@@ -430,7 +430,7 @@ impl Succession<'_> {
     }
 
     fn add_journal_entry(&mut self, link: LinkId, record: RecordKey, reason: Reason) {
-        let note = PlanNote { record: Some(record), field: None, reason };
+        let note = JournalNote { record: Some(record), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }
 

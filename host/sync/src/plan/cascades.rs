@@ -7,8 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::settled::LinkPause;
-use crate::cycle_state::CycleState;
+use crate::cycle_state::{CycleState, LinkPause};
 use crate::plan::mapping::FieldMappings;
 use renkei_model::cascades::Cascades;
 use renkei_model::plugin::PluginError;

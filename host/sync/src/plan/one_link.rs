@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::journal::JournalNote;
 use crate::plan::cascades::WentAlong;
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::{ActiveMember, FieldMapping, FieldMappings};
@@ -32,7 +33,7 @@ mod removal;
 mod succession;
 mod update;
 
-pub use planned::{LinkPlan, MissingRequirement, PlanNote, PlannedWrite, UnreadField};
+pub use planned::{LinkPlan, MissingRequirement, PlannedWrite, UnreadField};
 
 /// The inputs of a plan besides the link itself.
 #[derive(Debug)]
@@ -245,7 +246,7 @@ impl<'a> LinkPlanner<'a> {
                 self.plan.reviews.push(review::closed(known, now_ms));
             }
             let unused = known.choice.is_some() && !chosen;
-            self.plan.notes.extend(unused.then(|| PlanNote {
+            self.plan.notes.extend(unused.then(|| JournalNote {
                 record: None,
                 field: Some(field.name.clone()),
                 reason: Reason::AnswerOvertaken,
@@ -283,7 +284,7 @@ impl<'a> LinkPlanner<'a> {
     }
 
     fn note(&mut self, record: Option<RecordKey>, field: Option<&str>, reason: Reason) {
-        self.plan.notes.push(PlanNote { record, field: field.map(str::to_owned), reason });
+        self.plan.notes.push(JournalNote { record, field: field.map(str::to_owned), reason });
     }
 
     /// A reference as the member is to be written, noting what it waits for.

@@ -4,7 +4,8 @@
 //! planned writes of a chunk. A column that would not change is not written; a value without a
 //! counterpart is reported, never guessed (`RULES.md` V17).
 
-use crate::plan::one_link::{PlanNote, PlannedWrite};
+use crate::journal::JournalNote;
+use crate::plan::one_link::PlannedWrite;
 use crate::read::transforms::TransformCalls;
 use renkei_model::index::GroupIndex;
 use renkei_model::plugin::PluginError;
@@ -22,7 +23,7 @@ pub struct RenderedWrite {
     /// Fields whose columns hold the truth already, in the member's own form.
     pub in_step: Vec<FieldWrite>,
     /// Reasons why something of it is not written.
-    pub notes: Vec<PlanNote>,
+    pub notes: Vec<JournalNote>,
 }
 
 /// Renders the planned writes of one entity, in order.
@@ -226,9 +227,9 @@ fn held(
     planned_write: &PlannedWrite,
     fields: &[FieldWrite],
     reason: &Reason,
-) -> Vec<PlanNote> {
+) -> Vec<JournalNote> {
     let record = planned_write.record(member);
-    let note = |write: &FieldWrite| PlanNote {
+    let note = |write: &FieldWrite| JournalNote {
         record: record.clone(),
         field: Some(write.field.clone()),
         reason: reason.clone(),

@@ -1,18 +1,18 @@
 //! Looks for creates without an answer by stamp, match keys and values.
-//! [`crate::apply::evidence::judge`] decides what the findings mean; a person's answer goes before
+//! [`crate::unanswered::evidence::judge`] decides what the findings mean; a person's answer goes before
 //! that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{ProbeStage, Prober};
-use crate::apply::evidence::{CreateEvidence, CreateLikeness, CreateVerdict, judge, likeness};
 use crate::apply::refusals::remember_create;
-use crate::apply::sent_cells::{sent_cell, sent_cells, written_columns};
 use crate::apply::settle::BatchSettler;
 use crate::link::pending_creates::questions;
 use crate::plan::render::given_up;
 use crate::read::ingest::IngestError;
+use crate::unanswered::evidence::{CreateEvidence, CreateLikeness, CreateVerdict, judge, likeness};
+use crate::unanswered::sent_cells::{sent_cell, sent_cells, written_columns};
 use renkei_model::index::PerField;
 use renkei_model::plugin::PluginError;
 use renkei_model::reason::Reason;

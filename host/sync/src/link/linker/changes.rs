@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::{Linker, replaced};
-use crate::engine::journal_of;
+use crate::journal::{JournalNote, journal_of};
 use crate::plan::merge::consent;
-use crate::plan::one_link::PlanNote;
 use renkei_model::reason::Reason;
 use renkei_model::review;
 use renkei_model::state::{
@@ -81,7 +80,7 @@ impl Linker<'_> {
         record.status = RecordStatus::Surplus;
         consent::carry(self.entity, &mut link, record);
         let reason = Reason::SurplusOf(active.clone());
-        let note = PlanNote { record: Some(record.key.clone()), field: None, reason };
+        let note = JournalNote { record: Some(record.key.clone()), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link.id, self.now_ms, [note]));
         let pair = (active, record.key.clone());
         let question = review::of_surplus(self.entity, &link, pair, self.now_ms);

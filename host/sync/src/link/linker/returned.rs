@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{fetch_candidates, new_link, replaced};
-use crate::engine::{Engine, journal_of};
+use crate::engine::Engine;
+use crate::journal::{JournalNote, journal_of};
 use crate::link::matching::{MatchContext, MatchVerdict, judge};
 use crate::plan::merge::consent;
-use crate::plan::one_link::PlanNote;
 use renkei_model::reason::Reason;
 use renkei_model::review;
 use renkei_model::spec::EntitySpec;
@@ -233,7 +233,7 @@ impl<'a> Returns<'a> {
     }
 
     fn add_journal_entry(&mut self, link: LinkId, record: &RecordKey, reason: Reason) {
-        let note = PlanNote { record: Some(record.clone()), field: None, reason };
+        let note = JournalNote { record: Some(record.clone()), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }
 

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::{LinkPlanner, PlanNote, is_now};
+use super::{LinkPlanner, is_now};
+use crate::journal::JournalNote;
 use crate::plan::cascades::question;
 use renkei_model::reason::Reason;
 use renkei_model::state::{RecordKey, RecordState, RecordStatus, ReviewChoice};
@@ -46,7 +47,7 @@ impl LinkPlanner<'_> {
     }
 
     pub(super) fn went_along(&mut self, gone: &RecordKey, with: RecordKey) -> RemovalStep {
-        let note = PlanNote {
+        let note = JournalNote {
             record: Some(gone.clone()),
             field: None,
             reason: Reason::WentAlong(with.clone()),
