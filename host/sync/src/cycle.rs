@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! recover -> observe -> first syncs ask
-//!         -> per entity, parents first: take back -> follow moves -> link -> plan, check -> apply
+//!         -> per entity, parents first: place records that came back -> follow moves -> link
+//!            -> plan, check -> apply
 //!         -> probe; then sweep
 //! ```
 //! One commit each: a page, a moved record, a chunk of linked records, a chunk of checked plans, a

@@ -115,7 +115,7 @@ pub enum LinkWork {
     /// Live and without a link, so it is matched.
     Unlinked,
     /// Gone before it was ever read: an unanswered create may have made it.
-    Stray,
+    GoneUnread,
 }
 
 impl RecordState {
@@ -132,7 +132,7 @@ impl RecordState {
             (RecordStatus::Live, None) => Some(LinkWork::Unlinked),
             (RecordStatus::Returned, _) => Some(LinkWork::Returned),
             (status, None) if *status != RecordStatus::Surplus && !self.was_read() => {
-                Some(LinkWork::Stray)
+                Some(LinkWork::GoneUnread)
             }
             _ => None,
         }

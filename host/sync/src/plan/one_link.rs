@@ -24,14 +24,14 @@ use renkei_model::state::{
 };
 use renkei_model::value::{Cell, Value};
 
-mod along;
-mod bereft;
 mod create;
+mod followed_references;
 mod merges;
 mod planned;
 mod removal;
 mod succession;
 mod update;
+mod went_along;
 
 pub use planned::{LinkPlan, MissingRequirement, PlannedWrite, UnreadField};
 

@@ -25,9 +25,9 @@ use renkei_model::state::{
 use renkei_model::store::fetch::records_for;
 use renkei_model::store::port::{Changes, Restored, Store, StoreError};
 
+mod gone_unread;
 mod not_kept;
 mod record;
-mod strays;
 pub(crate) mod unread;
 
 /// The coarsest resolution of a system's stamps, ms: some are cut to whole seconds.
@@ -160,7 +160,7 @@ impl<'a> IngestSource<'a> {
             .removed
             .iter()
             .filter(|gone| !there.contains(&gone.id) && !known.contains_key(&self.key(&gone.id)));
-        changes.records.extend(self.strays(&unknown.collect::<Vec<_>>()).await?);
+        changes.records.extend(self.find_gone_unread(&unknown.collect::<Vec<_>>()).await?);
         let again = self.take_rows((page, context), &known, &doubts, &mut changes).await?;
         Ok((changes, again))
     }

@@ -232,7 +232,7 @@ pub struct CreateEvidence {
     /// Another create without an answer looks like one of `same` too.
     pub contested: bool,
     /// Records that went after it and before they were ever read.
-    pub strays: Vec<RecordKey>,
+    pub gone_unread: Vec<RecordKey>,
 }
 
 /// The decision about a create that was not found.
@@ -250,8 +250,16 @@ pub enum CreateVerdict {
 
 /// Decides about a create that was not found.
 pub fn judge(evidence: &CreateEvidence) -> CreateVerdict {
-    let CreateEvidence { stamped, searched, would_show, alike, same, partly, contested, strays } =
-        evidence;
+    let CreateEvidence {
+        stamped,
+        searched,
+        would_show,
+        alike,
+        same,
+        partly,
+        contested,
+        gone_unread,
+    } = evidence;
     let ask = |groups: &[&Vec<RecordKey>]| {
         let mut records: Vec<RecordKey> = groups.iter().copied().flatten().cloned().collect();
         records.sort_unstable();
@@ -269,12 +277,12 @@ pub fn judge(evidence: &CreateEvidence) -> CreateVerdict {
         return CreateVerdict::Wait;
     }
     if !(*stamped || partly.is_empty() && alike.is_empty()) {
-        return ask(&[partly, alike, strays]);
+        return ask(&[partly, alike, gone_unread]);
     }
-    if strays.is_empty() && (*stamped || *searched) {
+    if gone_unread.is_empty() && (*stamped || *searched) {
         return CreateVerdict::SendAgain;
     }
-    ask(&[strays])
+    ask(&[gone_unread])
 }
 
 /// Moves bases and agreements by what the record, or the `heir` that has taken its place, proves.

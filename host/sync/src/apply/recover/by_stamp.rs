@@ -43,9 +43,9 @@ struct ProbedObject {
     stamp_lag_ms: Option<i64>,
     now_ms: i64,
     /// Live records without a link that no question is about yet.
-    strangers: Vec<RecordState>,
+    unlinked: Vec<RecordState>,
     /// Records that went before they were ever read, with the link of what they became.
-    strays: Vec<(RecordState, Option<LinkId>)>,
+    gone_unread: Vec<(RecordState, Option<LinkId>)>,
     /// By intent: questions that are open, and those that are answered.
     questions: BTreeMap<String, Review>,
     /// By intent: the records that a search by a match key found.
@@ -90,8 +90,8 @@ impl Prober<'_> {
             stamp_lag_ms: stamp.map(|stamp| stamp.lag_ms),
             now_ms: self.engine.clock.now_ms(),
             questions: questions(self.engine.store, &self.entity.name).await?,
-            strangers: self.work(LinkWork::Unlinked).await?,
-            strays: self.strays().await?,
+            unlinked: self.work(LinkWork::Unlinked).await?,
+            gone_unread: self.fetch_gone_unread().await?,
             alike,
         };
         Ok(known + self.decide(scene, &missing).await?)
@@ -215,21 +215,21 @@ impl Prober<'_> {
 
     /// A record that became another of somebody else's link, as a Lead that was converted, is not
     /// what a create for this link made.
-    async fn strays(&self) -> Result<Vec<(RecordState, Option<LinkId>)>, StoreError> {
-        let strays = self.work(LinkWork::Stray).await?;
+    async fn fetch_gone_unread(&self) -> Result<Vec<(RecordState, Option<LinkId>)>, StoreError> {
+        let gone_unread = self.work(LinkWork::GoneUnread).await?;
         let store = self.engine.store;
-        let gone: Vec<RecordKey> = strays.iter().map(|record| record.key.clone()).collect();
+        let gone: Vec<RecordKey> = gone_unread.iter().map(|record| record.key.clone()).collect();
         let aliases: BTreeMap<RecordKey, RecordKey> =
             store.aliases(&gone).await?.into_iter().collect();
         let heir = |record: &RecordState| {
             aliases.get(&record.key).or_else(|| record.status.successor()).cloned()
         };
-        let heirs: Vec<RecordKey> = strays.iter().filter_map(heir).collect();
+        let heirs: Vec<RecordKey> = gone_unread.iter().filter_map(heir).collect();
         let heirs = store.records(&heirs).await?;
         let links: BTreeMap<&RecordKey, Option<LinkId>> =
             heirs.iter().map(|record| (&record.key, record.link)).collect();
         let of = |record: &RecordState| links.get(&heir(record)?).copied().flatten();
-        Ok(strays.iter().map(|record| (record.clone(), of(record))).collect())
+        Ok(gone_unread.iter().map(|record| (record.clone(), of(record))).collect())
     }
 
     /// Decides about each create that was not found. The number of those that are known now.
@@ -242,7 +242,7 @@ impl Prober<'_> {
         let sent = sent_cells(transforms, self.entity, self.member, entries).await?;
         let alike = |cells: &PerField<Cell>, wanted| {
             let like = scene
-                .strangers
+                .unlinked
                 .iter()
                 .filter(move |record| likeness(self.entity, cells, record) == wanted);
             like.map(|record| record.key.clone()).collect::<Vec<RecordKey>>()
@@ -263,7 +263,7 @@ impl Prober<'_> {
                 record.modified_ms.is_none_or(|gone_ms| gone_ms >= since)
                     && heir.is_none_or(|link| link == entry.link)
             };
-            let strays = scene.strays.iter().filter(is_mine);
+            let gone_unread = scene.gone_unread.iter().filter(is_mine);
             let found = scene.alike.get(&entry.intent);
             let evidence = CreateEvidence {
                 stamped: scene.stamp_lag_ms.is_some(),
@@ -277,7 +277,7 @@ impl Prober<'_> {
                     .into_iter()
                     .filter(|key| !taken.contains(key))
                     .collect(),
-                strays: strays.map(|(record, _)| record.key.clone()).collect(),
+                gone_unread: gone_unread.map(|(record, _)| record.key.clone()).collect(),
             };
             known += self.apply_verdict(&scene, entry, judge(&evidence)).await?;
         }

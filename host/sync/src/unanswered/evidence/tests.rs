@@ -216,7 +216,7 @@ fn a_create_with_a_stamp_is_sent_again_unless_something_went() {
         judge(&CreateEvidence { same: vec![key("1")], ..stamped.clone() }),
         CreateVerdict::SendAgain
     );
-    let gone = CreateEvidence { strays: vec![key("2")], ..stamped };
+    let gone = CreateEvidence { gone_unread: vec![key("2")], ..stamped };
     assert_eq!(judge(&gone), CreateVerdict::Ask(vec![key("2")]));
 }
 
@@ -229,7 +229,7 @@ fn a_create_without_a_stamp_is_never_sent_again_by_itself() {
     let searched = CreateEvidence { searched: true, ..would_show.clone() };
     assert_eq!(judge(&searched), CreateVerdict::SendAgain);
     assert_eq!(
-        judge(&CreateEvidence { strays: vec![key("2")], ..searched.clone() }),
+        judge(&CreateEvidence { gone_unread: vec![key("2")], ..searched.clone() }),
         CreateVerdict::Ask(vec![key("2")])
     );
     assert_eq!(
