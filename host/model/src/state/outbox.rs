@@ -1,8 +1,8 @@
 //! Planned effects: committed before they are sent, removed with their outcome.
 //!
 //! An entry holds the facts that a probe after a crash needs: the cells that were sent, and the
-//! record's version and stamp at planning. It is stored as one JSON body, so a new field has a
-//! default.
+//! record's version and modification time at planning. It is stored as one JSON body, so a new
+//! field has a default.
 
 use serde::{Deserialize, Serialize};
 
@@ -73,8 +73,8 @@ pub struct OutboxEntry {
     pub effect: Effect,
     /// The record's version when it was planned.
     pub if_version: Option<String>,
-    /// The record's own stamp when it was planned, ms. It stands in for the version where there is
-    /// none.
+    /// The record's modification time when it was planned, ms. It stands in for the version where
+    /// there is none.
     #[serde(default)]
     pub if_modified_ms: Option<i64>,
     /// Columns to write; columns that are not listed are left alone.

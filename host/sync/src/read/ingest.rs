@@ -30,8 +30,8 @@ mod not_kept;
 mod record;
 pub(crate) mod unread;
 
-/// The coarsest resolution of a system's stamps, ms: some are cut to whole seconds.
-const STAMP_MS: i64 = 1000;
+/// The coarsest resolution of a system's modification times, ms: some are cut to whole seconds.
+const MODIFIED_STEP_MS: i64 = 1000;
 
 /// A failure to take in a page.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -283,7 +283,7 @@ impl<'a> IngestSource<'a> {
         Ok(())
     }
 
-    /// Journals records whose match key cannot be made, once per stamp.
+    /// Journals records whose match key cannot be made, once per modification time.
     fn tell_keyless(
         &self,
         failed: Vec<(RecordKey, Reason)>,
@@ -296,9 +296,11 @@ impl<'a> IngestSource<'a> {
             let Some(record) = mine else { continue };
             record.version = None;
             let link = record.link;
-            let stamp_ms = record.modified_ms;
+            let modified_ms = record.modified_ms;
             let told = known.get(&key).is_some_and(|before| {
-                before.version.is_none() && stamp_ms.is_some() && before.modified_ms == stamp_ms
+                before.version.is_none()
+                    && modified_ms.is_some()
+                    && before.modified_ms == modified_ms
             });
             if !told {
                 changes.journal.push(self.line(key, link, None, reason));
@@ -325,7 +327,9 @@ impl<'a> IngestSource<'a> {
         let was_there = record.status.is_there();
         let moves_on = status.successor().is_some() && record.status.is_gone();
         let outdated = match (tombstone.at_ms, record.modified_ms) {
-            (Some(at_ms), Some(modified_ms)) => at_ms.saturating_add(STAMP_MS) < modified_ms,
+            (Some(at_ms), Some(modified_ms)) => {
+                at_ms.saturating_add(MODIFIED_STEP_MS) < modified_ms
+            }
             _ => false,
         };
         if record.status == status || !(was_there || moves_on) {

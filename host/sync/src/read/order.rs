@@ -20,7 +20,7 @@ use renkei_model::value::{Cell, Value};
 
 /// Answered writes of one value that no reading shows before the value counts as refused.
 pub(crate) const TRIES_MAX: u32 = 3;
-/// A second, ms: a system may cut some of its stamps to whole seconds.
+/// A second, ms: a system may cut some modification times to whole seconds.
 const SECOND_MS: i64 = 1000;
 /// The longest lag that a page may claim, ms, so that no value is ignored for ever.
 const LAG_MS_MAX: i64 = 3_600_000;
@@ -112,18 +112,18 @@ enum Order {
     Unknown,
 }
 
-/// True if a stamp of modification is older than another one of the same record.
-pub(crate) fn is_older(stamp_ms: Option<i64>, known_ms: Option<i64>) -> bool {
-    matches!((stamp_ms, known_ms), (Some(now), Some(known)) if compare(now, known).is_lt())
+/// True if a modification time is older than another one of the same record.
+pub(crate) fn is_older(modified_ms: Option<i64>, known_ms: Option<i64>) -> bool {
+    matches!((modified_ms, known_ms), (Some(now), Some(known)) if compare(now, known).is_lt())
 }
 
-/// Compares stamps at the coarser resolution of the two.
-fn compare(stamp_ms: i64, known_ms: i64) -> Ordering {
+/// Compares modification times at the coarser resolution of the two.
+fn compare(modified_ms: i64, known_ms: i64) -> Ordering {
     let is_whole = |ms: i64| ms.rem_euclid(SECOND_MS) == 0;
-    if is_whole(stamp_ms) || is_whole(known_ms) {
-        return stamp_ms.div_euclid(SECOND_MS).cmp(&known_ms.div_euclid(SECOND_MS));
+    if is_whole(modified_ms) || is_whole(known_ms) {
+        return modified_ms.div_euclid(SECOND_MS).cmp(&known_ms.div_euclid(SECOND_MS));
     }
-    stamp_ms.cmp(&known_ms)
+    modified_ms.cmp(&known_ms)
 }
 
 /// The verdict about a row of a known record.
@@ -205,8 +205,8 @@ impl WrittenRow<'_> {
         !doubt.confirmed && doubt.version.is_some() && self.row.version == doubt.version
     }
 
-    /// True if the row's stamp is of whole seconds. Somebody may have edited within that second,
-    /// under the same version, and an edit must not pass for a form.
+    /// True if the row's modification time is in whole seconds. Somebody may have edited within
+    /// that second, under the same version, and an edit must not pass for a form.
     fn is_coarse(&self) -> bool {
         let is_whole = |ms: i64| ms.rem_euclid(SECOND_MS) == 0;
         !self.context.read_back && self.row.modified_ms.is_some_and(is_whole)
@@ -459,7 +459,7 @@ pub(crate) fn remaining_doubt(
         remaining.created = false;
         return Some(remaining);
     }
-    // Where stamps say which of two rows is the older, an old row is known by its stamp.
+    // Where modification times order two rows, an old row is known by its own.
     let is_fine = |ms: i64| ms.rem_euclid(SECOND_MS) != 0;
     let is_ordered = row.modified_ms.is_some_and(is_fine);
     if is_ordered || doubt.due_ms <= context.now_ms || !doubt.written {

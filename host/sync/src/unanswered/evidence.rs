@@ -161,7 +161,8 @@ fn is_key(entity: &EntitySpec, position: FieldIndex) -> bool {
     entity.match_keys.iter().flat_map(|key| &key.fields).any(|field| *field == position)
 }
 
-/// True where a record is as it was when an operation was planned, by version or else by stamp.
+/// True where a record is as it was when an operation was planned, by version or else by
+/// modification time.
 /// False where neither is known.
 pub fn is_untouched(before: (Option<&str>, Option<i64>), now: (Option<&str>, Option<i64>)) -> bool {
     match (before, now) {

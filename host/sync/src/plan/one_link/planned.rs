@@ -61,7 +61,7 @@ pub struct PlannedWrite {
     pub effect: Effect,
     /// The record's version as last seen.
     pub if_version: Option<String>,
-    /// Its own stamp as last seen, ms.
+    /// Its modification time as last seen, ms.
     pub if_modified_ms: Option<i64>,
     /// Groups to write, each with the cells of its fields; references as remote ids.
     pub groups: Vec<(GroupIndex, Vec<Cell>)>,

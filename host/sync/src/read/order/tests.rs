@@ -91,14 +91,14 @@ fn is(verdict: FieldVerdict) -> RowVerdict {
     RowVerdict::Fields(PerField::filled(&entity(), verdict))
 }
 
-/// RULES.md V1 (a): an older stamp or a version from before the write decides nothing.
+/// RULES.md V1 (a): an older modification time or a version from before the write decides nothing.
 #[test]
 fn an_older_row_says_nothing() {
     let older = row(Some("9"), Some(10_400), "old");
     assert_eq!(title(&doubt(), &older, context(15_000, false)), RowVerdict::Nothing { ask: false });
     let past = row(Some("1"), None, "old");
     assert_eq!(title(&doubt(), &past, context(15_000, true)), RowVerdict::Nothing { ask: false });
-    // Stamps in whole seconds do not say which of two in one second is the older.
+    // Times in whole seconds do not say which of two in one second is the older.
     let same_second = row(Some("9"), Some(10_000), "other");
     assert_eq!(title(&doubt(), &same_second, context(15_000, false)), is(FieldVerdict::Plain));
 }

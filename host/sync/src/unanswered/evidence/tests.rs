@@ -52,7 +52,7 @@ fn one_value_that_arrived_proves_the_others_of_its_call() {
 }
 
 #[test]
-fn a_version_or_else_a_stamp_says_that_nothing_happened() {
+fn a_version_or_else_a_modification_time_says_that_nothing_happened() {
     assert!(is_untouched((Some("1"), None), (Some("1"), None)));
     assert!(!is_untouched((Some("1"), Some(5)), (Some("2"), Some(5))));
     assert!(is_untouched((None, Some(5)), (None, Some(5))));
