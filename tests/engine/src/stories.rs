@@ -4,7 +4,7 @@
 //! who is written first. `forms`: tables, lenses and a system's own form. `trouble`: failures and
 //! crashes. `answers`: only what can be done is offered. `refusals`: what a system refuses or what
 //! cannot be read. `associations`: what a reference governs. `consent`: an opt-out,
-//! and what a member that is only written holds. `days`: days and moments in the zone of an account.
+//! and what a member that is only written holds. `days`: days and moments in an account's zone.
 //! `defaults`: what is put into a new record for want of a value. `deletions`: what a deletion
 //! takes along, and how many there are in a day. `identity`: restored databases, scans cut off,
 //! other accounts. `first_syncs`: what a first sync asks. `lag`: readings that are old, answers

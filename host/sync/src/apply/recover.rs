@@ -2,8 +2,8 @@
 //!
 //! An operation that was planned but never marked as sent is forgotten and planned again. One that
 //! was marked as sent is probed: a create by its stamp, its match keys and its values (`by_stamp`),
-//! anything else by reading the record again (`by_record`). [`crate::unanswered::evidence`] decides what
-//! the findings mean (`RULES.md` E18, E19).
+//! anything else by reading the record again (`by_record`). [`crate::unanswered::evidence`] decides
+//! what the findings mean (`RULES.md` E18, E19).
 
 use std::collections::{BTreeMap, BTreeSet};
 

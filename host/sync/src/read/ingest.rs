@@ -182,11 +182,10 @@ impl<'a> IngestSource<'a> {
         let fields = self.entity.indexed_fields().map(|(field, _)| field);
         let unmapped: Vec<FieldIndex> =
             fields.filter(|field| self.member.group_of(*field).is_none()).collect();
-        let mut fresh: Vec<RecordState> = Vec::new();
         let stamp_at = self.member.stamp.as_ref();
         let stamp_at = stamp_at.and_then(|name| page.batch.columns.iter().position(|c| c == name));
-        let mut stamps: Vec<CreateStamp> = Vec::new();
-        let (mut again, mut not_kept) = (Vec::new(), Vec::new());
+        let (mut fresh, mut stamps) = (Vec::<RecordState>::new(), Vec::<CreateStamp>::new());
+        let (mut again, mut failed) = (Vec::new(), Vec::new());
         for ((row, reading), before) in page.batch.rows.iter().zip(&mut readings).zip(before) {
             let cells = unreadable.get(row.id.as_str()).map(Vec::as_slice).unwrap_or_default();
             unreadable::add(self.member, reading, cells);
@@ -207,7 +206,7 @@ impl<'a> IngestSource<'a> {
             let failures = self.failures((page, row, cells), reading, before);
             let after = self.update(row, reading, (before, &row_verdict), (stamp, &unmapped));
             let mut after = RecordState { failures, ..after };
-            not_kept.extend(self.journal_not_kept(
+            failed.extend(self.note_not_kept(
                 &mut after,
                 &row_verdict,
                 doubt,
@@ -233,7 +232,7 @@ impl<'a> IngestSource<'a> {
             }
             changes.records.push(after);
         }
-        self.store_not_kept(not_kept, changes).await?;
+        self.store_not_kept(failed, changes).await?;
         if !stamps.is_empty()
             && recall(self.store, &stamps).await?.contains(&StampMemory::Forgotten)
         {

@@ -1,6 +1,6 @@
 //! Looks for creates without an answer by stamp, match keys and values.
-//! [`crate::unanswered::evidence::judge`] decides what the findings mean; a person's answer goes before
-//! that.
+//! [`crate::unanswered::evidence::judge`] decides what the findings mean; a person's answer goes
+//! before that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

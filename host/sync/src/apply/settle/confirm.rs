@@ -147,7 +147,7 @@ impl BatchSettler<'_> {
         }
         let RowVerdict::Fields(verdicts) = &row_verdict else { return false };
         let refused =
-            source.journal_not_kept(record, &row_verdict, Some(&doubt), &mut self.changes.journal);
+            source.note_not_kept(record, &row_verdict, Some(&doubt), &mut self.changes.journal);
         for (link, failure) in refused {
             if let (Some(link), Some(failure)) = (self.links.get_mut(&link), failure) {
                 keep_failure(&mut link.failures, failure);

@@ -17,7 +17,7 @@ impl IngestSource<'_> {
     /// Journals the answered writes that did not happen. One that was repeated more than
     /// [`order::TRIES_MAX`] times counts as refused, so that a person sees it and it is not
     /// repeated for ever.
-    pub(crate) fn journal_not_kept(
+    pub(crate) fn note_not_kept(
         &self,
         record: &mut RecordState,
         row_verdict: &RowVerdict,
