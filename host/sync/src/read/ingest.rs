@@ -185,7 +185,7 @@ impl<'a> IngestSource<'a> {
         let stamp_at = self.member.stamp.as_ref();
         let stamp_at = stamp_at.and_then(|name| page.batch.columns.iter().position(|c| c == name));
         let (mut fresh, mut stamps) = (Vec::<RecordState>::new(), Vec::<CreateStamp>::new());
-        let (mut again, mut failed) = (Vec::new(), Vec::new());
+        let (mut again, mut refused) = (Vec::new(), Vec::new());
         for ((row, reading), before) in page.batch.rows.iter().zip(&mut readings).zip(before) {
             let cells = unreadable.get(row.id.as_str()).map(Vec::as_slice).unwrap_or_default();
             unreadable::add(self.member, reading, cells);
@@ -206,12 +206,8 @@ impl<'a> IngestSource<'a> {
             let failures = self.failures((page, row, cells), reading, before);
             let after = self.update(row, reading, (before, &row_verdict), (stamp, &unmapped));
             let mut after = RecordState { failures, ..after };
-            failed.extend(self.note_not_kept(
-                &mut after,
-                &row_verdict,
-                doubt,
-                &mut changes.journal,
-            ));
+            let journal = &mut changes.journal;
+            refused.extend(self.note_not_kept(&mut after, &row_verdict, doubt, journal));
             let Some(before) = before else {
                 stamps.extend(stamp.and_then(CreateStamp::parse));
                 fresh.push(after.clone());
@@ -232,14 +228,23 @@ impl<'a> IngestSource<'a> {
             }
             changes.records.push(after);
         }
-        self.store_not_kept(failed, changes).await?;
-        if !stamps.is_empty()
-            && recall(self.store, &stamps).await?.contains(&StampMemory::Forgotten)
+        self.store_not_kept(refused, changes).await?;
+        self.notice_restore(&stamps, changes).await?;
+        self.add_effects(&fresh, known, changes).await?;
+        Ok(again)
+    }
+
+    /// Marks the database as put back where it has forgotten a create of its own.
+    async fn notice_restore(
+        &self,
+        stamps: &[CreateStamp],
+        changes: &mut Changes,
+    ) -> Result<(), StoreError> {
+        if !stamps.is_empty() && recall(self.store, stamps).await?.contains(&StampMemory::Forgotten)
         {
             changes.restored = Some(Restored::Noticed(self.now_ms));
         }
-        self.add_effects(&fresh, known, changes).await?;
-        Ok(again)
+        Ok(())
     }
 
     /// The doubt about a record that remains once a row of it was judged.
