@@ -15,14 +15,14 @@ use crate::reason::Reason;
 use crate::value::Cell;
 
 pub use awaited::Awaited;
-pub use doubt::{Doubt, LAG_MS};
+pub use doubt::{Doubt, READING_LAG_MS};
 pub use entity_plan::{EntityPlan, WriteCounts};
 pub use failure::keep_failure;
 pub use failure::{Failing, Failure, FailureClass, RETRY_REFUSED_MS, newest};
 pub use field::FieldState;
 pub use guard_counts::{GuardCounts, first_hour_of, hour_of};
 pub use ids::{LinkId, RecordKey, Span};
-pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
+pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SKEW_MS, VISIBLE_AFTER_MS};
 pub use record::{LinkWork, RecordState, RecordStatus};
 pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
 

@@ -1,6 +1,6 @@
 //! The database of a configuration: opened, and recognized the next time.
 //!
-//! A new database makes every record a stranger: all are read and linked anew. So none is made
+//! A new database knows no record: all are read and linked anew. So none is made
 //! where there was one. `store.id` beside the configuration holds the identity of the database that
 //! was used last; when that one is gone (a volume that is not mounted, a deleted file) or another
 //! stands in its place, nothing is opened. Removing `store.id` is how to start anew on purpose.

@@ -246,8 +246,8 @@ fn write_row(connection: &Connection, account: &str, windows: &str) -> rusqlite:
     upsert.query_row([account, windows], |row| row.get(0))
 }
 
-/// Makes every commit so far outlast a power cut: a commit that waits for the disk takes those
-/// before it along.
+/// Makes every commit so far outlast a power cut: a commit that waits for the disk waits
+/// for those before it, too.
 fn flush(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     let mut update = connection.prepare_cached("UPDATE origin SET flushes = flushes + 1")?;

@@ -234,7 +234,7 @@ fn work_word(work: LinkWork) -> &'static str {
     match work {
         LinkWork::Moved => "moved",
         LinkWork::Returned => "returned",
-        LinkWork::Stray => "stray",
+        LinkWork::GoneUnread => "stray",
         LinkWork::Unlinked => "unlinked",
     }
 }

@@ -27,7 +27,7 @@ use crate::{
 /// Commits that may wait; further callers wait to add theirs.
 const QUEUE: usize = 64;
 /// Commits whose memory may wait to be freed.
-const WASTE: usize = 4;
+const FREED_MAX: usize = 4;
 
 /// The writer; when it is dropped, it ends after the waiting commits.
 pub(crate) struct Writer {
@@ -48,13 +48,13 @@ impl Writer {
     ) -> std::result::Result<Self, OpenError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let failed = |source| OpenError::Io { path: path.to_owned(), source };
-        let (waste, used) = std::sync::mpsc::sync_channel(WASTE);
-        let thread = std::thread::Builder::new().name("store-waste".to_owned());
+        let (to_free, used) = std::sync::mpsc::sync_channel(FREED_MAX);
+        let thread = std::thread::Builder::new().name("store-free".to_owned());
         // This thread ends with the writer, its only sender.
         drop(thread.spawn(move || used.into_iter().for_each(drop::<Changes>)).map_err(failed)?);
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let owned = path.to_owned();
-        let thread = thread.spawn(move || run(connection, &owned, &layouts, jobs, &waste));
+        let thread = thread.spawn(move || run(connection, &owned, &layouts, jobs, &to_free));
         let thread = thread.map_err(failed)?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -84,7 +84,7 @@ fn run(
     path: &Path,
     layouts: &Layouts,
     mut jobs: mpsc::Receiver<Job>,
-    waste: &SyncSender<Changes>,
+    to_free: &SyncSender<Changes>,
 ) {
     let mut commit = |jobs: &[Job]| {
         commit(&mut connection, layouts, jobs).map_err(|error| store_error(path, &error))
@@ -103,7 +103,7 @@ fn run(
             // A caller that stopped waiting needs no answer.
             drop(job.done.send(result));
             // If too many commits wait to be freed, this thread frees one.
-            drop(waste.try_send(job.changes));
+            drop(to_free.try_send(job.changes));
         }
     }
 }

@@ -2,11 +2,9 @@
 //! written.
 
 pub(crate) mod effects;
-pub mod evidence;
 pub(crate) mod recover;
 pub(crate) mod refusals;
 pub(crate) mod send;
-pub(crate) mod sent_cells;
 pub(crate) mod settle;
 pub(crate) mod settle_merge;
 pub(crate) mod settled;

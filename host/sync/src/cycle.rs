@@ -2,9 +2,10 @@
 //! first plans nothing.
 //!
 //! ```text
-//! recover -> observe -> first syncs ask
-//!         -> per entity, parents first: take back -> follow moves -> link -> plan, check -> apply
-//!         -> probe; then sweep
+//! recover -> retry refused links -> observe -> catch up after a restore -> first syncs ask
+//!         -> per entity, parents first: place records that came back -> follow moves -> link
+//!            -> plan, check -> apply
+//!         -> probe, pause; again while anything moves -> ask about creations -> sweep
 //! ```
 //! One commit each: a page, a moved record, a chunk of linked records, a chunk of checked plans, a
 //! batch marked as sent, its outcomes. A plan is derived from stored state alone, so after a crash

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::settled::LinkPause;
 use crate::cascades::Cascades;
 use crate::cycle_plan::{CyclePlan, HeldLink, PlannedDeletions};
 use crate::engine::{CycleCounters, CycleError, Engine};
@@ -29,6 +28,15 @@ pub(crate) type ContestedPlaces = BTreeMap<(LinkId, String), RecordKey>;
 /// Denied permissions by system, object and kind of effect, each with the host's error.
 pub(crate) type DeniedPermissions = BTreeMap<(String, String, EffectKind), PluginError>;
 
+/// The pause before a link is planned again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinkPause {
+    /// So many ms, which the system needs.
+    Ms(u64),
+    /// For the rest of the cycle: the next one reads what this one cannot know.
+    Cycle,
+}
+
 /// The state of one cycle.
 pub(crate) struct CycleState<'a> {
     pub(crate) engine: &'a Engine<'a>,
@@ -37,7 +45,7 @@ pub(crate) struct CycleState<'a> {
     deferred: BTreeSet<LinkId>,
     pause_ms: u64,
     /// Links that are not planned again in this cycle.
-    aside: BTreeSet<LinkId>,
+    until_next_cycle: BTreeSet<LinkId>,
     /// By entity with a guard on creations.
     create_allowances: BTreeMap<String, CreateAllowance>,
     /// By entity, deletions that a person has approved.
@@ -83,7 +91,7 @@ impl<'a> CycleState<'a> {
             counters: CycleCounters::new(engine.observer),
             deferred: BTreeSet::new(),
             pause_ms: 0,
-            aside: BTreeSet::new(),
+            until_next_cycle: BTreeSet::new(),
             create_allowances: BTreeMap::new(),
             approved: BTreeMap::new(),
             postponed: BTreeSet::new(),
@@ -191,7 +199,7 @@ impl<'a> CycleState<'a> {
     }
 
     pub(crate) fn is_deferred(&self, link: LinkId) -> bool {
-        self.deferred.contains(&link) || self.aside.contains(&link)
+        self.deferred.contains(&link) || self.until_next_cycle.contains(&link)
     }
 
     /// Puts a link off until the system has had its time, or until the next cycle has read.
@@ -201,7 +209,7 @@ impl<'a> CycleState<'a> {
                 self.deferred.insert(link);
                 self.pause_ms = self.pause_ms.max(after_ms);
             }
-            LinkPause::Cycle => drop(self.aside.insert(link)),
+            LinkPause::Cycle => drop(self.until_next_cycle.insert(link)),
         }
     }
 

@@ -5,13 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::cascades::Cascades;
 use crate::first_sync_waits::FirstSyncWaits;
-use crate::plan::link::PlanNote;
 use crate::read::transforms::TransformCalls;
 use renkei_model::effect::EffectKind;
 use renkei_model::plugin::PluginError;
 use renkei_model::ports::{Clock, Systems};
 use renkei_model::spec::{MemberSpec, Spec};
-use renkei_model::state::{JournalEntry, LinkId, SweepCounts};
+use renkei_model::state::SweepCounts;
 use renkei_model::store::port::{Store, StoreError};
 
 /// The ports, the specification and the options of a cycle.
@@ -398,24 +397,4 @@ impl<'a> CycleCounters<'a> {
         // Counting cannot panic half-way.
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Notes of the planner as lines of the journal.
-pub(crate) fn journal_of(
-    entity: &str,
-    link: LinkId,
-    at_ms: i64,
-    notes: impl IntoIterator<Item = PlanNote>,
-) -> impl Iterator<Item = JournalEntry> {
-    let line = move |note: PlanNote| JournalEntry {
-        at_ms,
-        entity: entity.to_owned(),
-        link: Some(link),
-        record: note.record,
-        field: note.field,
-        intent: None,
-        generation: None,
-        reason: note.reason,
-    };
-    notes.into_iter().map(line).collect::<Vec<_>>().into_iter()
 }

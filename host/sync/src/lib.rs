@@ -9,6 +9,7 @@
 //! read     pages of changes -> observations         link     records that are the same thing
 //! plan     observations -> planned operations       apply    planned operations -> outcomes
 //! answers  reasons of values; decisions of people
+//! unanswered operations: what became of them       journal  remarks about links
 //! accounts the accounts that a store belongs to: no other is opened
 //! ```
 
@@ -21,6 +22,8 @@ pub mod cycle_plan;
 mod cycle_state;
 pub mod engine;
 pub mod first_sync_waits;
+pub mod journal;
 pub mod link;
 pub mod plan;
 pub mod read;
+pub mod unanswered;

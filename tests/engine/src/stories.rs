@@ -3,30 +3,29 @@
 //! `moves`: conversion, merges and surplus records. `questions`: what a person is asked. `parents`:
 //! who is written first. `forms`: tables, lenses and a system's own form. `trouble`: failures and
 //! crashes. `answers`: only what can be done is offered. `refusals`: what a system refuses or what
-//! cannot be read. `associations`: what a reference governs. `bereft`:
-//! references whose record is gone. `consent`: an opt-out, and what a
-//! member that is only written holds. `days`: days and moments in the zone of an account.
+//! cannot be read. `associations`: what a reference governs. `consent`: an opt-out,
+//! and what a member that is only written holds. `days`: days and moments in an account's zone.
 //! `defaults`: what is put into a new record for want of a value. `deletions`: what a deletion
 //! takes along, and how many there are in a day. `identity`: restored databases, scans cut off,
 //! other accounts. `first_syncs`: what a first sync asks. `lag`: readings that are old, answers
 //! that are not kept. `mappings`: a mapping that changes. `overtaken`: answers about values that
 //! have changed since. `ahead`: pages that are read while others are kept. `in_flight`: creates
-//! that nobody answered, and what changed since. `bereft`: references to what was deleted.
+//! that nobody answered, and what changed since. `emptied`: references to what was deleted.
 //! `followed`: what follows from a deletion or a merge elsewhere. `hidden`: a column that is not
 //! answered for a while. `lists`: lists of choices. `pointing`: references that a person gives.
 //! `reparented`: references that people set anew meanwhile. `returns`: what comes back, and what
-//! stands twice in one system. `surplus`: what becomes of records that stand aside. `third`: what
+//! stands twice in one system. `surplus`: what becomes of surplus records. `third`: what
 //! is not made beside records that a person is asked about. `unseen`: records that a system does
 //! not show. `waits`: what waits, and for what.
 
 mod ahead;
 mod answers;
 mod associations;
-mod bereft;
 mod consent;
 mod days;
 mod defaults;
 mod deletions;
+mod emptied;
 mod first_syncs;
 mod followed;
 mod forms;

@@ -7,7 +7,7 @@ pub enum Winner {
     Always(String),
     /// This system, unless its value is empty.
     UnlessBlank(String),
-    /// The later edit, where the stamps prove which one it is; else a person decides.
+    /// The later edit, where the modification times prove which one it is; else a person decides.
     Newest,
     /// A person decides.
     Manual,

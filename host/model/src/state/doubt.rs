@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::value::Value;
 
 /// The age that a reading may have where the connector names none, ms.
-pub const LAG_MS: i64 = 60_000;
+pub const READING_LAG_MS: i64 = 60_000;
 /// Values from before unconfirmed writes that one field remembers.
 const BEFORE_MAX: usize = 8;
 
@@ -90,7 +90,7 @@ impl Doubt {
             return others.map(|doubt| Self { unread, ..doubt });
         }
         let known = before.filter(|doubt| doubt.unread);
-        let due_ms = known.map_or(now_ms.saturating_add(LAG_MS), |doubt| doubt.due_ms);
+        let due_ms = known.map_or(now_ms.saturating_add(READING_LAG_MS), |doubt| doubt.due_ms);
         let since_ms = known.map_or(now_ms, |doubt| doubt.since_ms);
         let mut remaining =
             remaining.unwrap_or_else(|| Self { since_ms, due_ms, ..Self::default() });

@@ -18,7 +18,7 @@ pub struct FieldState {
     /// The hub's value that this member last agreed to, so that a system's own rounding is not
     /// fought: a write is due when the truth is another.
     pub agreed: Cell,
-    /// The span in which the present `seen` came about, as far as stamps prove it.
+    /// The span in which the present `seen` came about, as far as modification times prove it.
     pub edited: Span,
     /// A write of this field was never answered and the record has changed since. `seen` may be the
     /// value from before the write, or one that a person put back after it. It is weighed as an
@@ -56,7 +56,7 @@ impl FieldState {
 
     /// Prepares the field of a record that becomes surplus in another link. That link has agreed on
     /// nothing with it, so its value is nobody's edit and is weighed once the record is active.
-    pub fn stand_aside(&mut self) {
+    pub fn become_surplus(&mut self) {
         (self.base, self.agreed, self.bereft) = (None, None, None);
         self.preset |= self.seen.is_some();
     }

@@ -43,8 +43,8 @@ impl std::fmt::Display for LinkId {
 /// A span of time in ms: later than `after`, not later than `until`. A missing bound is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Span {
-    /// The record's stamp when the former value was still there.
+    /// The record's modification time when the former value was still there.
     pub after: Option<i64>,
-    /// The record's stamp when the present value was first there.
+    /// The record's modification time when the present value was first there.
     pub until: Option<i64>,
 }

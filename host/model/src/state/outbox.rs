@@ -1,8 +1,8 @@
 //! Planned effects: committed before they are sent, removed with their outcome.
 //!
 //! An entry holds the facts that a probe after a crash needs: the cells that were sent, and the
-//! record's version and stamp at planning. It is stored as one JSON body, so a new field has a
-//! default.
+//! record's version and modification time at planning. It is stored as one JSON body, so a new
+//! field has a default.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use crate::reason::Reason;
 use crate::value::Cell;
 
 /// The time that a system may take to show a record that it has made, ms.
-pub const SETTLE_MS: i64 = 60_000;
+pub const VISIBLE_AFTER_MS: i64 = 60_000;
 
 /// The distance that a vendor's clock and the host's may have, ms.
 pub const SKEW_MS: i64 = 60_000;
@@ -73,8 +73,8 @@ pub struct OutboxEntry {
     pub effect: Effect,
     /// The record's version when it was planned.
     pub if_version: Option<String>,
-    /// The record's own stamp when it was planned, ms. It stands in for the version where there is
-    /// none.
+    /// The record's modification time when it was planned, ms. It stands in for the version where
+    /// there is none.
     #[serde(default)]
     pub if_modified_ms: Option<i64>,
     /// Columns to write; columns that are not listed are left alone.
@@ -92,10 +92,10 @@ pub struct OutboxEntry {
 }
 
 impl OutboxEntry {
-    /// The time of sending, ms: `not_before_ms` less [`SETTLE_MS`], the time that a system may take
-    /// to show the effect.
+    /// The time of sending, ms: `not_before_ms` less [`VISIBLE_AFTER_MS`], the time that a system
+    /// may take to show the effect.
     pub fn sent_ms(&self) -> i64 {
-        self.not_before_ms.saturating_sub(SETTLE_MS)
+        self.not_before_ms.saturating_sub(VISIBLE_AFTER_MS)
     }
 
     /// The record that it writes to; a create has none yet.

@@ -65,18 +65,18 @@ impl RecordStatus {
     }
 
     /// True if the record is surplus in its link, or was when it was merged or converted.
-    pub fn is_aside(&self) -> bool {
+    pub fn is_surplus(&self) -> bool {
         matches!(self, Self::Surplus | Self::SurplusInto(_))
     }
 
     /// True if the record has the place of its system in its link, and keeps it for its successor.
     pub fn has_place(&self) -> bool {
         let there = matches!(self, Self::Live | Self::Missing);
-        there || self.successor().is_some() && !self.is_aside()
+        there || self.successor().is_some() && !self.is_surplus()
     }
 
     /// The status that it takes when it becomes surplus.
-    pub fn aside(&self) -> Self {
+    pub fn to_surplus(&self) -> Self {
         self.successor().map_or(Self::Surplus, |heir| Self::SurplusInto(heir.clone()))
     }
 }
@@ -115,7 +115,7 @@ pub enum LinkWork {
     /// Live and without a link, so it is matched.
     Unlinked,
     /// Gone before it was ever read: an unanswered create may have made it.
-    Stray,
+    GoneUnread,
 }
 
 impl RecordState {
@@ -132,7 +132,7 @@ impl RecordState {
             (RecordStatus::Live, None) => Some(LinkWork::Unlinked),
             (RecordStatus::Returned, _) => Some(LinkWork::Returned),
             (status, None) if *status != RecordStatus::Surplus && !self.was_read() => {
-                Some(LinkWork::Stray)
+                Some(LinkWork::GoneUnread)
             }
             _ => None,
         }

@@ -31,7 +31,7 @@ use crate::host::{ConnectWait, Host};
 use crate::output::Output;
 
 /// Longer than any lag of the simulators, in their time.
-const SETTLE_MS: u64 = 30_000;
+const SIMULATOR_LAG_MS: u64 = 30_000;
 /// The pause between two cycles when the demo goes on.
 const INTERVAL_MS: u64 = 5_000;
 
@@ -193,7 +193,7 @@ async fn play(
     output.note(&format!("first sync: {}", describe_cycle(&first, &pending)));
 
     let edits = edits::make(simulators).await?;
-    host.clock.sleep_ms(SETTLE_MS).await;
+    host.clock.sleep_ms(SIMULATOR_LAG_MS).await;
     memory.forget();
     let bar = output.progress("second sync");
     let CycleOutcome { report, pending, .. } = cycle_report::run(host, approved(), &bar).await?;
@@ -201,7 +201,7 @@ async fn play(
     bar.finish_and_clear();
     output.note(&format!("second sync: {}", describe_cycle(&second, &pending)));
 
-    host.clock.sleep_ms(SETTLE_MS).await;
+    host.clock.sleep_ms(SIMULATOR_LAG_MS).await;
     let bar = output.progress("idle cycle");
     let idle = succeed(host, cycle_report::run(host, approved(), &bar).await?.report)?;
     bar.finish_and_clear();

@@ -93,9 +93,9 @@ impl StoreFacts {
         }
         // A surplus record is kept so that references to it resolve; a review proposes to merge it.
         // One that is gone was replaced by another.
-        let is_aside =
-            |status: &RecordStatus| status.is_aside() || *status == RecordStatus::Replaced;
-        let active = view.records.iter().filter(|record| !is_aside(&record.status));
+        let is_inactive =
+            |status: &RecordStatus| status.is_surplus() || *status == RecordStatus::Replaced;
+        let active = view.records.iter().filter(|record| !is_inactive(&record.status));
         let records = active.map(|record| record.key.clone()).collect();
         self.links.push((view.link.entity.clone(), id, records));
     }

@@ -181,12 +181,12 @@ fn find_strays(world: &SimulatedRecords, known: &StoreFacts, verdict: &mut DemoV
             paired.extend(live);
         }
     }
-    let strays = world.0.iter().filter(|(key, record)| {
+    let unpaired = world.0.iter().filter(|(key, record)| {
         is_live(key, record) && !paired.contains(key) && !known.reviewed.contains(*key)
     });
     verdict
         .unexplained
-        .extend(strays.map(|(key, _)| format!("{key}: has no partner and no review")));
+        .extend(unpaired.map(|(key, _)| format!("{key}: has no partner and no review")));
     verdict.unexplained.sort();
 }
 

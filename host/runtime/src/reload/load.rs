@@ -51,10 +51,10 @@ impl Reloader {
         if state.content.is_decided(&digest) {
             return was_loading;
         }
-        // A new version of what serves does not wait for strangers.
+        // A new version of what serves does not wait for new files.
         let priority = match state.claim.id() {
             Some(_) => CompilePriority::Known,
-            None => CompilePriority::Stranger,
+            None => CompilePriority::New,
         };
         let is_known = self.loader.cache.knows(&digest);
         let (loader, file) = (Arc::clone(&self.loader), found.name);

@@ -34,7 +34,7 @@ pub(super) struct PendingLoads {
     tasks: JoinSet<LoadOutcome>,
     by_file: BTreeMap<String, LoadUnderWay>,
     done: Vec<LoadOutcome>,
-    /// Strangers that wait for the others of their look.
+    /// New files that wait for the others of their look.
     held: Vec<LoadOutcome>,
     look: u64,
 }
@@ -46,7 +46,7 @@ impl PendingLoads {
 
     /// True where something is being loaded that was looked at before.
     pub(super) fn has_known(&self) -> bool {
-        self.by_file.values().any(|loading| loading.is_known || !loading.is_stranger())
+        self.by_file.values().any(|loading| loading.is_known || !loading.is_new())
     }
 
     /// Another look begins.
@@ -107,7 +107,7 @@ impl PendingLoads {
         }
     }
 
-    /// Takes the loads that have ended and are still wanted. Good strangers of one look are taken
+    /// Takes the loads that have ended and are still wanted. Good new files of one look are taken
     /// together: two that say to be the same plugin are found out, whichever is loaded first. Those
     /// whose bytes are known do not wait for the others.
     pub(super) fn take_ended(&mut self) -> Vec<LoadOutcome> {
@@ -124,14 +124,14 @@ impl PendingLoads {
         let going: BTreeSet<(u64, bool)> = self
             .by_file
             .iter()
-            .filter(|(file, loading)| loading.is_stranger() && !files.contains(*file))
+            .filter(|(file, loading)| loading.is_new() && !files.contains(*file))
             .map(|(_, loading)| (loading.look, loading.is_known))
             .collect();
         let (held, taken): (Vec<LoadOutcome>, Vec<LoadOutcome>) =
             ended.into_iter().partition(|loaded| {
                 let loading = self.by_file.get(&loaded.file);
                 let waits = |loading: &LoadUnderWay| {
-                    loading.is_stranger() && going.contains(&(loading.look, loading.is_known))
+                    loading.is_new() && going.contains(&(loading.look, loading.is_known))
                 };
                 loaded.outcome.is_ok() && loading.is_some_and(waits)
             });
@@ -144,7 +144,7 @@ impl PendingLoads {
 }
 
 impl LoadUnderWay {
-    fn is_stranger(&self) -> bool {
-        self.priority == CompilePriority::Stranger
+    fn is_new(&self) -> bool {
+        self.priority == CompilePriority::New
     }
 }

@@ -34,7 +34,7 @@ impl Reloader {
     /// already, the version before is the other one.
     pub(super) async fn pair(&self, name: &str, bytes: Vec<u8>, id: Option<String>) -> PairResult {
         let digest = hex::encode(Sha256::digest(&bytes));
-        let load = self.loader.load(name, &digest, CompilePriority::Stranger, Arc::new(bytes));
+        let load = self.loader.load(name, &digest, CompilePriority::New, Arc::new(bytes));
         let candidate = load.await?;
         let generation = &candidate.generation;
         let id = id.unwrap_or_else(|| generation.plugin.clone());

@@ -5,8 +5,8 @@
 //! calls that no fault of its own. So the program lets a child do both: itself, started again as
 //! [`COMPILER_ARGUMENT`], without environment, with limits of memory and processor time that it
 //! sets on itself before it reads a byte ([`child`]), and with a deadline that the parent keeps.
-//! Whatever happens to the child is a typed error of one file. One stranger is looked at at a time;
-//! what served before does not wait for strangers.
+//! Whatever happens to the child is a typed error of one file. One new file is looked at at a time;
+//! what served before does not wait for new files.
 //!
 //! Protocol: WebAssembly on standard input; on standard output one line of JSON
 //! ([`CompileVerdict`]), then the artefact where one was asked for and made. Exit code 0, or 1 with
@@ -78,7 +78,7 @@ impl Compiler {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CompilePriority {
     /// Bytes that were never looked at before.
-    Stranger,
+    New,
     /// A version that served.
     Known,
 }
@@ -107,7 +107,7 @@ pub(crate) enum CompileError {
 pub(crate) struct CompileQueue {
     way: Compiler,
     limits: CompileLimits,
-    strangers: Semaphore,
+    new_files: Semaphore,
     known: Semaphore,
     /// The host's own limits.
     inherited: InheritedLimits,
@@ -170,8 +170,8 @@ impl PackageReadError {
 
 impl CompileQueue {
     pub(crate) fn new(way: Compiler, limits: CompileLimits) -> Self {
-        let (strangers, known) = (Semaphore::new(1), Semaphore::new(1));
-        Self { way, limits, strangers, known, inherited }
+        let (new_files, known) = (Semaphore::new(1), Semaphore::new(1));
+        Self { way, limits, new_files, known, inherited }
     }
 
     /// The limits of compiling.
@@ -189,7 +189,7 @@ impl CompileQueue {
         bytes: Arc<dyn PluginBytes>,
     ) -> Result<Compiled, CompileError> {
         let turn = match priority {
-            CompilePriority::Stranger => &self.strangers,
+            CompilePriority::New => &self.new_files,
             CompilePriority::Known => &self.known,
         };
         // Never closed: it gives a permit or keeps one waiting.
@@ -322,7 +322,7 @@ mod tests {
         wasm: &[u8],
     ) -> Result<Compiled, CompileError> {
         let (digest, bytes) = (hex::encode(Sha256::digest(wasm)), Arc::new(wasm.to_vec()));
-        compile.plugin(engine, CompilePriority::Stranger, &digest, bytes).await
+        compile.plugin(engine, CompilePriority::New, &digest, bytes).await
     }
 
     #[tokio::test]
@@ -345,7 +345,7 @@ mod tests {
             let compile = CompileQueue::new(way, CompileLimits::default());
             let bytes = Arc::new(vec![0; 1 << 20]);
             let digest = hex::encode(Sha256::digest(b"others"));
-            let outcome = compile.plugin(&engine, CompilePriority::Stranger, &digest, bytes);
+            let outcome = compile.plugin(&engine, CompilePriority::New, &digest, bytes);
             assert!(matches!(outcome.await, Err(CompileError::Moved)));
         }
     }

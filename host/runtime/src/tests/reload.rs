@@ -49,7 +49,7 @@ fn manifest_json(fixture: Fixture) -> String {
 
 /// `RULES.md R1`: what is known begins while a new file is looked at.
 #[tokio::test]
-async fn a_hasty_start_does_not_wait_for_a_stranger() {
+async fn a_hasty_start_does_not_wait_for_a_new_file() {
     let house = House::new(&[Fixture::Echo], vec![]).await;
     house.replace_file("courier.wasm", &plugin(Fixture::Courier));
     let house = house

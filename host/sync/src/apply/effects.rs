@@ -3,12 +3,12 @@
 
 use smol_str::format_smolstr;
 
-use crate::apply::sent_cells::{sent_cell, written_columns};
 use crate::apply::settle::BatchSettler;
 use crate::apply::settle_merge;
 use crate::apply::settled::SettledOperation;
 use crate::engine::Engine;
 use crate::read::ingest::IngestError;
+use crate::unanswered::sent_cells::{sent_cell, written_columns};
 use renkei_model::effect::{Effect, EffectCall, EffectKind};
 use renkei_model::plugin::{PluginError, StopCause};
 use renkei_model::ports::Connector;

@@ -1,9 +1,9 @@
 //! After a crash, or an answer that never came: find out what happened before anything is sent.
 //!
 //! An operation that was planned but never marked as sent is forgotten and planned again. One that
-//! was marked as sent is probed: a create by its stamp, its match keys and its values (`create`),
-//! anything else by reading the record again (`update`). [`crate::apply::evidence`] decides what
-//! the findings mean (`RULES.md` E18, E19).
+//! was marked as sent is probed: a create by its stamp, its match keys and its values (`by_stamp`),
+//! anything else by reading the record again (`by_record`). [`crate::unanswered::evidence`] decides
+//! what the findings mean (`RULES.md` E18, E19).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,15 +19,15 @@ use renkei_model::spec::{EntitySpec, MemberSpec};
 use renkei_model::state::{FailureClass, JournalEntry, LinkId, OutboxEntry, OutboxState};
 use renkei_model::store::port::{Changes, OutboxQuery, StoreError};
 
-mod create;
-pub(crate) mod update;
+mod by_record;
+mod by_stamp;
 
 /// More than any outbox holds: a chunk of links and the batches in flight.
 const OUTBOX_MAX: usize = 1_000_000;
 
 /// Continues after a crash: forgets what was never sent, then probes what was.
 pub(crate) async fn recover(cycle: &mut CycleState<'_>) -> Result<(), CycleError> {
-    let planned = forget_strangers(cycle.engine).await?;
+    let planned = forget_unconfigured(cycle.engine).await?;
     // An operation that was planned and not sent is planned again. A create that repeats another
     // has that one's intent: where no link remembers it, and where the database was put back since,
     // it is looked for as if it had been sent.
@@ -67,16 +67,16 @@ async fn remembered(
 
 /// The planned operations. Operations of members that the configuration no longer has are
 /// forgotten, with a line in the journal.
-async fn forget_strangers(engine: &Engine<'_>) -> Result<Vec<OutboxEntry>, StoreError> {
+async fn forget_unconfigured(engine: &Engine<'_>) -> Result<Vec<OutboxEntry>, StoreError> {
     let is_known = |entry: &OutboxEntry| {
         let entity = engine.spec.entity(&entry.entity);
         entity.is_some_and(|entity| entity.member(&entry.system, &entry.object).is_some())
     };
     let planned = outbox(engine, OutboxState::Planned, None).await?;
     let sent = outbox(engine, OutboxState::Sent, None).await?;
-    let (planned, mut strangers): (Vec<_>, Vec<_>) = planned.into_iter().partition(is_known);
-    strangers.extend(sent.into_iter().filter(|entry| !is_known(entry)));
-    if !strangers.is_empty() {
+    let (planned, mut unconfigured): (Vec<_>, Vec<_>) = planned.into_iter().partition(is_known);
+    unconfigured.extend(sent.into_iter().filter(|entry| !is_known(entry)));
+    if !unconfigured.is_empty() {
         let line = |entry: &OutboxEntry| JournalEntry {
             at_ms: engine.clock.now_ms(),
             entity: entry.entity.clone(),
@@ -89,16 +89,16 @@ async fn forget_strangers(engine: &Engine<'_>) -> Result<Vec<OutboxEntry>, Store
         };
         let now_ms = engine.clock.now_ms();
         let mut asked = Vec::new();
-        for name in strangers.iter().map(|entry| &entry.entity).collect::<BTreeSet<_>>() {
+        for name in unconfigured.iter().map(|entry| &entry.entity).collect::<BTreeSet<_>>() {
             asked.extend(questions(engine.store, name).await?);
         }
-        asked.retain(|(intent, _)| strangers.iter().any(|entry| entry.intent == *intent));
+        asked.retain(|(intent, _)| unconfigured.iter().any(|entry| entry.intent == *intent));
         let planned_again = |entry: &&OutboxEntry| engine.spec.entity(&entry.entity).is_some();
         let changes = Changes {
-            dirty: strangers.iter().filter(planned_again).map(|entry| entry.link).collect(),
+            dirty: unconfigured.iter().filter(planned_again).map(|entry| entry.link).collect(),
             reviews: asked.iter().map(|(_, known)| review::closed(known, now_ms)).collect(),
-            journal: strangers.iter().map(line).collect(),
-            outbox_done: strangers.into_iter().map(|entry| entry.intent).collect(),
+            journal: unconfigured.iter().map(line).collect(),
+            outbox_done: unconfigured.into_iter().map(|entry| entry.intent).collect(),
             ..Changes::default()
         };
         engine.store.commit(changes).await?;

@@ -9,10 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::effects::{CallAnswer, EffectTarget, batch_max};
-use crate::apply::settled::{LinkPause, SettledOperation};
-use crate::cycle_state::CycleState;
+use crate::apply::settled::SettledOperation;
+use crate::cycle_state::{CycleState, LinkPause};
 use crate::engine::{CycleError, CycleEvent, WriteResult};
-use crate::plan::cascades::set_followers_aside;
+use crate::plan::cascades::defer_followers;
 use crate::read::order::is_older;
 use futures::lock::Mutex;
 use renkei_model::effect::EffectKind;
@@ -21,7 +21,7 @@ use renkei_model::ports::Connector;
 use renkei_model::reason::Reason;
 use renkei_model::record::Outcome;
 use renkei_model::spec::{EntitySpec, MemberSpec};
-use renkei_model::state::{LinkId, OutboxEntry, OutboxState, RecordKey, SETTLE_MS};
+use renkei_model::state::{LinkId, OutboxEntry, OutboxState, RecordKey, VISIBLE_AFTER_MS};
 use renkei_model::store::port::{Changes, OutboxQuery, StoreError};
 
 /// Sends all planned operations of an entity.
@@ -45,7 +45,7 @@ pub(crate) async fn apply_entity(
     for (link, pause) in summary.deferred {
         cycle.defer(link, pause);
     }
-    Ok(set_followers_aside(cycle, &summary.archived).await?)
+    Ok(defer_followers(cycle, &summary.archived).await?)
 }
 
 /// The effects of sending on the rest of the cycle.
@@ -177,7 +177,7 @@ impl Sender<'_> {
         let engine = self.cycle.engine;
         for entry in &mut batch {
             entry.state = OutboxState::Sent;
-            entry.not_before_ms = engine.clock.now_ms().saturating_add(SETTLE_MS);
+            entry.not_before_ms = engine.clock.now_ms().saturating_add(VISIBLE_AFTER_MS);
         }
         let sent = Changes { outbox: batch.clone(), ..Changes::default() };
         engine.store.commit(sent).await?;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::apply::refusals::{ClearedRefusals, failures_of_refusal, forgive_written};
-use crate::apply::sent_cells::sent_cell;
 use crate::apply::settled::{RETRY_MS, SettledOperation};
 use crate::engine::{Engine, WriteResult};
 use crate::plan::refused_columns::is_met;
@@ -12,6 +11,7 @@ use crate::read::fields::{RowReading, RowsKind, read_rows};
 use crate::read::forms::is_form_of;
 use crate::read::ingest::{IngestError, IngestSource};
 use crate::read::keys;
+use crate::unanswered::sent_cells::sent_cell;
 use renkei_model::ports::Connector;
 use renkei_model::reason::Reason;
 use renkei_model::record::{Applied, Batch, Outcome, Problem, Row, can_retry};

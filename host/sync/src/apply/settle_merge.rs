@@ -3,7 +3,8 @@
 //! A merge is planned, committed, marked as sent and probed like every operation. Sending it twice
 //! is harmless: by then the system says that the loser is gone, and the review is over.
 
-use crate::apply::settled::{LinkPause, RETRY_MS, SettledOperation};
+use crate::apply::settled::{RETRY_MS, SettledOperation};
+use crate::cycle_state::LinkPause;
 use crate::engine::{Engine, WriteResult};
 use crate::read::ingest::{IngestError, IngestSource};
 use renkei_model::ports::Connector;

@@ -1,5 +1,6 @@
 //! The end of one operation, and the pause of its link after it.
 
+use crate::cycle_state::LinkPause;
 use crate::engine::WriteResult;
 
 /// The pause before an operation that may simply be tried again, ms.
@@ -11,13 +12,4 @@ pub(crate) struct SettledOperation {
     pub(crate) result: WriteResult,
     /// The pause before the link is planned again, if there is one.
     pub(crate) pause: Option<LinkPause>,
-}
-
-/// The pause before a link is planned again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LinkPause {
-    /// So many ms, which the system needs.
-    Ms(u64),
-    /// For the rest of the cycle: the next one reads what this one cannot know.
-    Cycle,
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::CycleState;
-use crate::plan::link::{LinkPlan, PlanNote, PlannedWrite};
+use crate::journal::JournalNote;
+use crate::plan::one_link::{LinkPlan, PlannedWrite};
 use renkei_model::effect::EffectKind;
 use renkei_model::reason::Reason;
 use renkei_model::spec::{EntitySpec, MemberSpec};
@@ -13,7 +14,7 @@ use renkei_model::state::{LinkId, LinkView, RecordKey, RecordStatus};
 /// The cause that keeps a write from being sent now.
 enum WriteObstacle {
     /// An admin denied the permission that it needs.
-    Denied(PlanNote),
+    Denied(JournalNote),
     /// An object that it depends on could not be read, which is reported by itself.
     StoppedObject,
     /// A reading or a question that must come first.
@@ -23,14 +24,14 @@ enum WriteObstacle {
 }
 
 impl WriteObstacle {
-    fn note(self) -> Option<PlanNote> {
+    fn note(self) -> Option<JournalNote> {
         let reason = match self {
             Self::Denied(note) => return Some(note),
             Self::StoppedObject => return None,
             Self::Undecided(reason) => reason,
             Self::CreateGuard { limit } => Reason::AboveCreateGuard(limit),
         };
-        Some(PlanNote { record: None, field: None, reason })
+        Some(JournalNote { record: None, field: None, reason })
     }
 }
 
@@ -140,7 +141,7 @@ impl CycleState<'_> {
         &self,
         entity: &EntitySpec,
         planned_write: &PlannedWrite,
-    ) -> Option<PlanNote> {
+    ) -> Option<JournalNote> {
         let member = &entity[planned_write.member];
         let place = (member.system.clone(), member.object.clone(), planned_write.effect.kind());
         let error = self.denied.get(&place)?;
@@ -149,7 +150,7 @@ impl CycleState<'_> {
             self.counters.denied(member, error);
         }
         let record = planned_write.record(member);
-        Some(PlanNote { record, field: None, reason: Reason::NotGranted(words) })
+        Some(JournalNote { record, field: None, reason: Reason::NotGranted(words) })
     }
 
     /// True where all objects that the write depends on were read: its own, and for a create

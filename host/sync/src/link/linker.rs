@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cycle_state::ContestedPlaces;
-use crate::engine::{CycleCounters, CycleEvent, Engine, journal_of};
+use crate::engine::{CycleCounters, CycleEvent, Engine};
+use crate::journal::{JournalNote, journal_of};
 use crate::link::matching::{MatchContext, MatchVerdict, judge};
 use crate::link::pending_creates::UnansweredCreates;
-use crate::plan::link::PlanNote;
 use crate::read::keys::UNMADE_KEY;
 use renkei_model::index::PerField;
 use renkei_model::reason::Reason;
@@ -26,7 +26,7 @@ use renkei_model::store::fetch::work_for;
 use renkei_model::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
 mod answered;
-mod aside;
+mod changes;
 mod returned;
 mod stamped;
 
@@ -303,7 +303,7 @@ impl<'a> Linker<'a> {
         self.known.linked.insert(record.clone(), link);
         self.known.occupied.insert((link, record.system.clone()));
         self.changes.dirty.push(link);
-        let note = PlanNote { record: Some(record.clone()), field: None, reason };
+        let note = JournalNote { record: Some(record.clone()), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }
 }

@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::evidence::{CreateLikeness, likeness, weigh_found_record};
-use crate::apply::sent_cells::sent_cells;
 use crate::engine::{CycleCounters, Engine};
+use crate::unanswered::evidence::{CreateLikeness, likeness, weigh_found_record};
+use crate::unanswered::sent_cells::sent_cells;
 use renkei_model::index::PerField;
 use renkei_model::spec::{EntitySpec, MemberSpec};
 use renkei_model::state::{

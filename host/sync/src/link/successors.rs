@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apply::evidence::settle_unanswered_update;
-use crate::apply::sent_cells::sent_cells;
-use crate::engine::{CycleCounters, Engine, journal_of};
-use crate::plan::link::PlanNote;
+use crate::engine::{CycleCounters, Engine};
+use crate::journal::{JournalNote, journal_of};
 use crate::plan::merge::consent;
+use crate::unanswered::evidence::settle_unanswered_update;
+use crate::unanswered::sent_cells::sent_cells;
 use renkei_model::index::PerField;
 use renkei_model::reason::Reason;
 use renkei_model::review;
@@ -71,7 +71,7 @@ async fn winners_first(
         let heir = heir.and_then(|key| heirs_known.iter().find(|known| known.key == *key));
         heir.map_or(0, |heir| lost_values(record, heir))
     };
-    predecessors.sort_by_cached_key(|record| (lost(record), record.status.is_aside()));
+    predecessors.sort_by_cached_key(|record| (lost(record), record.status.is_surplus()));
     Ok(predecessors)
 }
 
@@ -117,14 +117,14 @@ async fn follow_move(
     match heir.link {
         Some(_) if heir.status.is_gone() => moving.give_up(record),
         // A successor that was never read takes the place, so that a person is asked about it.
-        None if heir.status.is_gone() && (heir.was_read() || record.status.is_aside()) => {
+        None if heir.status.is_gone() && (heir.was_read() || record.status.is_surplus()) => {
             moving.give_up(record);
         }
         Some(to) if to == from => moving.leave(record, heir, ending),
         Some(to) => match view(to) {
             // A link that is kept in step does not end in one that is not.
             Some(kept_link)
-                if record.status.is_aside() && kept_link.link.status != LinkStatus::Active =>
+                if record.status.is_surplus() && kept_link.link.status != LinkStatus::Active =>
             {
                 moving.leave(record, heir, ending);
             }
@@ -196,7 +196,7 @@ impl Succession<'_> {
     /// Counts a gone successor as a deletion for the link, unless the record was surplus.
     fn give_up(&mut self, mut record: RecordState) {
         record.status =
-            if record.status.is_aside() { RecordStatus::Replaced } else { RecordStatus::Deleted };
+            if record.status.is_surplus() { RecordStatus::Replaced } else { RecordStatus::Deleted };
         self.changes.dirty.extend(record.link);
         self.changes.records.push(record);
     }
@@ -207,7 +207,7 @@ impl Succession<'_> {
     fn leave(&mut self, mut record: RecordState, mut heir: RecordState, view: &LinkView) {
         let link = view.link.id;
         if heir.status == RecordStatus::Surplus
-            && !record.status.is_aside()
+            && !record.status.is_surplus()
             && in_place(view, &record).is_none()
         {
             self.pass_sent(&mut heir);
@@ -233,11 +233,11 @@ impl Succession<'_> {
         self.pass_sent(&mut heir);
         heir.link = Some(link);
         let active = in_place(view, &record).map(|active| active.key.clone());
-        match (active, record.status.is_aside()) {
+        match (active, record.status.is_surplus()) {
             (Some(_), _) if heir.status.is_gone() => heir.status = RecordStatus::Replaced,
-            (Some(active), true) => self.stay_aside(&mut heir, active, (&record, view)),
-            (Some(active), false) => self.set_aside(&mut heir, active, view, None),
-            (None, true) => self.stand_aside(&mut heir, view),
+            (Some(active), true) => self.keep_surplus(&mut heir, active, (&record, view)),
+            (Some(active), false) => self.make_surplus(&mut heir, active, view, None),
+            (None, true) => self.mark_surplus(&mut heir, view),
             (None, false) => {}
         }
         if heir.status == RecordStatus::Missing {
@@ -297,8 +297,8 @@ impl Succession<'_> {
     /// Brings a record into the link that goes on. Where its system has another one there, also one
     /// that has just gone, it becomes surplus: its values are weighed once it has the place.
     fn join(&mut self, other: &mut RecordState, view: &LinkView, because: &RecordKey) {
-        if other.status.is_aside() {
-            other.fields.values_mut().for_each(FieldState::stand_aside);
+        if other.status.is_surplus() {
+            other.fields.values_mut().for_each(FieldState::become_surplus);
             return;
         }
         let active = in_place(view, other).map(|active| active.key.clone());
@@ -308,10 +308,10 @@ impl Succession<'_> {
         if active.is_none() && !view.records.iter().any(|record| is_gone(&record)) {
             return;
         }
-        other.fields.values_mut().for_each(FieldState::stand_aside);
+        other.fields.values_mut().for_each(FieldState::become_surplus);
         match active {
-            Some(active) => self.set_aside(other, active, view, Some(because.clone())),
-            None => self.stand_aside(other, view),
+            Some(active) => self.make_surplus(other, active, view, Some(because.clone())),
+            None => self.mark_surplus(other, view),
         }
     }
 
@@ -339,14 +339,14 @@ impl Succession<'_> {
 
     /// Makes a record surplus beside the active one of its system and asks about it. `because` is
     /// the record whose merge made it so, where that was in another system.
-    fn set_aside(
+    fn make_surplus(
         &mut self,
         record: &mut RecordState,
         active: RecordKey,
         view: &LinkView,
         because: Option<RecordKey>,
     ) {
-        self.stand_aside(record, view);
+        self.mark_surplus(record, view);
         self.add_journal_entry(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
         let pair = (active, record.key.clone());
         let mut review = review::of_surplus(self.entity, &view.link, pair, self.now_ms);
@@ -359,14 +359,14 @@ impl Succession<'_> {
         self.changes.reviews.push(review);
     }
 
-    fn stand_aside(&mut self, record: &mut RecordState, view: &LinkView) {
-        record.status = record.status.aside();
+    fn mark_surplus(&mut self, record: &mut RecordState, view: &LinkView) {
+        record.status = record.status.to_surplus();
         self.change(view, |entity, link| consent::carry(entity, link, record));
     }
 
     /// Makes the successor of a surplus record surplus. A person who is asked about the record is
     /// asked about the successor.
-    fn stay_aside(
+    fn keep_surplus(
         &mut self,
         heir: &mut RecordState,
         active: RecordKey,
@@ -377,8 +377,8 @@ impl Succession<'_> {
             _ => false,
         });
         match asked {
-            Some(asked) => self.set_aside(heir, active, view, asked.record.clone()),
-            None => self.stand_aside(heir, view),
+            Some(asked) => self.make_surplus(heir, active, view, asked.record.clone()),
+            None => self.mark_surplus(heir, view),
         }
     }
 
@@ -422,7 +422,7 @@ impl Succession<'_> {
     fn pass_sent(&mut self, heir: &mut RecordState) {
         for (entry, sent) in std::mem::take(&mut self.unanswered) {
             let reason = settle_unanswered_update(self.entity, &entry, &sent, heir, true);
-            let note = PlanNote { record: Some(heir.key.clone()), field: None, reason };
+            let note = JournalNote { record: Some(heir.key.clone()), field: None, reason };
             let name = &self.entity.name;
             self.changes.journal.extend(journal_of(name, entry.link, self.now_ms, [note]));
             self.changes.outbox_done.push(entry.intent);
@@ -430,7 +430,7 @@ impl Succession<'_> {
     }
 
     fn add_journal_entry(&mut self, link: LinkId, record: RecordKey, reason: Reason) {
-        let note = PlanNote { record: Some(record), field: None, reason };
+        let note = JournalNote { record: Some(record), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }
 

@@ -7,9 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::settled::LinkPause;
 use crate::cascades::Cascades;
-use crate::cycle_state::CycleState;
+use crate::cycle_state::{CycleState, LinkPause};
 use crate::plan::mapping::FieldMappings;
 use renkei_model::plugin::PluginError;
 use renkei_model::review;
@@ -66,7 +65,7 @@ pub(crate) async fn taken_along(
 
 /// Leaves the links of records that go along with these archives alone for the rest of the cycle;
 /// the next cycle reads their state.
-pub(crate) async fn set_followers_aside(
+pub(crate) async fn defer_followers(
     cycle: &mut CycleState<'_>,
     archived: &BTreeSet<RecordKey>,
 ) -> Result<(), StoreError> {

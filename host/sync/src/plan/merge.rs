@@ -196,7 +196,7 @@ impl<'a> FieldMerge<'a> {
         self.into_merged_field()
     }
 
-    /// The edits; drift and ignored clears are set aside.
+    /// The edits; drift and ignored clears are left out.
     fn votes(&mut self) -> Result<Vec<MemberFieldIndex>, Box<ReviewSubject>> {
         let (mut votes, mut emptied) = (Vec::new(), Vec::new());
         for (position, member) in self.members.iter() {

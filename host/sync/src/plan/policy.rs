@@ -7,8 +7,8 @@ use renkei_model::spec::{FieldKind, FieldSpec, Winner};
 use renkei_model::state::Span;
 use renkei_model::value::{Cell, SmolStr, Value};
 
-/// The largest difference between two vendors' clocks that a stamp must exceed to prove an order,
-/// ms.
+/// The largest difference between two vendors' clocks, ms: modification times must be further apart
+/// to prove an order.
 const CLOCK_SKEW_MS: i64 = 10_000;
 
 /// A value that a member was edited to, with its system and the time of the edit.
@@ -18,7 +18,7 @@ pub struct Vote {
     pub system: String,
     /// Its value.
     pub value: Cell,
-    /// The span of time in which it was edited, as far as stamps prove it.
+    /// The span of time in which it was edited, as far as modification times prove it.
     pub edited: Span,
 }
 

@@ -5,7 +5,7 @@
 //! that names columns is kept per field. One that names none is kept for the columns that it was
 //! about, and the planner tries them in halves until the guilty one is alone in its write.
 
-use crate::plan::link::UnreadField;
+use crate::plan::one_link::UnreadField;
 use crate::plan::render::refusal_digest;
 use renkei_model::spec::{EntitySpec, MappingGroup};
 use renkei_model::state::{Failure, FailureClass, OutboxEntry, RETRY_REFUSED_MS};

@@ -4,7 +4,8 @@
 //! planned writes of a chunk. A column that would not change is not written; a value without a
 //! counterpart is reported, never guessed (`RULES.md` V17).
 
-use crate::plan::link::{PlanNote, PlannedWrite};
+use crate::journal::JournalNote;
+use crate::plan::one_link::PlannedWrite;
 use crate::read::transforms::TransformCalls;
 use renkei_model::index::GroupIndex;
 use renkei_model::plugin::PluginError;
@@ -20,9 +21,9 @@ pub struct RenderedWrite {
     /// The operation, without its intent; nothing when no column would change.
     pub entry: Option<OutboxEntry>,
     /// Fields whose columns hold the truth already, in the member's own form.
-    pub settled: Vec<FieldWrite>,
+    pub in_step: Vec<FieldWrite>,
     /// Reasons why something of it is not written.
-    pub notes: Vec<PlanNote>,
+    pub notes: Vec<JournalNote>,
 }
 
 /// Renders the planned writes of one entity, in order.
@@ -157,7 +158,7 @@ fn assemble(
     planned_write: &PlannedWrite,
     columns: Vec<RenderedColumns>,
 ) -> RenderedWrite {
-    let mut rendered = RenderedWrite { entry: None, settled: Vec::new(), notes: Vec::new() };
+    let mut rendered = RenderedWrite { entry: None, in_step: Vec::new(), notes: Vec::new() };
     let mut writes: Vec<ColumnWrite> = Vec::new();
     let mut fields: Vec<FieldWrite> = Vec::new();
     let mut sendable = true;
@@ -179,7 +180,7 @@ fn assemble(
                 sendable &= !planned_write.effect.kind().makes_record();
             }
             RenderedColumns::Cells(cells) if columns_hold(planned_write, group, &cells) => {
-                rendered.settled.extend(mine)
+                rendered.in_step.extend(mine)
             }
             RenderedColumns::Cells(cells) => {
                 let named = group.columns.iter().cloned().zip(cells);
@@ -226,9 +227,9 @@ fn held(
     planned_write: &PlannedWrite,
     fields: &[FieldWrite],
     reason: &Reason,
-) -> Vec<PlanNote> {
+) -> Vec<JournalNote> {
     let record = planned_write.record(member);
-    let note = |write: &FieldWrite| PlanNote {
+    let note = |write: &FieldWrite| JournalNote {
         record: record.clone(),
         field: Some(write.field.clone()),
         reason: reason.clone(),

@@ -25,13 +25,13 @@ use renkei_model::state::{
 use renkei_model::store::fetch::records_for;
 use renkei_model::store::port::{Changes, Restored, Store, StoreError};
 
-mod missed;
+mod gone_unread;
+mod not_kept;
 mod record;
-mod strays;
 pub(crate) mod unread;
 
-/// The coarsest resolution of a system's stamps, ms: some are cut to whole seconds.
-const STAMP_MS: i64 = 1000;
+/// The coarsest resolution of a system's modification times, ms: some are cut to whole seconds.
+const MODIFIED_STEP_MS: i64 = 1000;
 
 /// A failure to take in a page.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -160,7 +160,7 @@ impl<'a> IngestSource<'a> {
             .removed
             .iter()
             .filter(|gone| !there.contains(&gone.id) && !known.contains_key(&self.key(&gone.id)));
-        changes.records.extend(self.strays(&unknown.collect::<Vec<_>>()).await?);
+        changes.records.extend(self.find_gone_unread(&unknown.collect::<Vec<_>>()).await?);
         let again = self.take_rows((page, context), &known, &doubts, &mut changes).await?;
         Ok((changes, again))
     }
@@ -182,11 +182,10 @@ impl<'a> IngestSource<'a> {
         let fields = self.entity.indexed_fields().map(|(field, _)| field);
         let unmapped: Vec<FieldIndex> =
             fields.filter(|field| self.member.group_of(*field).is_none()).collect();
-        let mut fresh: Vec<RecordState> = Vec::new();
         let stamp_at = self.member.stamp.as_ref();
         let stamp_at = stamp_at.and_then(|name| page.batch.columns.iter().position(|c| c == name));
-        let mut stamps: Vec<CreateStamp> = Vec::new();
-        let (mut again, mut missed) = (Vec::new(), Vec::new());
+        let (mut fresh, mut stamps) = (Vec::<RecordState>::new(), Vec::<CreateStamp>::new());
+        let (mut again, mut refused) = (Vec::new(), Vec::new());
         for ((row, reading), before) in page.batch.rows.iter().zip(&mut readings).zip(before) {
             let cells = unreadable.get(row.id.as_str()).map(Vec::as_slice).unwrap_or_default();
             unreadable::add(self.member, reading, cells);
@@ -207,7 +206,8 @@ impl<'a> IngestSource<'a> {
             let failures = self.failures((page, row, cells), reading, before);
             let after = self.update(row, reading, (before, &row_verdict), (stamp, &unmapped));
             let mut after = RecordState { failures, ..after };
-            missed.extend(self.missed(&mut after, &row_verdict, doubt, &mut changes.journal));
+            let journal = &mut changes.journal;
+            refused.extend(self.note_not_kept(&mut after, &row_verdict, doubt, journal));
             let Some(before) = before else {
                 stamps.extend(stamp.and_then(CreateStamp::parse));
                 fresh.push(after.clone());
@@ -228,14 +228,23 @@ impl<'a> IngestSource<'a> {
             }
             changes.records.push(after);
         }
-        self.keep_missed(missed, changes).await?;
-        if !stamps.is_empty()
-            && recall(self.store, &stamps).await?.contains(&StampMemory::Forgotten)
+        self.store_not_kept(refused, changes).await?;
+        self.notice_restore(&stamps, changes).await?;
+        self.add_effects(&fresh, known, changes).await?;
+        Ok(again)
+    }
+
+    /// Marks the database as put back where it has forgotten a create of its own.
+    async fn notice_restore(
+        &self,
+        stamps: &[CreateStamp],
+        changes: &mut Changes,
+    ) -> Result<(), StoreError> {
+        if !stamps.is_empty() && recall(self.store, stamps).await?.contains(&StampMemory::Forgotten)
         {
             changes.restored = Some(Restored::Noticed(self.now_ms));
         }
-        self.add_effects(&fresh, known, changes).await?;
-        Ok(again)
+        Ok(())
     }
 
     /// The doubt about a record that remains once a row of it was judged.
@@ -278,7 +287,7 @@ impl<'a> IngestSource<'a> {
         Ok(())
     }
 
-    /// Journals records whose match key cannot be made, once per stamp.
+    /// Journals records whose match key cannot be made, once per modification time.
     fn tell_keyless(
         &self,
         failed: Vec<(RecordKey, Reason)>,
@@ -291,9 +300,11 @@ impl<'a> IngestSource<'a> {
             let Some(record) = mine else { continue };
             record.version = None;
             let link = record.link;
-            let stamp_ms = record.modified_ms;
+            let modified_ms = record.modified_ms;
             let told = known.get(&key).is_some_and(|before| {
-                before.version.is_none() && stamp_ms.is_some() && before.modified_ms == stamp_ms
+                before.version.is_none()
+                    && modified_ms.is_some()
+                    && before.modified_ms == modified_ms
             });
             if !told {
                 changes.journal.push(self.line(key, link, None, reason));
@@ -320,7 +331,9 @@ impl<'a> IngestSource<'a> {
         let was_there = record.status.is_there();
         let moves_on = status.successor().is_some() && record.status.is_gone();
         let outdated = match (tombstone.at_ms, record.modified_ms) {
-            (Some(at_ms), Some(modified_ms)) => at_ms.saturating_add(STAMP_MS) < modified_ms,
+            (Some(at_ms), Some(modified_ms)) => {
+                at_ms.saturating_add(MODIFIED_STEP_MS) < modified_ms
+            }
             _ => false,
         };
         if record.status == status || !(was_there || moves_on) {

@@ -14,13 +14,13 @@ use renkei_model::index::{FieldIndex, PerField};
 use renkei_model::record::{Page, Row};
 use renkei_model::spec::{EntitySpec, FieldKind, FieldSpec};
 use renkei_model::state::{
-    Doubt, FieldState, LAG_MS, RETRY_REFUSED_MS, RecordState, RecordStatus, Span,
+    Doubt, FieldState, READING_LAG_MS, RETRY_REFUSED_MS, RecordState, RecordStatus, Span,
 };
 use renkei_model::value::{Cell, Value};
 
 /// Answered writes of one value that no reading shows before the value counts as refused.
 pub(crate) const TRIES_MAX: u32 = 3;
-/// A second, ms: a system may cut some of its stamps to whole seconds.
+/// A second, ms: a system may cut some modification times to whole seconds.
 const SECOND_MS: i64 = 1000;
 /// The longest lag that a page may claim, ms, so that no value is ignored for ever.
 const LAG_MS_MAX: i64 = 3_600_000;
@@ -91,7 +91,7 @@ pub(crate) enum FieldVerdict {
     /// The value that the system set when our write made the record.
     Default,
     /// Our write of this field did not happen: it is due again.
-    Missed,
+    NotKept,
     /// Either our write did not happen or a person took it back.
     Unsure,
     /// The value may be older than our write.
@@ -112,18 +112,18 @@ enum Order {
     Unknown,
 }
 
-/// True if a stamp of modification is older than another one of the same record.
-pub(crate) fn is_older(stamp_ms: Option<i64>, known_ms: Option<i64>) -> bool {
-    matches!((stamp_ms, known_ms), (Some(now), Some(known)) if compare(now, known).is_lt())
+/// True if a modification time is older than another one of the same record.
+pub(crate) fn is_older(modified_ms: Option<i64>, known_ms: Option<i64>) -> bool {
+    matches!((modified_ms, known_ms), (Some(now), Some(known)) if compare(now, known).is_lt())
 }
 
-/// Compares stamps at the coarser resolution of the two.
-fn compare(stamp_ms: i64, known_ms: i64) -> Ordering {
+/// Compares modification times at the coarser resolution of the two.
+fn compare(modified_ms: i64, known_ms: i64) -> Ordering {
     let is_whole = |ms: i64| ms.rem_euclid(SECOND_MS) == 0;
-    if is_whole(stamp_ms) || is_whole(known_ms) {
-        return stamp_ms.div_euclid(SECOND_MS).cmp(&known_ms.div_euclid(SECOND_MS));
+    if is_whole(modified_ms) || is_whole(known_ms) {
+        return modified_ms.div_euclid(SECOND_MS).cmp(&known_ms.div_euclid(SECOND_MS));
     }
-    stamp_ms.cmp(&known_ms)
+    modified_ms.cmp(&known_ms)
 }
 
 /// The verdict about a row of a known record.
@@ -205,8 +205,8 @@ impl WrittenRow<'_> {
         !doubt.confirmed && doubt.version.is_some() && self.row.version == doubt.version
     }
 
-    /// True if the row's stamp is of whole seconds. Somebody may have edited within that second,
-    /// under the same version, and an edit must not pass for a form.
+    /// True if the row's modification time is in whole seconds. Somebody may have edited within
+    /// that second, under the same version, and an edit must not pass for a form.
     fn is_coarse(&self) -> bool {
         let is_whole = |ms: i64| ms.rem_euclid(SECOND_MS) == 0;
         !self.context.read_back && self.row.modified_ms.is_some_and(is_whole)
@@ -305,7 +305,7 @@ impl WrittenRow<'_> {
             return FieldVerdict::Form;
         }
         if self.is_of_write() {
-            return FieldVerdict::Missed;
+            return FieldVerdict::NotKept;
         }
         // Nothing is older than the write that made the record.
         if self.is_after_write() || self.is_made(field) {
@@ -317,7 +317,7 @@ impl WrittenRow<'_> {
         if is_form {
             return FieldVerdict::Form;
         }
-        if self.shows_no_write() { FieldVerdict::Missed } else { self.taken_back(position) }
+        if self.shows_no_write() { FieldVerdict::NotKept } else { self.taken_back(position) }
     }
 
     /// The verdict about a reference from before our write. References are often written, and read,
@@ -330,7 +330,7 @@ impl WrittenRow<'_> {
             return FieldVerdict::Form;
         }
         let is_last = !self.is_after_write() && self.is_of_last_write(position);
-        if self.shows_no_write() || is_last { FieldVerdict::Missed } else { FieldVerdict::Unsure }
+        if self.shows_no_write() || is_last { FieldVerdict::NotKept } else { FieldVerdict::Unsure }
     }
 
     /// True if a final row shows the record as it was before the write.
@@ -408,7 +408,7 @@ pub(crate) fn apply(
             state.edited = Span::default();
             state.tries = 0;
         }
-        FieldVerdict::Missed => {
+        FieldVerdict::NotKept => {
             state.seen.clone_from(&cell);
             state.base = cell;
             state.agreed = None;
@@ -459,7 +459,7 @@ pub(crate) fn remaining_doubt(
         remaining.created = false;
         return Some(remaining);
     }
-    // Where stamps say which of two rows is the older, an old row is known by its stamp.
+    // Where modification times order two rows, an old row is known by its own.
     let is_fine = |ms: i64| ms.rem_euclid(SECOND_MS) != 0;
     let is_ordered = row.modified_ms.is_some_and(is_fine);
     if is_ordered || doubt.due_ms <= context.now_ms || !doubt.written {
@@ -470,9 +470,9 @@ pub(crate) fn remaining_doubt(
     Some(Doubt { confirmed: true, stale: false, version, ..doubt.clone() })
 }
 
-/// The age that the rows of a page may have, ms: the page's own fact, or [`LAG_MS`].
+/// The age that the rows of a page may have, ms: the page's own fact, or [`READING_LAG_MS`].
 pub(crate) fn lag_of(page: &Page) -> i64 {
-    said_lag(page).unwrap_or(LAG_MS)
+    said_lag(page).unwrap_or(READING_LAG_MS)
 }
 
 /// The age that the rows of a page may have, ms, by its fact `lag-ms`.

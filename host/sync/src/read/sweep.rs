@@ -28,7 +28,7 @@ use renkei_model::value::Value;
 const ASKED_MAX: usize = 500;
 /// The age from which a change should have come by the cursor, ms. A younger one may still come:
 /// vendors' searches lag behind, and people go on working between two reads.
-const LAG_MS: i64 = 600_000;
+const CURSOR_LAG_MS: i64 = 600_000;
 
 /// Goes on with the sweeps that are due, except of `backfilled` streams, which were read as a whole
 /// in this cycle.
@@ -272,9 +272,9 @@ impl Sweeper<'_> {
         let keys: Vec<RecordKey> =
             changes.records.iter().map(|record| record.key.clone()).collect();
         let known = self.known(&keys).await?;
-        let settled_ms = self.now_ms().saturating_sub(LAG_MS);
+        let due_ms = self.now_ms().saturating_sub(CURSOR_LAG_MS);
         let is_missed = |record: &&RecordState| {
-            record.modified_ms.is_none_or(|modified_ms| modified_ms <= settled_ms)
+            record.modified_ms.is_none_or(|modified_ms| modified_ms <= due_ms)
                 && known.get(&record.key.id).is_none_or(|before| has_changed(before, record))
         };
         let missed = changes.records.iter().filter(is_missed).count() as u64;

@@ -1,10 +1,10 @@
 //! Calls of transform plugins, between a member's columns and an entity's fields.
 //!
 //! The mapping chooses the direction of the plugin's `forward` ([`Orientation`]). Here there are
-//! two directions, towards the entity and towards the member. The other side's present values go
-//! along as the complement. A row at which a function fails does not fail the others: a failing
-//! batch is halved until the row stands alone. When all rows fail, or too many in one cycle, the
-//! function counts as failed, once.
+//! two directions, towards the entity and towards the member. The other side's present values are
+//! given with them as the complement. A row at which a function fails does not fail the others: a
+//! failing batch is halved until the row stands alone. When all rows fail, or too many in one
+//! cycle, the function counts as failed, once.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -227,9 +227,9 @@ fn opt_out_that_was_taken_back_everywhere_is_over_when_the_database_is_put_back(
     check_both(&bench, &ids, IN);
 }
 
-/// `RULES.md` P5: a record that stands aside has opted out.
+/// `RULES.md` P5: a surplus record has opted out.
 #[test]
-fn opt_out_of_a_record_that_stands_aside_counts() {
+fn opt_out_of_a_surplus_record_counts() {
     let bench = with_opt_out(Direction::Both, Direction::Both);
     let cells = |value: Value| [("mail", "a@x".into()), ("no_mail", value)];
     bench.shared.world().table(&b()).unique = None;
@@ -267,7 +267,7 @@ fn opt_out_of_one_of_two_twins_counts_when_a_person_puts_them_together() {
     let made = bench.shared.world().live(&a());
     let [left] = made.as_slice() else { panic!("{made:?}") };
     check_both(&bench, &(left.clone(), other.clone()), OUT);
-    // Edits of the one that stands aside go nowhere, and that is asked about.
+    // Edits of the surplus one go nowhere, and that is asked about.
     let open = bench.open_reviews();
     let [review] = open.as_slice() else { panic!("{open:?}") };
     let ReviewSubject::Surplus { active, surplus, .. } = &review.subject else {

@@ -167,7 +167,7 @@ fn move_by_a_person_beats_the_move_that_a_merge_made() {
     }
 }
 
-/// `RULES.md` P7: what stood aside refers to what it always did.
+/// `RULES.md` P7: a surplus record refers to what it always did.
 #[test]
 fn record_that_gets_a_place_waits_for_nothing_that_is_there() {
     let (bench, _) = two_companies(OnDelete::Review);

@@ -209,7 +209,7 @@ fn conflicts(bench: &Bench, name: &str) -> Vec<Vec<(String, Value)>> {
 /// `RULES.md` P7: one of two persons wins in one system, and the other one in the other: neither
 /// choice is undone silently, whichever system is first, and whether or not both are read at once.
 #[test]
-fn record_that_stood_aside_and_stays_is_weighed() {
+fn record_that_was_surplus_and_stays_is_weighed() {
     for (first, renewed) in [(a(), true), (a(), false), (b(), true), (b(), false)] {
         for stays in [Stays::Merged, Stays::Renewed, Stays::Alone] {
             for at_once in [false, true] {
@@ -262,9 +262,9 @@ fn check_weighed(bench: &Bench, (first, second): (&Place, &Place), preferred: &s
 }
 
 /// `RULES.md` P7: the person was deleted where the surplus record is not: it makes nobody again,
-/// unless somebody has edited it since it stood aside.
+/// unless somebody has edited it since it became surplus.
 #[test]
-fn record_that_stood_aside_undoes_no_deletion_by_what_it_held() {
+fn record_that_was_surplus_undoes_no_deletion_by_what_it_held() {
     for edited in [false, true] {
         let (bench, [one, two], contacts) = two_leads();
         let merged = merge_contacts(&bench, &contacts);

@@ -11,10 +11,10 @@ use renkei_model::value::Value;
 use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::cycle_plan::CyclePlan;
 
-use super::bereft::company;
 use super::deletions::{
     accounts, answer, company_with_deals, deals_of_a, delete, only_question, opportunities,
 };
+use super::emptied::company;
 use super::{bench, check_cell, references};
 use crate::bench::Bench;
 use crate::scenarios::{a, b, people};

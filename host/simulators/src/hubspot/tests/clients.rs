@@ -128,7 +128,7 @@ fn the_lesser_objects_exist() {
 
 /// RULES.md S7.
 #[test]
-fn owners_have_real_stamps() {
+fn owners_have_real_times() {
     let mut account = Account::empty();
     let (_, owners) = account.get("/crm/v3/owners");
     let stamps = |owner: &Value| (owner["createdAt"].clone(), owner["updatedAt"].clone());

@@ -73,8 +73,8 @@ impl fmt::Display for Explanation {
             _ => writeln!(f, "{} without a link", self.entity)?,
         }
         for (record, status) in &self.records {
-            let aside = if *status == RecordStatus::Live { "" } else { "; not kept in step" };
-            writeln!(f, "  {record}: {}{aside}", describe(status))?;
+            let remark = if *status == RecordStatus::Live { "" } else { "; not kept in step" };
+            writeln!(f, "  {record}: {}{remark}", describe(status))?;
         }
         for field in &self.fields {
             self.field(f, field)?;

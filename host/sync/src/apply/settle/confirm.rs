@@ -10,7 +10,7 @@ use crate::read::fields::{RowsKind, read_rows};
 use crate::read::ingest::{IngestError, has_changed, unread};
 use crate::read::order::{self, FieldVerdict, ReadingContext, RowVerdict, remaining_doubt};
 use renkei_model::record::{Applied, Outcome};
-use renkei_model::state::{Doubt, LAG_MS, OutboxEntry, RecordState, Stream, keep_failure};
+use renkei_model::state::{Doubt, OutboxEntry, READING_LAG_MS, RecordState, Stream, keep_failure};
 
 /// The most records read back in one call.
 const READ_BACK_MAX: usize = 2_000;
@@ -32,7 +32,7 @@ impl BatchSettler<'_> {
         }
         let (system, object) = (self.member.system.clone(), self.member.object.clone());
         let cursor = self.engine.store.cursor(&Stream { system, object }).await?;
-        self.shown.stream_ms = cursor.and_then(|cursor| cursor.lag_ms).unwrap_or(LAG_MS);
+        self.shown.stream_ms = cursor.and_then(|cursor| cursor.lag_ms).unwrap_or(READING_LAG_MS);
         let unnamed = batch.iter().zip(outcomes).filter_map(|(entry, outcome)| match outcome {
             Outcome::Applied(applied) if is_unnamed(entry, applied) => Some(applied.id.clone()),
             _ => None,
@@ -146,7 +146,8 @@ impl BatchSettler<'_> {
             self.changes.dirty.extend(record.link);
         }
         let RowVerdict::Fields(verdicts) = &row_verdict else { return false };
-        let refused = source.missed(record, &row_verdict, Some(&doubt), &mut self.changes.journal);
+        let refused =
+            source.note_not_kept(record, &row_verdict, Some(&doubt), &mut self.changes.journal);
         for (link, failure) in refused {
             if let (Some(link), Some(failure)) = (self.links.get_mut(&link), failure) {
                 keep_failure(&mut link.failures, failure);

@@ -4,7 +4,8 @@
 //! shows yet is left to the next cycle, which reads first.
 
 use super::BatchSettler;
-use crate::apply::settled::{LinkPause, SettledOperation};
+use crate::apply::settled::SettledOperation;
+use crate::cycle_state::LinkPause;
 use crate::engine::WriteResult;
 use renkei_model::reason::Reason;
 use renkei_model::state::OutboxEntry;

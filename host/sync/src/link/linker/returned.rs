@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{fetch_candidates, new_link, replaced};
-use crate::engine::{Engine, journal_of};
+use crate::engine::Engine;
+use crate::journal::{JournalNote, journal_of};
 use crate::link::matching::{MatchContext, MatchVerdict, judge};
-use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
 use renkei_model::reason::Reason;
 use renkei_model::review;
@@ -135,11 +135,11 @@ impl<'a> Returns<'a> {
     fn go_on(&mut self, mut record: RecordState, view: &LinkView) {
         let link = view.link.id;
         let place = (link, record.key.system.clone());
-        let is_rival = |other: &&Arc<RecordState>| {
+        let has_place = |other: &&Arc<RecordState>| {
             other.status.has_place() && other.key.system == record.key.system
         };
-        let rival = view.records.iter().find(is_rival).map(|other| other.key.clone());
-        let rival = rival.or_else(|| self.taken.get(&place).cloned());
+        let active = view.records.iter().find(has_place).map(|other| other.key.clone());
+        let active = active.or_else(|| self.taken.get(&place).cloned());
         record.link = Some(link);
         self.drop_stamp(&mut record);
         let mut goes_on = Link::clone(&view.link);
@@ -147,7 +147,7 @@ impl<'a> Returns<'a> {
             goes_on.status = LinkStatus::Active;
             self.changes.records.extend(replaced(view.records.clone()));
         }
-        match rival {
+        match active {
             Some(active) => {
                 record.status = RecordStatus::Surplus;
                 consent::carry(self.entity, &mut goes_on, &record);
@@ -233,7 +233,7 @@ impl<'a> Returns<'a> {
     }
 
     fn add_journal_entry(&mut self, link: LinkId, record: &RecordKey, reason: Reason) {
-        let note = PlanNote { record: Some(record.clone()), field: None, reason };
+        let note = JournalNote { record: Some(record.clone()), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::cycle_plan::HeldLink;
 use crate::cycle_state::CycleState;
-use crate::engine::{CycleEvent, journal_of};
+use crate::engine::CycleEvent;
+use crate::journal::{JournalNote, journal_of};
 use crate::link::stamp::{MemberPlaces, origin_of};
-use crate::plan::link::{LinkPlan, MissingRequirement, PlanNote, PlannedWrite};
+use crate::plan::one_link::{LinkPlan, MissingRequirement, PlannedWrite};
 use crate::plan::refused_columns::columns::value_of;
 use crate::plan::refused_columns::{PlanFindings, is_met, narrow, repeated};
 use crate::plan::render::{RenderedWrite, intent};
@@ -36,7 +37,7 @@ struct PlannedLink<'v, 's> {
     plan: LinkPlan,
     view: &'v LinkView,
     findings: PlanFindings<'s>,
-    notes: Vec<PlanNote>,
+    notes: Vec<JournalNote>,
     /// An operation is a part of what was refused as a whole: the other parts come after it.
     has_untried_parts: bool,
 }
@@ -90,8 +91,8 @@ impl<'s> ChunkChanges<'s> {
         let unrendered = self.unrendered(member, planned_write, &rendered.notes);
         link.findings.failures.extend(unrendered);
         link.notes.extend(rendered.notes);
-        for settled in &rendered.settled {
-            mark_agreed(self.entity, &mut link.plan.records, link.view, (planned_write, settled));
+        for in_step in &rendered.in_step {
+            mark_agreed(self.entity, &mut link.plan.records, link.view, (planned_write, in_step));
         }
         let Some(operation) = rendered.entry else { return };
         let known = &link.plan.link.failures;
@@ -179,9 +180,9 @@ impl<'s> ChunkChanges<'s> {
         &self,
         member: &MemberSpec,
         planned_write: &PlannedWrite,
-        notes: &[PlanNote],
+        notes: &[JournalNote],
     ) -> Vec<Failure> {
-        let failure = |note: &PlanNote| {
+        let failure = |note: &JournalNote| {
             let (class, column) = match &note.reason {
                 Reason::Unmapped { column, .. } => (FailureClass::Unmapped, Some(column.clone())),
                 Reason::ZoneUnknown { column } => (FailureClass::Unreadable, Some(column.clone())),
@@ -203,7 +204,7 @@ impl<'s> ChunkChanges<'s> {
     }
 
     /// Notes go to the journal; those of a held link would come again in every cycle.
-    fn add_notes(&mut self, link: LinkId, notes: Vec<PlanNote>, held: bool) {
+    fn add_notes(&mut self, link: LinkId, notes: Vec<JournalNote>, held: bool) {
         let name = &self.entity.name;
         self.held.extend(notes.iter().map(|note| HeldLink {
             entity: name.clone(),
@@ -291,9 +292,9 @@ fn refused_notes(
     planned_write: &PlannedWrite,
     member: &MemberSpec,
     left_out: Vec<(Option<String>, Vec<String>)>,
-) -> Vec<PlanNote> {
+) -> Vec<JournalNote> {
     let record = planned_write.record(member);
-    let note = |(field, codes)| PlanNote {
+    let note = |(field, codes)| JournalNote {
         record: record.clone(),
         field,
         reason: Reason::RefusedBefore { codes },
@@ -306,14 +307,14 @@ fn mark_agreed(
     entity: &EntitySpec,
     records: &mut Vec<Arc<RecordState>>,
     view: &LinkView,
-    (planned_write, settled): (&PlannedWrite, &FieldWrite),
+    (planned_write, in_step): (&PlannedWrite, &FieldWrite),
 ) {
     let is_target = |record: &RecordState| {
         Some(record.key.id.as_str()) == planned_write.effect.id()
             && entity.member(&record.key.system, &record.key.object).map(|(position, _)| position)
                 == Some(planned_write.member)
     };
-    let Some((position, _)) = entity.field(&settled.field) else { return };
+    let Some((position, _)) = entity.field(&in_step.field) else { return };
     let mut record = match records.iter().position(|record| is_target(record)) {
         Some(index) => records.swap_remove(index),
         None => match view.records.iter().find(|record| is_target(record)) {
@@ -321,6 +322,6 @@ fn mark_agreed(
             None => return,
         },
     };
-    Arc::make_mut(&mut record).fields[position].agreed.clone_from(&settled.after);
+    Arc::make_mut(&mut record).fields[position].agreed.clone_from(&in_step.after);
     records.push(record);
 }

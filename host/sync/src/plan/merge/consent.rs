@@ -123,7 +123,7 @@ pub(crate) fn join<'a>(winner: &Winner, ended: &'a Truth, kept: &Truth) -> Optio
     (ended.value == out && kept.value != out).then_some(ended)
 }
 
-/// Lets an opt-out of a record that stands aside count in its link. True where one did.
+/// Lets an opt-out of a surplus record count in its link. True where one did.
 pub(crate) fn carry(entity: &EntitySpec, link: &mut Link, record: &RecordState) -> bool {
     debug_assert!(link.truth.covers(entity) && record.fields.covers(entity), "fetched for it");
     let mut carries = false;

@@ -47,7 +47,7 @@ struct Case {
     winner: Winner,
     clear: Clear,
     first_link: FirstLink,
-    /// The member whose stamps prove the later edit.
+    /// The member whose modification times prove the later edit.
     newer: &'static str,
 }
 
@@ -296,7 +296,7 @@ fn a_value_that_may_be_an_edit_is_weighed_against_the_truth() {
         [0, 1].map(|member| merged.results[MemberFieldIndex(member)].due.is_some())
     };
     for winner in [Winner::Manual, Winner::Newest] {
-        assert!(text(winner, "old").question.is_some(), "no stamp says which is newer");
+        assert!(text(winner, "old").question.is_some(), "no modification time says which is newer");
     }
     let ours = text(always("a"), "old");
     assert_eq!((&ours.truth.value, due(&ours)), (&value("new"), [false, true]));

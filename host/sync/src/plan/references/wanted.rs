@@ -51,7 +51,7 @@ pub(super) fn remote_ids<'v>(
 ) -> BTreeMap<(&'v str, &'v str), BTreeSet<&'v str>> {
     let mut keys: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for record in views.iter().flat_map(|view| &view.records) {
-        // One that stands aside may get the place while its link is planned.
+        // A surplus record may get the place while its link is planned.
         if !matches!(record.status, RecordStatus::Live | RecordStatus::Surplus) {
             continue;
         }

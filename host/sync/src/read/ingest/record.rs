@@ -73,8 +73,8 @@ impl IngestSource<'_> {
         before: Option<&RecordState>,
     ) -> Vec<Failure> {
         // A surplus record is only read for its presence.
-        let is_aside = before.is_some_and(|record| record.status == RecordStatus::Surplus);
-        if reading.problems.is_empty() || is_aside {
+        let is_surplus = before.is_some_and(|record| record.status == RecordStatus::Surplus);
+        if reading.problems.is_empty() || is_surplus {
             return Vec::new();
         }
         let blank = Failure {

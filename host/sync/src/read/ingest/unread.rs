@@ -6,7 +6,7 @@ use renkei_model::reason::Reason;
 use renkei_model::record::Row;
 use renkei_model::state::{Doubt, RecordState};
 
-/// True if a row shows the version, or else the stamp, that is stored.
+/// True if a row shows the version, or else the modification time, that is stored.
 pub(crate) fn is_as_known(before: &RecordState, row: &Row) -> bool {
     let same = before.version.is_some() && before.version == row.version;
     same || (before.version.is_none()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Reader, successors};
 use crate::read::ingest::IngestError;
-use renkei_model::state::{Doubt, LAG_MS, RETRY_REFUSED_MS, RecordKey};
+use renkei_model::state::{Doubt, READING_LAG_MS, RETRY_REFUSED_MS, RecordKey};
 use renkei_model::store::port::Changes;
 
 /// Records read in one call.
@@ -86,7 +86,7 @@ fn postpone(
         asked.into_iter().map(|(key, doubt)| (key, Some(doubt))).collect();
     remaining.extend(std::mem::take(&mut changes.doubts));
     for (key, doubt) in &mut remaining {
-        let pause_ms = if answered.contains(&key.id) { LAG_MS } else { RETRY_REFUSED_MS };
+        let pause_ms = if answered.contains(&key.id) { READING_LAG_MS } else { RETRY_REFUSED_MS };
         if let Some(doubt) = doubt.as_mut().filter(|doubt| doubt.due_ms <= now_ms) {
             doubt.due_ms = now_ms.saturating_add(pause_ms);
         }

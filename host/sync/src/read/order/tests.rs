@@ -91,14 +91,14 @@ fn is(verdict: FieldVerdict) -> RowVerdict {
     RowVerdict::Fields(PerField::filled(&entity(), verdict))
 }
 
-/// RULES.md V1 (a): an older stamp or a version from before the write decides nothing.
+/// RULES.md V1 (a): an older modification time or a version from before the write decides nothing.
 #[test]
 fn an_older_row_says_nothing() {
     let older = row(Some("9"), Some(10_400), "old");
     assert_eq!(title(&doubt(), &older, context(15_000, false)), RowVerdict::Nothing { ask: false });
     let past = row(Some("1"), None, "old");
     assert_eq!(title(&doubt(), &past, context(15_000, true)), RowVerdict::Nothing { ask: false });
-    // Stamps in whole seconds do not say which of two in one second is the older.
+    // Times in whole seconds do not say which of two in one second is the older.
     let same_second = row(Some("9"), Some(10_000), "other");
     assert_eq!(title(&doubt(), &same_second, context(15_000, false)), is(FieldVerdict::Plain));
 }
@@ -109,7 +109,7 @@ fn the_version_of_the_write_holds_a_form() {
     let own = row(Some("2"), Some(10_500), "something else");
     assert_eq!(title(&doubt(), &own, context(15_000, false)), is(FieldVerdict::Form));
     let undone = row(Some("2"), Some(10_500), "old");
-    assert_eq!(title(&doubt(), &undone, context(15_000, false)), is(FieldVerdict::Missed));
+    assert_eq!(title(&doubt(), &undone, context(15_000, false)), is(FieldVerdict::NotKept));
 }
 
 /// RULES.md V1 (c): the value from before the write, without an order, decides nothing.
@@ -127,7 +127,7 @@ fn the_value_from_before_means_not_written_once_the_lag_is_over() {
     let unordered = Doubt { version: None, timed: false, past: Vec::new(), ..doubt() };
     assert_eq!(
         title(&unordered, &row(None, None, "old"), context(30_000, true)),
-        is(FieldVerdict::Missed)
+        is(FieldVerdict::NotKept)
     );
     // A scan proves nothing: its index may be older than the page's lag.
     let scanned = title(&unordered, &row(None, None, "old"), context(30_000, false));
@@ -135,7 +135,7 @@ fn the_value_from_before_means_not_written_once_the_lag_is_over() {
     // Also where the answer named a version that nobody ever sees (RULES.md R26).
     assert_eq!(
         title(&doubt(), &row(Some("1"), Some(9_000), "old"), context(30_000, true)),
-        is(FieldVerdict::Missed)
+        is(FieldVerdict::NotKept)
     );
 }
 

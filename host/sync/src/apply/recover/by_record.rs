@@ -1,12 +1,12 @@
 //! Probes updates, archives and merges without an answer: the record is read again
-//! ([`crate::apply::evidence::field_outcomes`]).
+//! ([`crate::unanswered::evidence::field_outcomes`]).
 
 use std::collections::BTreeMap;
 
 use super::{ProbeStage, Prober};
-use crate::apply::evidence::settle_unanswered_update;
-use crate::apply::sent_cells::sent_cells;
 use crate::read::ingest::IngestError;
+use crate::unanswered::evidence::settle_unanswered_update;
+use crate::unanswered::sent_cells::sent_cells;
 use renkei_model::index::PerField;
 use renkei_model::reason::Reason;
 use renkei_model::state::{OutboxEntry, RecordKey, RecordState, RecordStatus};

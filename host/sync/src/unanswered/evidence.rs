@@ -161,7 +161,8 @@ fn is_key(entity: &EntitySpec, position: FieldIndex) -> bool {
     entity.match_keys.iter().flat_map(|key| &key.fields).any(|field| *field == position)
 }
 
-/// True where a record is as it was when an operation was planned, by version or else by stamp.
+/// True where a record is as it was when an operation was planned, by version or else by
+/// modification time.
 /// False where neither is known.
 pub fn is_untouched(before: (Option<&str>, Option<i64>), now: (Option<&str>, Option<i64>)) -> bool {
     match (before, now) {
@@ -222,7 +223,7 @@ pub struct CreateEvidence {
     /// It carries a match key, by which the system was searched.
     pub searched: bool,
     /// The system has had the time to show what it made, to a search by stamp or by key.
-    pub settled: bool,
+    pub would_show: bool,
     /// The records that the search found.
     pub alike: Vec<RecordKey>,
     /// Records first seen after it that agree on all that was sent.
@@ -232,7 +233,7 @@ pub struct CreateEvidence {
     /// Another create without an answer looks like one of `same` too.
     pub contested: bool,
     /// Records that went after it and before they were ever read.
-    pub strays: Vec<RecordKey>,
+    pub gone_unread: Vec<RecordKey>,
 }
 
 /// The decision about a create that was not found.
@@ -250,8 +251,16 @@ pub enum CreateVerdict {
 
 /// Decides about a create that was not found.
 pub fn judge(evidence: &CreateEvidence) -> CreateVerdict {
-    let CreateEvidence { stamped, searched, settled, alike, same, partly, contested, strays } =
-        evidence;
+    let CreateEvidence {
+        stamped,
+        searched,
+        would_show,
+        alike,
+        same,
+        partly,
+        contested,
+        gone_unread,
+    } = evidence;
     let ask = |groups: &[&Vec<RecordKey>]| {
         let mut records: Vec<RecordKey> = groups.iter().copied().flatten().cloned().collect();
         records.sort_unstable();
@@ -265,16 +274,16 @@ pub fn judge(evidence: &CreateEvidence) -> CreateVerdict {
             _ => return ask(&[same, partly, alike]),
         }
     }
-    if !settled {
+    if !would_show {
         return CreateVerdict::Wait;
     }
     if !(*stamped || partly.is_empty() && alike.is_empty()) {
-        return ask(&[partly, alike, strays]);
+        return ask(&[partly, alike, gone_unread]);
     }
-    if strays.is_empty() && (*stamped || *searched) {
+    if gone_unread.is_empty() && (*stamped || *searched) {
         return CreateVerdict::SendAgain;
     }
-    ask(&[strays])
+    ask(&[gone_unread])
 }
 
 /// Moves bases and agreements by what the record, or the `heir` that has taken its place, proves.

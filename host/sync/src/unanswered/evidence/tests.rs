@@ -52,7 +52,7 @@ fn one_value_that_arrived_proves_the_others_of_its_call() {
 }
 
 #[test]
-fn a_version_or_else_a_stamp_says_that_nothing_happened() {
+fn a_version_or_else_a_modification_time_says_that_nothing_happened() {
     assert!(is_untouched((Some("1"), None), (Some("1"), None)));
     assert!(!is_untouched((Some("1"), Some(5)), (Some("2"), Some(5))));
     assert!(is_untouched((None, Some(5)), (None, Some(5))));
@@ -209,34 +209,34 @@ fn what_a_match_key_finds_again_is_weighed_against_what_was_sent() {
 fn a_create_with_a_stamp_is_sent_again_unless_something_went() {
     let early = CreateEvidence { stamped: true, ..CreateEvidence::default() };
     assert_eq!(judge(&early), CreateVerdict::Wait, "a search may not show it yet");
-    let stamped = CreateEvidence { settled: true, ..early };
+    let stamped = CreateEvidence { would_show: true, ..early };
     assert_eq!(judge(&stamped), CreateVerdict::SendAgain);
     // Its twin without the stamp is not it.
     assert_eq!(
         judge(&CreateEvidence { same: vec![key("1")], ..stamped.clone() }),
         CreateVerdict::SendAgain
     );
-    let gone = CreateEvidence { strays: vec![key("2")], ..stamped };
+    let gone = CreateEvidence { gone_unread: vec![key("2")], ..stamped };
     assert_eq!(judge(&gone), CreateVerdict::Ask(vec![key("2")]));
 }
 
 #[test]
 fn a_create_without_a_stamp_is_never_sent_again_by_itself() {
-    let settled = CreateEvidence { settled: true, ..CreateEvidence::default() };
+    let would_show = CreateEvidence { would_show: true, ..CreateEvidence::default() };
     assert_eq!(judge(&CreateEvidence::default()), CreateVerdict::Wait);
-    assert_eq!(judge(&settled), CreateVerdict::Ask(vec![]));
+    assert_eq!(judge(&would_show), CreateVerdict::Ask(vec![]));
     // A match key that finds nobody proves that nobody is there.
-    let searched = CreateEvidence { searched: true, ..settled.clone() };
+    let searched = CreateEvidence { searched: true, ..would_show.clone() };
     assert_eq!(judge(&searched), CreateVerdict::SendAgain);
     assert_eq!(
-        judge(&CreateEvidence { strays: vec![key("2")], ..searched.clone() }),
+        judge(&CreateEvidence { gone_unread: vec![key("2")], ..searched.clone() }),
         CreateVerdict::Ask(vec![key("2")])
     );
     assert_eq!(
         judge(&CreateEvidence { alike: vec![key("3")], ..searched }),
         CreateVerdict::Ask(vec![key("3")])
     );
-    let partly = CreateEvidence { partly: vec![key("4")], ..settled };
+    let partly = CreateEvidence { partly: vec![key("4")], ..would_show };
     assert_eq!(judge(&partly), CreateVerdict::Ask(vec![key("4")]));
 }
 

@@ -87,24 +87,24 @@ impl LinkPlanner<'_> {
         for index in self.active.positions() {
             for &position in mappings.references() {
                 let field = &mappings.entity[position];
-                let Some(bereft) = self.bereft(index, position, field) else { continue };
+                let Some(lost) = self.find_lost_reference(index, position, field) else { continue };
                 let record = Arc::make_mut(&mut self.records[self.active[index].record]);
                 let key = record.key.clone();
                 let state = &mut record.fields[position];
-                state.base = bereft.base;
+                state.base = lost.base;
                 state.lost = None;
-                if bereft.waits_for.is_some() {
+                if lost.waits_for.is_some() {
                     state.agreed = None;
-                    state.bereft = bereft.had.map(Box::new).or(state.bereft.take());
+                    state.bereft = lost.had.map(Box::new).or(state.bereft.take());
                 }
-                if let Some(gone) = bereft.waits_for {
+                if let Some(gone) = lost.waits_for {
                     self.note(Some(key), Some(&field.name), Reason::FollowsDeletion(gone));
                 }
             }
         }
     }
 
-    fn bereft(
+    fn find_lost_reference(
         &self,
         active: ActiveIndex,
         position: FieldIndex,

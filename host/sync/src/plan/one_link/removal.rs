@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::along::RemovalStep;
+use super::went_along::RemovalStep;
 use super::{LinkPlanner, PlannedWrite, is_filled};
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::ActiveMember;

@@ -24,7 +24,7 @@ impl LinkPlanner<'_> {
         for known in std::mem::take(&mut self.reviews) {
             if let ReviewSubject::Surplus { surplus, .. } = &known.subject {
                 let approved = known.choice == Some(ReviewChoice::Approve);
-                if !self.is_aside(surplus) {
+                if !self.is_surplus(surplus) {
                     self.plan.reviews.push(review::closed(&known, self.context.now_ms));
                     continue;
                 }
@@ -45,16 +45,16 @@ impl LinkPlanner<'_> {
 
     /// Two live records of one system in one link, as one that was made beside another, or whose
     /// object is in the mapping again: one is active, and a person is asked about the other.
-    pub(super) fn set_rivals_aside(&mut self) {
+    pub(super) fn mark_surplus_records(&mut self) {
         let mappings = self.context.mappings;
-        let is_rival = |position: &RecordIndex| {
+        let is_second = |position: &RecordIndex| {
             let record = &self.records[*position];
             record.status == RecordStatus::Live
                 && mappings.member_of(record).is_some()
                 && !self.active.values().any(|active| active.record == *position)
         };
-        let rivals: Vec<RecordIndex> = self.records.positions().filter(is_rival).collect();
-        for position in rivals {
+        let others: Vec<RecordIndex> = self.records.positions().filter(is_second).collect();
+        for position in others {
             let record = &mut self.records[position];
             let surplus = record.key.clone();
             Arc::make_mut(record).status = RecordStatus::Surplus;
@@ -63,7 +63,7 @@ impl LinkPlanner<'_> {
             self.note(Some(surplus.clone()), None, Reason::SurplusOf(active.clone()));
             let asked = self.question((active, surplus.clone()));
             self.plan.reviews.push(asked);
-            self.rivals.push(surplus);
+            self.new_surplus.push(surplus);
         }
     }
 
@@ -80,14 +80,14 @@ impl LinkPlanner<'_> {
             Some(ReviewChoice::Approve) => !records.any(|record| record.status.is_gone()),
             _ => records.any(|record| record.status.has_place()),
         };
-        is_as_asked && self.is_aside(surplus)
+        is_as_asked && self.is_surplus(surplus)
     }
 
     /// The question about a surplus record whose active one is another now.
     pub(super) fn asked_again(&self, over: &Review) -> Option<Review> {
         let ReviewSubject::Surplus { active, surplus, .. } = &over.subject else { return None };
         let now = self.active_in(&surplus.system).filter(|now| now != active)?;
-        let is_open = over.choice.is_none() && self.is_aside(surplus);
+        let is_open = over.choice.is_none() && self.is_surplus(surplus);
         let asked = is_open.then(|| self.question((now, surplus.clone())))?;
         Some(Review { record: over.record.clone(), ..asked })
     }
@@ -102,14 +102,14 @@ impl LinkPlanner<'_> {
         records.map(|record| &record.key).find(|key| key.system == system).cloned()
     }
 
-    fn is_aside(&self, key: &RecordKey) -> bool {
-        self.records.values().any(|record| record.key == *key && record.status.is_aside())
+    fn is_surplus(&self, key: &RecordKey) -> bool {
+        self.records.values().any(|record| record.key == *key && record.status.is_surplus())
     }
 
     /// Plans the merge, one per system at a time; false where no active record of that object is
     /// there.
     fn merge_into_active(&mut self, surplus: &RecordKey) -> bool {
-        if self.rivals.contains(surplus) {
+        if self.new_surplus.contains(surplus) {
             return false;
         }
         let winner = self.active.values().find_map(|active| {

@@ -1,18 +1,18 @@
 //! Looks for creates without an answer by stamp, match keys and values.
-//! [`crate::apply::evidence::judge`] decides what the findings mean; a person's answer goes before
-//! that.
+//! [`crate::unanswered::evidence::judge`] decides what the findings mean; a person's answer goes
+//! before that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{ProbeStage, Prober};
-use crate::apply::evidence::{CreateEvidence, CreateLikeness, CreateVerdict, judge, likeness};
 use crate::apply::refusals::remember_create;
-use crate::apply::sent_cells::{sent_cell, sent_cells, written_columns};
 use crate::apply::settle::BatchSettler;
 use crate::link::pending_creates::questions;
 use crate::plan::render::given_up;
 use crate::read::ingest::IngestError;
+use crate::unanswered::evidence::{CreateEvidence, CreateLikeness, CreateVerdict, judge, likeness};
+use crate::unanswered::sent_cells::{sent_cell, sent_cells, written_columns};
 use renkei_model::index::PerField;
 use renkei_model::plugin::PluginError;
 use renkei_model::reason::Reason;
@@ -20,7 +20,7 @@ use renkei_model::record::{Applied, Outcome, Problem, Remedy};
 use renkei_model::review;
 use renkei_model::state::{
     Failure, FailureClass, LinkId, LinkStatus, LinkWork, OutboxEntry, RecordKey, RecordState,
-    Review, ReviewChoice, ReviewStatus, ReviewSubject, SETTLE_MS, SKEW_MS,
+    Review, ReviewChoice, ReviewStatus, ReviewSubject, SKEW_MS, VISIBLE_AFTER_MS,
 };
 use renkei_model::store::fetch::work_for;
 use renkei_model::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
@@ -43,9 +43,9 @@ struct ProbedObject {
     stamp_lag_ms: Option<i64>,
     now_ms: i64,
     /// Live records without a link that no question is about yet.
-    strangers: Vec<RecordState>,
+    unlinked: Vec<RecordState>,
     /// Records that went before they were ever read, with the link of what they became.
-    strays: Vec<(RecordState, Option<LinkId>)>,
+    gone_unread: Vec<(RecordState, Option<LinkId>)>,
     /// By intent: questions that are open, and those that are answered.
     questions: BTreeMap<String, Review>,
     /// By intent: the records that a search by a match key found.
@@ -54,8 +54,8 @@ struct ProbedObject {
 
 impl ProbedObject {
     /// True where a search would show by now what a create has made.
-    fn shows(&self, entry: &OutboxEntry) -> bool {
-        let lag_ms = self.stamp_lag_ms.unwrap_or(SETTLE_MS);
+    fn would_show(&self, entry: &OutboxEntry) -> bool {
+        let lag_ms = self.stamp_lag_ms.unwrap_or(VISIBLE_AFTER_MS);
         entry.sent_ms().saturating_add(lag_ms) <= self.now_ms
     }
 }
@@ -90,8 +90,8 @@ impl Prober<'_> {
             stamp_lag_ms: stamp.map(|stamp| stamp.lag_ms),
             now_ms: self.engine.clock.now_ms(),
             questions: questions(self.engine.store, &self.entity.name).await?,
-            strangers: self.work(LinkWork::Unlinked).await?,
-            strays: self.strays().await?,
+            unlinked: self.work(LinkWork::Unlinked).await?,
+            gone_unread: self.fetch_gone_unread().await?,
             alike,
         };
         Ok(known + self.decide(scene, &missing).await?)
@@ -106,7 +106,7 @@ impl Prober<'_> {
         };
         let lag_ms = match fact("stamp-lag-ms") {
             // Where a connector says nonsense, what may be wrong is only late.
-            Some(Value::Integer(ms)) => (*ms).clamp(0, SETTLE_MS),
+            Some(Value::Integer(ms)) => (*ms).clamp(0, VISIBLE_AFTER_MS),
             _ => 0,
         };
         let column = fact("stamp").and_then(Value::as_text).map(str::to_owned);
@@ -215,21 +215,21 @@ impl Prober<'_> {
 
     /// A record that became another of somebody else's link, as a Lead that was converted, is not
     /// what a create for this link made.
-    async fn strays(&self) -> Result<Vec<(RecordState, Option<LinkId>)>, StoreError> {
-        let strays = self.work(LinkWork::Stray).await?;
+    async fn fetch_gone_unread(&self) -> Result<Vec<(RecordState, Option<LinkId>)>, StoreError> {
+        let gone_unread = self.work(LinkWork::GoneUnread).await?;
         let store = self.engine.store;
-        let gone: Vec<RecordKey> = strays.iter().map(|record| record.key.clone()).collect();
+        let gone: Vec<RecordKey> = gone_unread.iter().map(|record| record.key.clone()).collect();
         let aliases: BTreeMap<RecordKey, RecordKey> =
             store.aliases(&gone).await?.into_iter().collect();
         let heir = |record: &RecordState| {
             aliases.get(&record.key).or_else(|| record.status.successor()).cloned()
         };
-        let heirs: Vec<RecordKey> = strays.iter().filter_map(heir).collect();
+        let heirs: Vec<RecordKey> = gone_unread.iter().filter_map(heir).collect();
         let heirs = store.records(&heirs).await?;
         let links: BTreeMap<&RecordKey, Option<LinkId>> =
             heirs.iter().map(|record| (&record.key, record.link)).collect();
         let of = |record: &RecordState| links.get(&heir(record)?).copied().flatten();
-        Ok(strays.iter().map(|record| (record.clone(), of(record))).collect())
+        Ok(gone_unread.iter().map(|record| (record.clone(), of(record))).collect())
     }
 
     /// Decides about each create that was not found. The number of those that are known now.
@@ -242,7 +242,7 @@ impl Prober<'_> {
         let sent = sent_cells(transforms, self.entity, self.member, entries).await?;
         let alike = |cells: &PerField<Cell>, wanted| {
             let like = scene
-                .strangers
+                .unlinked
                 .iter()
                 .filter(move |record| likeness(self.entity, cells, record) == wanted);
             like.map(|record| record.key.clone()).collect::<Vec<RecordKey>>()
@@ -263,12 +263,12 @@ impl Prober<'_> {
                 record.modified_ms.is_none_or(|gone_ms| gone_ms >= since)
                     && heir.is_none_or(|link| link == entry.link)
             };
-            let strays = scene.strays.iter().filter(is_mine);
+            let gone_unread = scene.gone_unread.iter().filter(is_mine);
             let found = scene.alike.get(&entry.intent);
             let evidence = CreateEvidence {
                 stamped: scene.stamp_lag_ms.is_some(),
                 searched: found.is_some(),
-                settled: scene.shows(entry),
+                would_show: scene.would_show(entry),
                 alike: found.cloned().unwrap_or_default(),
                 contested: own.iter().any(|key| taken.contains(key)),
                 same: own.clone(),
@@ -277,7 +277,7 @@ impl Prober<'_> {
                     .into_iter()
                     .filter(|key| !taken.contains(key))
                     .collect(),
-                strays: strays.map(|(record, _)| record.key.clone()).collect(),
+                gone_unread: gone_unread.map(|(record, _)| record.key.clone()).collect(),
             };
             known += self.apply_verdict(&scene, entry, judge(&evidence)).await?;
         }

@@ -98,15 +98,15 @@ impl LinkPlanner<'_> {
         self.note(Some(heir.clone()), None, Reason::TookOver(gone));
     }
 
-    /// Drops reading failures of records that are gone or stand aside, unless a deletion is still
+    /// Drops reading failures of records that are gone or surplus, unless a deletion is still
     /// to be weighed with them (`RULES.md` V20).
     pub(super) fn drop_failures(&mut self) {
         if self.plan.held || self.plan.awaits_answer {
             return;
         }
         let is_over = |record: &RecordState| {
-            let is_aside = record.status.is_gone() || record.status == RecordStatus::Surplus;
-            is_aside && !record.failures.is_empty()
+            let is_inactive = record.status.is_gone() || record.status == RecordStatus::Surplus;
+            is_inactive && !record.failures.is_empty()
         };
         for record in self.records.values_mut().filter(|record| is_over(record)) {
             Arc::make_mut(record).failures.clear();

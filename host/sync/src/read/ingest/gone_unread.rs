@@ -9,7 +9,7 @@ use renkei_model::store::port::StoreError;
 impl IngestSource<'_> {
     /// Records for the tombstones of records that were never read, where an unanswered create may
     /// have made one of them. Empty without such a create.
-    pub(super) async fn strays(
+    pub(super) async fn find_gone_unread(
         &self,
         unknown: &[&Tombstone],
     ) -> Result<Vec<RecordState>, StoreError> {
@@ -22,11 +22,11 @@ impl IngestSource<'_> {
         };
         let gone_ms = |tombstone: &Tombstone| tombstone.at_ms.unwrap_or(self.now_ms);
         let recent = unknown.iter().filter(|gone| gone_ms(gone) >= since.saturating_sub(SKEW_MS));
-        let stray = |gone: &&Tombstone| RecordState {
+        let gone_unread = |gone: &&Tombstone| RecordState {
             status: self.status_of(gone),
             modified_ms: Some(gone_ms(gone)),
             ..self.blank(&gone.id)
         };
-        Ok(recent.map(stray).collect())
+        Ok(recent.map(gone_unread).collect())
     }
 }

@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{Linker, replaced};
-use crate::engine::journal_of;
-use crate::plan::link::PlanNote;
+use crate::journal::{JournalNote, journal_of};
 use crate::plan::merge::consent;
 use renkei_model::reason::Reason;
 use renkei_model::review;
@@ -44,7 +43,7 @@ impl Linker<'_> {
             } else {
                 let known = || views.iter().find(|view| view.link.id == id);
                 let link = links.remove(&id).or_else(|| Some(Link::clone(&known()?.link)));
-                links.extend(link.map(|link| (id, self.set_aside(&mut record, active, link))));
+                links.extend(link.map(|link| (id, self.make_surplus(&mut record, active, link))));
             }
             self.changes.records.push(record);
         }
@@ -72,11 +71,16 @@ impl Linker<'_> {
     }
 
     /// Makes a record surplus beside the active one, and asks about it.
-    fn set_aside(&mut self, record: &mut RecordState, active: RecordKey, mut link: Link) -> Link {
+    fn make_surplus(
+        &mut self,
+        record: &mut RecordState,
+        active: RecordKey,
+        mut link: Link,
+    ) -> Link {
         record.status = RecordStatus::Surplus;
         consent::carry(self.entity, &mut link, record);
         let reason = Reason::SurplusOf(active.clone());
-        let note = PlanNote { record: Some(record.key.clone()), field: None, reason };
+        let note = JournalNote { record: Some(record.key.clone()), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link.id, self.now_ms, [note]));
         let pair = (active, record.key.clone());
         let question = review::of_surplus(self.entity, &link, pair, self.now_ms);

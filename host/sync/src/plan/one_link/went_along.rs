@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::{LinkPlanner, PlanNote, is_now};
+use super::{LinkPlanner, is_now};
+use crate::journal::JournalNote;
 use crate::plan::cascades::question;
 use renkei_model::reason::Reason;
 use renkei_model::state::{RecordKey, RecordState, RecordStatus, ReviewChoice};
@@ -24,7 +25,7 @@ impl LinkPlanner<'_> {
     pub(super) fn gone(&self) -> Option<(RecordKey, Option<RecordKey>)> {
         let there = |record: &RecordState| {
             let is_there = |other: &Arc<RecordState>| {
-                other.status.is_aside() && other.key.system == record.key.system
+                other.status.is_surplus() && other.key.system == record.key.system
             };
             self.records.values().any(is_there)
         };
@@ -46,7 +47,7 @@ impl LinkPlanner<'_> {
     }
 
     pub(super) fn went_along(&mut self, gone: &RecordKey, with: RecordKey) -> RemovalStep {
-        let note = PlanNote {
+        let note = JournalNote {
             record: Some(gone.clone()),
             field: None,
             reason: Reason::WentAlong(with.clone()),

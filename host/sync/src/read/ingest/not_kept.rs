@@ -17,7 +17,7 @@ impl IngestSource<'_> {
     /// Journals the answered writes that did not happen. One that was repeated more than
     /// [`order::TRIES_MAX`] times counts as refused, so that a person sees it and it is not
     /// repeated for ever.
-    pub(crate) fn missed(
+    pub(crate) fn note_not_kept(
         &self,
         record: &mut RecordState,
         row_verdict: &RowVerdict,
@@ -30,12 +30,13 @@ impl IngestSource<'_> {
         let RowVerdict::Fields(verdicts) = row_verdict else { return Vec::new() };
         let mut refused = Vec::new();
         // A value that is taken back after each write counts as not kept, too.
-        let is_missed =
-            |verdict: &FieldVerdict| matches!(verdict, FieldVerdict::Missed | FieldVerdict::Unsure);
-        for (position, verdict) in verdicts.iter().filter(|(_, verdict)| is_missed(verdict)) {
+        let is_not_kept = |verdict: &FieldVerdict| {
+            matches!(verdict, FieldVerdict::NotKept | FieldVerdict::Unsure)
+        };
+        for (position, verdict) in verdicts.iter().filter(|(_, verdict)| is_not_kept(verdict)) {
             let (field, state) = (&self.entity[position], &mut record.fields[position]);
             let name = Some(field.name.clone());
-            if *verdict == FieldVerdict::Missed {
+            if *verdict == FieldVerdict::NotKept {
                 journal.push(self.line(record.key.clone(), record.link, name, Reason::NotKept));
             }
             let digest = doubt.and_then(|doubt| doubt.digests.get(&field.name));
@@ -46,7 +47,7 @@ impl IngestSource<'_> {
                 let (member, group) = (self.member, self.member.group_of(position));
                 let column = group.and_then(|group| group.columns.first()).cloned();
                 let place = (&record.key, Some(field.name.clone()), column);
-                let failure = not_kept(member, place, digest.clone(), self.now_ms);
+                let failure = not_kept_failure(member, place, digest.clone(), self.now_ms);
                 refused.push((link, Some(failure)));
             }
         }
@@ -64,26 +65,26 @@ impl IngestSource<'_> {
         let is_last = |doubt: &&Doubt| doubt.archives > order::TRIES_MAX;
         let digest = doubt.filter(is_last).and_then(|doubt| doubt.digests.get("")).cloned();
         let place = (&record.key, None, None);
-        let failure = |digest| not_kept(self.member, place, digest, self.now_ms);
+        let failure = |digest| not_kept_failure(self.member, place, digest, self.now_ms);
         Some((record.link?, digest.map(failure)))
     }
 
     /// Stores refusals with their links, and reopens links that had ended.
-    pub(super) async fn keep_missed(
+    pub(super) async fn store_not_kept(
         &self,
-        missed: Vec<(LinkId, Option<Failure>)>,
+        not_kept: Vec<(LinkId, Option<Failure>)>,
         changes: &mut Changes,
     ) -> Result<(), StoreError> {
-        if missed.is_empty() {
+        if not_kept.is_empty() {
             return Ok(());
         }
-        let ids: Vec<LinkId> = missed.iter().map(|(link, _)| *link).collect();
+        let ids: Vec<LinkId> = not_kept.iter().map(|(link, _)| *link).collect();
         for view in self.store.links(&ids).await? {
             let mut link = Arc::unwrap_or_clone(view.link);
             if link.status == LinkStatus::Ended {
                 link.status = LinkStatus::Active;
             }
-            let own = missed.iter().filter(|(id, _)| *id == link.id);
+            let own = not_kept.iter().filter(|(id, _)| *id == link.id);
             for failure in own.filter_map(|(_, failure)| failure.as_ref()) {
                 keep_failure(&mut link.failures, failure.clone());
             }
@@ -94,7 +95,7 @@ impl IngestSource<'_> {
 }
 
 /// A write that was answered again and again and did not happen.
-fn not_kept(
+fn not_kept_failure(
     member: &MemberSpec,
     (record, field, column): (&RecordKey, Option<String>, Option<String>),
     digest: String,

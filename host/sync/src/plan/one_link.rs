@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::journal::JournalNote;
 use crate::plan::cascades::WentAlong;
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::{ActiveMember, FieldMapping, FieldMappings};
@@ -23,16 +24,16 @@ use renkei_model::state::{
 };
 use renkei_model::value::{Cell, Value};
 
-mod along;
-mod bereft;
 mod create;
+mod followed_references;
 mod merges;
 mod planned;
 mod removal;
 mod succession;
 mod update;
+mod went_along;
 
-pub use planned::{LinkPlan, MissingRequirement, PlanNote, PlannedWrite, UnreadField};
+pub use planned::{LinkPlan, MissingRequirement, PlannedWrite, UnreadField};
 
 /// The inputs of a plan besides the link itself.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ struct LinkPlanner<'a> {
     reviews: Vec<Review>,
     active: Indexed<ActiveIndex, ActiveMember>,
     /// Records that this plan itself makes surplus: nobody has approved what to do with them.
-    rivals: Vec<RecordKey>,
+    new_surplus: Vec<RecordKey>,
     /// By field, ordered; most fields have none. Filled by `merge_fields`.
     merged: Vec<(FieldIndex, FieldOutcome)>,
     create_reason: Reason,
@@ -81,7 +82,7 @@ struct FieldOutcome {
 pub fn plan_link(context: &PlanContext<'_>, view: &LinkView) -> LinkPlan {
     let mut work = LinkPlanner::new(context, view);
     if view.link.status == LinkStatus::Active {
-        work.set_rivals_aside();
+        work.mark_surplus_records();
         work.follow_merges();
         work.follow_deletions();
         if work.removal() {
@@ -125,7 +126,7 @@ impl<'a> LinkPlanner<'a> {
             active: context.mappings.active(&records),
             records,
             reviews: view.reviews.clone(),
-            rivals: Vec::new(),
+            new_surplus: Vec::new(),
             merged: Vec::new(),
             create_reason: Reason::NewRecord,
             may_have_gone_along: view.link.restored && has_lost(&view.records),
@@ -245,7 +246,7 @@ impl<'a> LinkPlanner<'a> {
                 self.plan.reviews.push(review::closed(known, now_ms));
             }
             let unused = known.choice.is_some() && !chosen;
-            self.plan.notes.extend(unused.then(|| PlanNote {
+            self.plan.notes.extend(unused.then(|| JournalNote {
                 record: None,
                 field: Some(field.name.clone()),
                 reason: Reason::AnswerOvertaken,
@@ -283,7 +284,7 @@ impl<'a> LinkPlanner<'a> {
     }
 
     fn note(&mut self, record: Option<RecordKey>, field: Option<&str>, reason: Reason) {
-        self.plan.notes.push(PlanNote { record, field: field.map(str::to_owned), reason });
+        self.plan.notes.push(JournalNote { record, field: field.map(str::to_owned), reason });
     }
 
     /// A reference as the member is to be written, noting what it waits for.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::journal::JournalNote;
 use renkei_model::effect::Effect;
 use renkei_model::index::{GroupIndex, MemberIndex};
 use renkei_model::reason::Reason;
@@ -23,13 +24,13 @@ pub struct LinkPlan {
     /// Reviews opened, changed or closed.
     pub reviews: Vec<Review>,
     /// Reasons why something is not written, and other remarks.
-    pub notes: Vec<PlanNote>,
+    pub notes: Vec<JournalNote>,
     /// Members that get no record for want of something.
     pub lacking: Vec<MissingRequirement>,
     /// Fields of members that are due and wait until they can be read there.
     pub unread: Vec<UnreadField>,
     /// Notes that the journal keeps even while the link is held.
-    pub news: Vec<PlanNote>,
+    pub news: Vec<JournalNote>,
     /// True where a hold or a guard keeps a write back: the link stays dirty.
     pub held: bool,
     /// True while a person is asked about a record that is gone: its failures are kept.
@@ -60,7 +61,7 @@ pub struct PlannedWrite {
     pub effect: Effect,
     /// The record's version as last seen.
     pub if_version: Option<String>,
-    /// Its own stamp as last seen, ms.
+    /// Its modification time as last seen, ms.
     pub if_modified_ms: Option<i64>,
     /// Groups to write, each with the cells of its fields; references as remote ids.
     pub groups: Vec<(GroupIndex, Vec<Cell>)>,
@@ -80,17 +81,6 @@ impl PlannedWrite {
         let id = self.effect.id()?.to_owned();
         Some(RecordKey { system: member.system.clone(), object: member.object.clone(), id })
     }
-}
-
-/// A remark of the planner, for the journal and the printed plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanNote {
-    /// The record that it is about.
-    pub record: Option<RecordKey>,
-    /// The field that it is about.
-    pub field: Option<String>,
-    /// The remark.
-    pub reason: Reason,
 }
 
 /// A field that is due in a member and is not written, because it was not read there.
