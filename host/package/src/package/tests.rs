@@ -95,7 +95,7 @@ fn manifest_that_does_not_fit_its_component_is_refused() {
     check(
         with_section(component(), SECTION, CONNECTOR.as_bytes()),
         "acme.wasm: exports no renkei:plugin/connector@0.1.0, although its manifest \
-         says that it is a connector",
+         says that it is a connector (hint: export it, or correct `kind` in the manifest)",
     );
 }
 
