@@ -2,7 +2,8 @@
 //!
 //! Planning, printing, sending, settling, probing and storing all ask this file: for the data of an
 //! effect its [`Effect`], for its behaviour the [`EffectTraits`] of its kind. Where the ways
-//! differ (the call, the settling) there is one match over all kinds, in `host/sync/src/apply/effects.rs`.
+//! differ (the call, the settling) there is one match over all kinds, in
+//! `host/sync/src/apply/effects.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,9 +1,9 @@
 //! Backups: a copy of the database beside a working engine, and a restore.
 //!
 //! A copy is one consistent state, checked before it gets its name, and readable for its owner
-//! only. A restored database is marked ([`renkei_model::store::port::Store::restored_ms`]): the next
-//! cycles read everything again before they write (RULES.md P14). The replaced database is kept
-//! aside.
+//! only. A restored database is marked ([`renkei_model::store::port::Store::restored_ms`]): the
+//! next cycles read everything again before they write (RULES.md P14). The replaced database is
+//! kept aside.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;

@@ -1,6 +1,6 @@
 //! The engine's store in one SQLite file.
 //!
-//! [`SqliteStore`] implements the engine's [`renkei_model::store::port::Store`]. One thread owns the
+//! [`SqliteStore`] implements [`renkei_model::store::port::Store`]. One thread owns the
 //! only connection that writes, and makes one transaction of all commits that wait for it. Readers
 //! have connections and threads of their own, so that no query waits for a commit or blocks an
 //! asynchronous worker. A commit returns only when it is on the disk (WAL, `synchronous=FULL`).

@@ -4,8 +4,8 @@
 //! It is no part of the store: a restored backup must not bring old grants back, and an admin
 //! changes it also beside an engine. It has a rollback journal and no log, so all that is committed
 //! is in one file. Each change opens the file anew, so one that somebody removed or replaced is
-//! noticed, and returns when it is on the disk. A damaged file is an error and never an empty state:
-//! holds and grants would be lost.
+//! noticed, and returns when it is on the disk. A damaged file is an error and never an empty
+//! state: holds and grants would be lost.
 
 mod old_file;
 

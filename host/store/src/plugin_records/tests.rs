@@ -102,7 +102,7 @@ fn removed_or_replaced_file_is_noticed() {
     assert_eq!(read(&database(&folder)), texts(&[("d", "1")]));
 }
 
-/// What an admin decided is in it.
+/// The decisions of an admin are in it.
 #[test]
 fn damaged_file_is_an_error_and_is_made_anew_by_what_runs() {
     let faults: [(&str, fn(&mut Vec<u8>)); 5] = [

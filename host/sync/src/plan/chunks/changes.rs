@@ -26,7 +26,7 @@ pub(super) struct ChunkChanges<'a> {
     entity: &'a EntitySpec,
     now_ms: i64,
     pub(super) changes: Changes,
-    /// What the plans hold back, and their other remarks, for a dry run.
+    /// Links that the plans hold back, and other remarks of theirs, for a dry run.
     pub(super) held: Vec<HeldLink>,
     /// The accounts and objects that stamps of creates name; fetched where a create is planned.
     pub(super) places: Option<MemberPlaces<'a>>,
