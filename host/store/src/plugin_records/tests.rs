@@ -105,7 +105,8 @@ fn removed_or_replaced_file_is_noticed() {
 /// The decisions of an admin are in it.
 #[test]
 fn damaged_file_is_an_error_and_is_made_anew_by_what_runs() {
-    let faults: [(&str, fn(&mut Vec<u8>)); 5] = [
+    type Damage = fn(&mut Vec<u8>);
+    let faults: [(&str, Damage); 5] = [
         ("first page", |bytes| bytes[..100].fill(0xA5)),
         ("rows", |bytes| bytes[4096..].fill(0xA5)),
         ("half a page", |bytes| bytes.truncate(bytes.len() - 2048)),
