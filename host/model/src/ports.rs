@@ -193,6 +193,8 @@ pub type TextsById = BTreeMap<String, String>;
 pub struct PluginTexts {
     /// The file that holds them, for messages.
     pub file: PathBuf,
+    /// True where there was no file: whatever was known of the plugins is not in it.
+    pub is_new: bool,
     /// The texts.
     pub by_id: TextsById,
 }

@@ -251,8 +251,14 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) plugins: Option<PathBuf>,
     /// Speed of the demo's clock; 1 is real time.
-    #[arg(long, default_value_t = 30.0, value_name = "X")]
+    #[arg(long, default_value_t = 30.0, value_name = "X", value_parser = clock_speed)]
     pub(crate) speed: f64,
+}
+
+/// The speed of a clock.
+fn clock_speed(text: &str) -> Result<f64, String> {
+    let known = text.parse().ok().filter(|speed: &f64| (0.001..=100_000.0).contains(speed));
+    known.ok_or_else(|| "expected a number from 0.001 to 100000".to_owned())
 }
 
 /// All simulated vendors, as `--systems` lists them.
@@ -276,7 +282,7 @@ pub(crate) struct SimArgs {
     #[arg(long)]
     pub(crate) no_limits: bool,
     /// Speed of the clock; 1 is real time.
-    #[arg(long, default_value_t = 1.0, value_name = "X")]
+    #[arg(long, default_value_t = 1.0, value_name = "X", value_parser = clock_speed)]
     pub(crate) speed: f64,
     /// Time from which a faster clock counts, ms since 1970; without, now.
     #[arg(long, value_name = "MS")]

@@ -38,13 +38,17 @@ pub(crate) fn require_files(path: &Path) -> Result<(), OpenError> {
     BESIDE.iter().try_for_each(|suffix| require_file(&with_suffix(path, suffix)))
 }
 
-/// Refuses a path that exists and is no regular file.
+/// Refuses a path that exists and is no regular file, and a link to a file that is not there: the
+/// file may be on a volume that is not mounted, and a new one would hide it.
 pub(crate) fn require_file(path: &Path) -> Result<(), OpenError> {
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        let source = std::io::Error::new(ErrorKind::InvalidInput, "not a regular file");
-        return Err(OpenError::Io { path: path.to_owned(), source });
-    }
-    Ok(())
+    let (kind, fault) = match fs::metadata(path) {
+        Ok(found) if !found.is_file() => (ErrorKind::InvalidInput, "not a regular file"),
+        Err(error) if error.kind() == ErrorKind::NotFound && path.is_symlink() => {
+            (ErrorKind::NotFound, "a link to a file that is not there")
+        }
+        _ => return Ok(()),
+    };
+    Err(OpenError::Io { path: path.to_owned(), source: std::io::Error::new(kind, fault) })
 }
 
 /// True if there is a file at `path`; an empty one is an error, because it has lost its content.

@@ -31,6 +31,7 @@ pub(crate) const STORE: LayoutSteps = LayoutSteps {
         include_str!("../migrations/006_short.sql"),
         include_str!("../migrations/007_meanings.sql"),
         include_str!("../migrations/008_bare.sql"),
+        include_str!("../migrations/009_subject.sql"),
     ],
 };
 

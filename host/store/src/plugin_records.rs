@@ -60,7 +60,7 @@ impl PluginDatabase {
             }
             // Another process may have taken it over meanwhile.
             if !self.is_there()? {
-                return Ok(PluginTexts { file: self.path.clone(), by_id: TextsById::new() });
+                return Ok(self.name(TextsById::new(), true));
             }
         }
         let mut connection = connect_to_look(&self.path)?;
@@ -73,8 +73,10 @@ impl PluginDatabase {
     /// The texts, and a connection in a transaction that keeps other writers out. The file is made
     /// if it is not there. The caller has the lock on opening.
     fn begin(&self) -> Result<(Connection, PluginTexts), OpenError> {
+        let mut is_new = false;
         if !self.is_there()? {
             let old = old_file::read(&self.folder)?;
+            is_new = old.is_none();
             self.make(&old.map(|old| old.by_id).unwrap_or_default())?;
         }
         let mut connection = connect_to_write(&self.path)?;
@@ -90,7 +92,7 @@ impl PluginDatabase {
             .and_then(|()| connection.execute_batch("BEGIN IMMEDIATE"))
             .map_err(|error| self.error(error))?;
         let texts = self.texts(&connection)?;
-        Ok((connection, texts))
+        Ok((connection, PluginTexts { is_new, ..texts }))
     }
 
     /// Makes the file, with these texts.
@@ -111,7 +113,11 @@ impl PluginDatabase {
 
     fn texts(&self, connection: &Connection) -> Result<PluginTexts, OpenError> {
         let by_id = select_texts(connection).map_err(|error| self.error(error))?;
-        Ok(PluginTexts { file: self.path.clone(), by_id })
+        Ok(self.name(by_id, false))
+    }
+
+    fn name(&self, by_id: TextsById, is_new: bool) -> PluginTexts {
+        PluginTexts { file: self.path.clone(), is_new, by_id }
     }
 
     fn error(&self, error: rusqlite::Error) -> OpenError {

@@ -232,6 +232,11 @@ impl PluginStates {
     /// process knows where the records are damaged.
     fn adopt(&mut self, texts: Option<&PluginTexts>) {
         let Some(texts) = texts else { return };
+        if texts.is_new {
+            // Somebody removed the file: this process alone knows what was in it.
+            self.unwritten.extend(self.plugins.keys().cloned());
+            return;
+        }
         let own = std::mem::take(&mut self.plugins);
         let read = |(id, text): (&String, &String)| Some((id.clone(), parse(text).ok()?));
         self.plugins = texts.by_id.iter().filter_map(read).collect();
@@ -271,7 +276,7 @@ impl PluginStates {
 
 /// The recorded states.
 fn read(records: &dyn PluginRecords) -> Result<BTreeMap<String, PluginState>, PluginRecordsError> {
-    let PluginTexts { file, by_id } = records.read()?;
+    let PluginTexts { file, by_id, .. } = records.read()?;
     let mut states = BTreeMap::new();
     for (id, text) in by_id {
         let state = parse(&text).map_err(|error| PluginRecordsError::Damaged {
@@ -436,6 +441,11 @@ mod tests {
         two.change("a", |state| state.hold = false).unwrap();
         let read = open(&home, false).unwrap();
         assert!(!read.plugin("a").hold && read.plugin("b").hold, "what runs knows better");
+
+        fs::remove_file(home.path().join("plugins.db")).unwrap();
+        two.refresh().unwrap();
+        let read = open(&home, false).unwrap();
+        assert!(read.plugin("b").hold, "what runs writes what was removed");
     }
 
     #[test]

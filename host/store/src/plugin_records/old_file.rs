@@ -13,28 +13,32 @@ use renkei_model::ports::PluginTexts;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::database_file::require_file;
 use crate::error::OpenError;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OldStates {
-    #[serde(rename = "format")]
-    _format: u32,
+    format: u32,
     plugins: BTreeMap<String, Value>,
 }
 
 /// The states in an old file, in the form of rows.
 pub(super) fn read(folder: &Path) -> Result<Option<PluginTexts>, OpenError> {
     let path = place(folder);
+    require_file(&path)?;
     let text = match renkei_files::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(OpenError::Io { path, source }),
     };
     match serde_json::from_slice::<OldStates>(&text) {
+        Ok(OldStates { format, .. }) if format != 1 => {
+            Err(OpenError::Corrupt { path, reason: format!("of format {format}, not 1") })
+        }
         Ok(OldStates { plugins, .. }) => {
             let texts = plugins.into_iter().map(|(id, state)| (id, state.to_string()));
-            Ok(Some(PluginTexts { by_id: texts.collect(), file: path }))
+            Ok(Some(PluginTexts { by_id: texts.collect(), is_new: false, file: path }))
         }
         Err(error) => Err(OpenError::Corrupt { path, reason: error.to_string() }),
     }

@@ -102,6 +102,21 @@ fn removed_or_replaced_file_is_noticed() {
     assert_eq!(read(&database(&folder)), texts(&[("d", "1")]));
 }
 
+/// The volume with the file may come back.
+#[test]
+fn link_to_a_file_that_is_not_there_is_an_error() {
+    for name in ["plugins.db", "plugins.json"] {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join(name);
+        std::os::unix::fs::symlink(folder.path().join("unmounted/file"), &place).unwrap();
+        let states = database(&folder);
+        for error in [states.read().unwrap_err(), update(&states, &[("a", "1")]).unwrap_err()] {
+            assert!(error.to_string().contains("a link to a file that is not there"), "{error}");
+        }
+        assert!(place.is_symlink());
+    }
+}
+
 /// The decisions of an admin are in it.
 #[test]
 fn damaged_file_is_an_error_and_is_made_anew_by_what_runs() {

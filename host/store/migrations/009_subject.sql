@@ -1,0 +1,2 @@
+-- From this step on a review says `subject` where older rows say `matter`; both are read. The step keeps older programs
+-- away, which cannot read the new form.
