@@ -202,20 +202,8 @@ fn describe(status: &RecordStatus) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::journal::tests::line;
     use super::*;
-
-    fn line(field: Option<&str>, intent: Option<&str>, reason: Reason) -> JournalEntry {
-        JournalEntry {
-            at_ms: 0,
-            entity: "person".to_owned(),
-            link: Some(LinkId(1)),
-            record: None,
-            field: field.map(str::to_owned),
-            intent: intent.map(str::to_owned),
-            generation: None,
-            reason,
-        }
-    }
 
     fn key(id: &str) -> RecordKey {
         RecordKey { system: "b".to_owned(), object: "people".to_owned(), id: id.to_owned() }

@@ -46,12 +46,16 @@ pub(super) fn lines_about(field: &str, journal: Vec<JournalEntry>) -> Vec<Journa
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use renkei_model::reason::Reason;
     use renkei_model::state::LinkId;
 
-    fn line(field: Option<&str>, intent: Option<&str>, reason: Reason) -> JournalEntry {
+    pub(in crate::answers::why) fn line(
+        field: Option<&str>,
+        intent: Option<&str>,
+        reason: Reason,
+    ) -> JournalEntry {
         JournalEntry {
             at_ms: 0,
             entity: "person".to_owned(),
