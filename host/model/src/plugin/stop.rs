@@ -79,6 +79,8 @@ pub enum StopCause {
     Earlier,
     /// The host panicked underneath it.
     HostPanic,
+    /// The operating system refused something that the host needed for it, such as memory.
+    OperatingSystem,
 }
 
 impl StopCause {
@@ -92,18 +94,19 @@ impl StopCause {
             Self::Cancelled => "cancelled",
             Self::Earlier => "earlier",
             Self::HostPanic => "host-panic",
+            Self::OperatingSystem => "operating-system",
         }
     }
 
     /// True if the plugin's own behaviour caused the stop. Causes of the host are others: a
-    /// cancelled call, no free permit, a panic of the host. A call whose time passed may have
-    /// waited for others, so that is the host's, too; time in the guest's own code is another
-    /// limit.
+    /// cancelled call, no free permit, a panic of the host, a refusal of the operating system. A
+    /// call whose time passed may have waited for others, so that is the host's, too; time in the
+    /// guest's own code is another limit.
     pub fn is_its_own(self) -> bool {
         match self {
             Self::Limit(cap) => !matches!(cap, Cap::Places | Cap::CallTime),
             Self::Trap | Self::Contract | Self::OwnFault => true,
-            Self::Cancelled | Self::Earlier | Self::HostPanic => false,
+            Self::Cancelled | Self::Earlier | Self::HostPanic | Self::OperatingSystem => false,
         }
     }
 }

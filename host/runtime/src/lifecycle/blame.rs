@@ -94,6 +94,7 @@ mod tests {
             (StopCause::Limit(Cap::CallTime), Excused),
             (StopCause::Limit(Cap::Places), Excused),
             (StopCause::HostPanic, Excused),
+            (StopCause::OperatingSystem, Excused),
         ] {
             for reason in ["", "maximum concurrent", "all places are taken", "cancelled"] {
                 let found = judge::<()>(&Err(broken(cause, reason).into()));

@@ -28,6 +28,8 @@ const KEY_BYTES: usize = 32;
 /// One more than a key has.
 const KEY_BYTES_READ: u64 = 33;
 const TAG_BYTES: usize = 32;
+/// How often the images of a component are made before that fails, each after 150 ms of waiting.
+const SEALING_TRIES: u32 = 10;
 /// The largest file here, bytes: the largest artefact, its facts and its hash.
 const FILE_BYTES_MAX: u64 = ARTEFACT_BYTES_MAX + (1 << 20);
 const COMPILED: &str = "cwasm";
@@ -193,9 +195,27 @@ fn revive(engine: &Engine, artefact: &[u8]) -> wasmtime::Result<Component> {
     // what `store` wrote: its keyed hash, over name and content, verifies under a key that only
     // this user can read. `adopt` gives what this program's compiler wrote into a pipe that nobody
     // else holds.
-    unsafe {
-        Component::deserialize(engine, artefact)
+    let component = unsafe { Component::deserialize(engine, artefact) }?;
+    make_images(&component)?;
+    Ok(component)
+}
+
+/// Makes the images that instances of this component start from, which the first instance would
+/// make otherwise. Linux refuses to seal an image while it moves a page of it (`EBUSY`, after 150
+/// ms of waiting), which has nothing to do with the component.
+fn make_images(component: &Component) -> wasmtime::Result<()> {
+    for _ in 1..SEALING_TRIES {
+        match component.initialize_copy_on_write_image() {
+            Err(error) if is_busy(&error) => {}
+            other => return other,
+        }
     }
+    component.initialize_copy_on_write_image()
+}
+
+fn is_busy(error: &wasmtime::Error) -> bool {
+    let error = error.root_cause().downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::ResourceBusy)
 }
 
 /// The key in `place`, made at first use and readable by this user only.

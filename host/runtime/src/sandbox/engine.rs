@@ -159,6 +159,9 @@ pub enum EngineError {
     /// A limit that the host runs under keeps every plugin from being compiled.
     #[error("this machine gives Renkei only {0}")]
     HostLacks(String),
+    /// The operating system refused something that the compiled code needs.
+    #[error("the operating system refused what it needs: {0}")]
+    OperatingSystem(String),
     /// The compiler cannot be started or talked to.
     #[error("the compiler cannot be run: {0}")]
     NoCompiler(String),
@@ -186,7 +189,11 @@ impl EngineError {
 
     /// True where the same bytes may fare better another time.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Slow(_) | Self::Killed | Self::NoCompiler(_) | Self::HostLacks(_))
+        match self {
+            Self::Slow(_) | Self::Killed => true,
+            Self::NoCompiler(_) | Self::HostLacks(_) | Self::OperatingSystem(_) => true,
+            _ => false,
+        }
     }
 
     /// The cause by which it is counted.

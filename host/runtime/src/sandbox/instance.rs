@@ -13,5 +13,5 @@ mod wasi_environment;
 
 pub(crate) use guest_runner::GuestRunner;
 pub(crate) use guest_state::GuestState;
-pub(crate) use stopped::GuestStop;
+pub(crate) use stopped::{GuestStop, operating_system_refusal};
 pub(crate) use wasi::link as link_wasi;

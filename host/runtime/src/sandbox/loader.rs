@@ -19,7 +19,7 @@ use crate::sandbox::cache::{ArtefactCache, CachedRefusal};
 use crate::sandbox::compiler::{self, CompileError, CompilePriority, CompileQueue, CompileRefusal};
 use crate::sandbox::engine::{EngineError, SharedEngine};
 use crate::sandbox::generation::{LinkedCode, Linkers, PluginGeneration};
-use crate::sandbox::instance::{GuestRunner, GuestStop};
+use crate::sandbox::instance::{GuestRunner, GuestStop, operating_system_refusal};
 use crate::sandbox::instance_permits::ResourceNeeds;
 use crate::sandbox::limits::{Cap, CountedCause, GuestLimits, LimitChanges, LimitReached};
 use crate::sandbox::plugin_bytes::PluginBytes;
@@ -102,6 +102,7 @@ impl LoadError {
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Engine { source, .. } => source.is_passing(),
+            Self::Start { source, .. } => !source.cause().is_its_own(),
             Self::NoPlace { .. } | Self::Moved { .. } => true,
             _ => false,
         }
@@ -249,7 +250,8 @@ impl PluginLoader {
             *id = id_in(&compiled.facts);
             let reason = words(&format!("{error:#}"));
             let source = compiler::lacks_memory(&reason);
-            let source = source.unwrap_or(EngineError::Compile(reason));
+            let refused = || operating_system_refusal(&error).map(EngineError::OperatingSystem);
+            let source = source.or_else(refused).unwrap_or(EngineError::Compile(reason));
             LoadError::Engine { name: name(), source }
         })?;
         Ok((compiled.facts, component))
@@ -287,4 +289,25 @@ impl PluginLoader {
 fn id_in(facts: &PackageFacts) -> String {
     let id = facts.manifest.get("id").and_then(serde_json::Value::as_str);
     id.unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_host_lacks_at_a_start_is_not_remembered_of_the_file() {
+        let start = |source| LoadError::Start { name: "a.wasm".to_owned(), source };
+        let call_time = LimitReached::new(Cap::CallTime, 1u64);
+        for (source, is_lasting) in [
+            (GuestStop::Trap("wasm trap".to_owned()), true),
+            (GuestStop::Limit(LimitReached::new(Cap::Memory, 1u64)), true),
+            (GuestStop::OperatingSystem("busy".to_owned()), false),
+            (GuestStop::Limit(call_time), false),
+            (GuestStop::HostPanic, false),
+        ] {
+            let error = start(source);
+            assert_eq!((error.is_lasting(), error.is_passing()), (is_lasting, !is_lasting));
+        }
+    }
 }

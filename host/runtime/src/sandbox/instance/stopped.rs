@@ -13,6 +13,9 @@ use super::wasi_environment::GuestExit;
 use crate::sandbox::limits::{Cap, GuestLimits, LimitReached, StopCause};
 use renkei_egress::escape::words;
 
+/// The sign of an operating system's error in its text; its number follows.
+const OS_ERROR: &str = "(os error ";
+
 /// The end of a guest that was stopped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum GuestStop {
@@ -25,6 +28,9 @@ pub(crate) enum GuestStop {
     Ended(String),
     #[error("the host panicked underneath it, which is a fault of Renkei")]
     HostPanic,
+    /// Its instance could not be made or grow: no fault of the plugin.
+    #[error("the operating system refused what it needs: {0}")]
+    OperatingSystem(String),
 }
 
 impl GuestStop {
@@ -39,6 +45,9 @@ impl GuestStop {
         }
         if let Some(ended) = error.downcast_ref::<GuestExit>() {
             return Self::Ended(words(&ended.to_string()));
+        }
+        if let Some(refused) = operating_system_refusal(error) {
+            return Self::OperatingSystem(refused);
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => Self::Limit(LimitReached::new(Cap::Stack, 0u64)),
@@ -74,6 +83,7 @@ impl GuestStop {
             Self::Limit(reached) => StopCause::Limit(reached.cap),
             Self::Trap(_) | Self::Ended(_) => StopCause::Trap,
             Self::HostPanic => StopCause::HostPanic,
+            Self::OperatingSystem(_) => StopCause::OperatingSystem,
         }
     }
 
@@ -81,5 +91,40 @@ impl GuestStop {
     pub(crate) fn to_error(&self, plugin: &Generation) -> PluginError {
         let (plugin, cause) = (plugin.clone(), self.cause());
         PluginError::Broken { plugin, cause, reason: self.to_string() }
+    }
+}
+
+/// The words of the operating system's error that is at the root of this one. No function that a
+/// guest calls fails so: the imports answer with values or stop the guest themselves.
+pub(crate) fn operating_system_refusal(error: &wasmtime::Error) -> Option<String> {
+    let root = error.root_cause();
+    let text = root.to_string();
+    // wasmtime's own system calls fail with types of `rustix`, which say the same words.
+    let is_its_own = root.is::<std::io::Error>() || text.ends_with(')') && text.contains(OS_ERROR);
+    is_its_own.then(|| words(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn refusal_of_the_operating_system_is_no_fault_of_the_plugin() {
+        let limits = GuestLimits::transform();
+        let busy = || io::Error::from_raw_os_error(libc::EBUSY);
+        for error in [
+            wasmtime::Error::from(busy()),
+            wasmtime::Error::from(busy()).context("cannot add seals to the memfd"),
+            wasmtime::Error::msg(busy().to_string()).context("no place for a memory"),
+        ] {
+            let stop = GuestStop::from_error(&error, &limits);
+            let text = "the operating system refused what it needs: Device or resource busy \
+                        (os error 16)";
+            assert_eq!((stop.to_string(), stop.cause().is_its_own()), (text.to_owned(), false));
+        }
+        let trap = wasmtime::Error::from(Trap::MemoryOutOfBounds);
+        assert!(GuestStop::from_error(&trap, &limits).cause().is_its_own());
     }
 }
