@@ -139,4 +139,4 @@ fn normal(path: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -50,9 +50,6 @@ mod system_egress;
 mod token;
 mod traffic;
 
-#[cfg(test)]
-mod tests;
-
 pub use anomaly::TARGET_BYTES_USUAL;
 pub use call_evidence::CallEvidence;
 pub use http::{HttpRequest, HttpResponse, SendError};

@@ -288,6 +288,3 @@ impl Drop for CallPermit {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

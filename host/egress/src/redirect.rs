@@ -85,7 +85,7 @@ mod tests {
     use renkei_package::AllowedOrigin;
 
     use super::*;
-    use crate::tests::connector_manifest;
+    use crate::allowlist::tests::courier_connection;
 
     const FROM: &str = "https://api.example.com/a/b?c";
 
@@ -95,7 +95,7 @@ mod tests {
         location: &str,
         hops: u32,
     ) -> Result<Option<RedirectHop>, RedirectFault> {
-        let connection = connector_manifest().connections.remove(0);
+        let connection = courier_connection();
         let allowlist = Allowlist::new(&connection, None);
         assert!(
             connection.allow.contains(&AllowedOrigin::parse("https://*.pods.example.com").unwrap())

@@ -76,6 +76,14 @@ impl ManifestKind {
 }
 
 impl Manifest {
+    /// The part that only a connector has; none in a transform.
+    pub fn connector(&self) -> Option<&ConnectorManifest> {
+        match &self.kind {
+            ManifestKind::Connector(connector) => Some(connector),
+            ManifestKind::Transform(_) => None,
+        }
+    }
+
     /// The form that is embedded: one JSON object with the keys of `plugin.toml`, `version` always
     /// among them.
     pub fn to_json(&self) -> serde_json::Value {

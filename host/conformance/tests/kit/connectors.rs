@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use renkei_conformance::connector::ConnectorTrial;
 use renkei_conformance::{CheckVerdict, ConformanceReport};
-use renkei_package::{ConnectorManifest, Manifest, ManifestKind};
+use renkei_package::{ConnectorManifest, Manifest};
 use renkei_test_support::HandClock;
 use renkei_test_support::manifest::connector;
 
@@ -19,10 +19,7 @@ static MANIFEST: LazyLock<String> = LazyLock::new(|| {
 });
 
 fn manifest(text: &str) -> ConnectorManifest {
-    match Manifest::from_toml(text, None).unwrap().kind {
-        ManifestKind::Connector(connector) => connector,
-        ManifestKind::Transform(_) => panic!("a connector"),
-    }
+    Manifest::from_toml(text, None).unwrap().connector().unwrap().clone()
 }
 
 async fn tried(flaw: CrmFlaw, text: &str, small: &Crm) -> ConformanceReport {

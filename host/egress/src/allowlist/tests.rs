@@ -1,11 +1,19 @@
 //! Permitted and refused places, spelled in every way.
 
+use renkei_package::Manifest;
+use renkei_test_support::manifest;
+
 use super::*;
 use crate::public_address::NotPublic;
-use crate::tests::connector_manifest;
+
+/// The connection of a good connector.
+pub(crate) fn courier_connection() -> Connection {
+    let manifest = Manifest::from_toml(&manifest::connector("courier"), None).unwrap();
+    manifest.connector().unwrap().connections[0].clone()
+}
 
 fn connection(allow: &[&str]) -> Connection {
-    let mut connection = connector_manifest().connections.remove(0);
+    let mut connection = courier_connection();
     connection.allow = allow.iter().map(|origin| AllowedOrigin::parse(origin).unwrap()).collect();
     connection
 }

@@ -17,10 +17,7 @@ static CONNECTOR: LazyLock<String> = LazyLock::new(|| {
 static TRANSFORM: LazyLock<String> = LazyLock::new(|| text::transform("upper"));
 
 fn connector(manifest: &Manifest) -> &ConnectorManifest {
-    match &manifest.kind {
-        ManifestKind::Connector(connector) => connector,
-        ManifestKind::Transform(_) => panic!("a transform"),
-    }
+    manifest.connector().unwrap()
 }
 
 /// Replaces `from` by `to` in a good manifest and compares the error with its hint.

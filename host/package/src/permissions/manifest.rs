@@ -10,7 +10,7 @@ use crate::manifest::{
 impl Manifest {
     /// The permissions that it asks for; a transform asks for none.
     pub fn permissions(&self) -> BTreeSet<Permission> {
-        let Some(connector) = connector_of(self) else { return BTreeSet::new() };
+        let Some(connector) = self.connector() else { return BTreeSet::new() };
         let mut asked = BTreeSet::from([Permission::ReadUnlisted, Permission::WriteUnlisted]);
         for connection in &connector.connections {
             asked.extend(slot_permissions(connection));
@@ -124,13 +124,6 @@ fn narrow_connection(connection: &mut Connection, may: impl Fn(&Permission) -> b
         .take_if(|field| !may(&Permission::TokenBase { slot: slot(), field: field.clone() }));
 }
 
-fn connector_of(manifest: &Manifest) -> Option<&ConnectorManifest> {
-    match &manifest.kind {
-        ManifestKind::Connector(connector) => Some(connector),
-        ManifestKind::Transform(_) => None,
-    }
-}
-
 fn lists(manifest: &Manifest, object: &str) -> bool {
-    connector_of(manifest).is_some_and(|c| c.objects.iter().any(|listed| listed.name == object))
+    manifest.connector().is_some_and(|c| c.objects.iter().any(|listed| listed.name == object))
 }

@@ -77,10 +77,7 @@ fn courier() -> Manifest {
 }
 
 fn connector(manifest: &Manifest) -> &ConnectorManifest {
-    match &manifest.kind {
-        ManifestKind::Connector(connector) => connector,
-        ManifestKind::Transform(_) => panic!("a transform"),
-    }
+    manifest.connector().unwrap()
 }
 
 fn permission(text: &str) -> Permission {

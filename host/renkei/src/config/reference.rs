@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use renkei_package::{Manifest, ManifestKind, SettingValue};
+use renkei_package::{Manifest, SettingValue};
 use renkei_runtime::{CompileLimits, GuestLimits, LIMIT_KEYS, LimitChanges};
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
@@ -159,7 +159,7 @@ fn reference_has_the_defaults_and_bounds_of_limits() {
 fn offered(manifests: &[Manifest]) -> BTreeSet<[String; 3]> {
     let mut offered = BTreeSet::new();
     for manifest in manifests {
-        let ManifestKind::Connector(connector) = &manifest.kind else { continue };
+        let Some(connector) = manifest.connector() else { continue };
         for setting in &connector.settings {
             let default = match setting.default.as_ref().unwrap() {
                 SettingValue::Text(text) => format!("`{text}`"),

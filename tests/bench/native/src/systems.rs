@@ -16,7 +16,7 @@ use renkei_model::plugin::{Account, Generation, PluginError, Schema};
 use renkei_model::ports::{Connector, Systems};
 use renkei_model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_model::value::Value;
-use renkei_package::{Manifest, ManifestKind, SettingValue};
+use renkei_package::{Manifest, SettingValue};
 use renkei_sdk as sdk;
 use renkei_sdk::http::Request;
 use renkei_sdk::testing::{loopback, with_http, with_wait};
@@ -61,13 +61,13 @@ impl Natives {
 /// Values of the host for settings that a configuration leaves out.
 fn defaults(manifest: &str) -> Result<sdk::Attributes> {
     let manifest = Manifest::from_toml(manifest, Some("0.0.0"))?;
-    let ManifestKind::Connector(manifest) = manifest.kind else { anyhow::bail!("not a connector") };
+    let manifest = manifest.connector().context("not a connector")?;
     let value = |value: SettingValue| match value {
         SettingValue::Boolean(flag) => sdk::Value::Boolean(flag),
         SettingValue::Integer(number) => sdk::Value::Integer(number),
         SettingValue::Text(text) => sdk::Value::Text(text),
     };
-    let settings = manifest.settings.into_iter();
+    let settings = manifest.settings.iter().cloned();
     Ok(settings.filter_map(|setting| Some((setting.name, value(setting.default?)))).collect())
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use renkei_conformance::{ConformanceReport, KitOptions, LoopbackControl, SimulatorAccess};
 use renkei_model::ports::Clock;
-use renkei_package::{ManifestKind, Package};
+use renkei_package::Package;
 use renkei_runtime::{CompileLimits, Compiler, SystemAuth};
 use renkei_simulators::clock::SimClock;
 use renkei_simulators::faults::Faults;
@@ -106,10 +106,7 @@ async fn stage(args: &TestArgs, now_ms: i64) -> Result<TestBench, CommandError> 
 /// The simulator in the manifest; a file that cannot be read names none, and the kit says why.
 async fn named_by_manifest(args: &TestArgs) -> Option<String> {
     let package = read_package_file(&args.file, &CompileLimits::default()).await;
-    match package.ok()?.manifest.kind {
-        ManifestKind::Connector(connector) => connector.simulator,
-        ManifestKind::Transform(_) => None,
-    }
+    package.ok()?.manifest.connector()?.simulator.clone()
 }
 
 /// A simulator of ours, in this process.

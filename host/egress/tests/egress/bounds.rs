@@ -1,8 +1,11 @@
 //! Bounds: the time of a request, renewals, a pause that a server asks for; and answers of token
 //! endpoints.
 
+use renkei_egress::SendError;
+use renkei_model::ports::Clock as _;
+use renkei_test_servers::{NameServer, RawServer, Reply};
+
 use super::*;
-use renkei_test_servers::{NameServer, RawServer};
 
 /// `RULES.md R3`: repeats do not prolong what the guest asked for.
 #[tokio::test]

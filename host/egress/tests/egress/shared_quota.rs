@@ -1,16 +1,16 @@
 //! Several gates over one data directory, as several processes have them, in virtual time.
 
-use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::{fs, io};
 
 use futures::future::join_all;
+use renkei_egress::{QuotaClaim, QuotaGate, SendError};
+use renkei_model::ports::{CallRecord, CallRecords, Clock as _, RecordChange, RecordText};
 use renkei_package::Quota;
 use renkei_store::CounterDatabase;
-use tempfile::TempDir;
-
-use super::*;
-use renkei_model::ports::{CallRecord, RecordChange, RecordText};
 use renkei_test_support::HandClock;
-use std::sync::atomic::AtomicBool;
+use tempfile::TempDir;
 
 const WAIT_MS: u64 = 60_000;
 
@@ -30,19 +30,24 @@ fn gate(folder: &TempDir, clock: &Arc<HandClock>) -> Arc<QuotaGate> {
 
 async fn call(gate: &Arc<QuotaGate>, claim: &Arc<QuotaClaim>) {
     gate.acquire(claim, WAIT_MS).await.map(drop).ok().unwrap();
-    // Its end is written down on another thread, which has the gate until then.
+    idle(gate).await;
+}
+
+/// The end of a call is written down on another thread, which has the gate until then.
+async fn idle(gate: &Arc<QuotaGate>) {
     while Arc::strong_count(gate) > 1 {
         tokio::task::yield_now().await;
     }
 }
 
 /// A process that dies with a call in flight: nobody writes down how it ended.
-fn crash(folder: &TempDir, clock: &Arc<HandClock>, claim: &Arc<QuotaClaim>) {
-    let storage = QuotaStorage::shared(records(folder, clock), "acme", clock.as_ref()).unwrap();
-    let begin = |windows: &mut QuotaWindows, context: WindowContext<'_>| {
-        (windows.try_begin(context, 0, claim), WindowChange::Some)
-    };
-    assert_eq!(storage.update(clock.as_ref(), begin).unwrap(), Admission::Begun);
+async fn crash(folder: &TempDir, clock: &Arc<HandClock>, claim: &Arc<QuotaClaim>) {
+    let disk = Arc::new(FullDisk(AtomicBool::new(false), records(folder, clock)));
+    let gate = QuotaGate::shared(clock.clone(), disk.clone(), "acme").unwrap();
+    let permit = gate.acquire(claim, WAIT_MS).await.ok().unwrap();
+    disk.0.store(true, Ordering::Relaxed);
+    drop(permit);
+    idle(&gate).await;
 }
 
 #[tokio::test]
@@ -97,11 +102,11 @@ async fn a_crash_leaves_no_call_in_flight() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
     let claim = claim(1, 1_000);
     let survivor = gate(&folder, &clock);
-    crash(&folder, &clock, &claim);
+    crash(&folder, &clock, &claim).await;
     call(&survivor, &claim).await;
     assert_eq!(clock.now_ms(), 1_010, "what was in flight ended when it was noticed");
     clock.advance(1_010);
-    crash(&folder, &clock, &claim);
+    crash(&folder, &clock, &claim).await;
     // And one that starts later.
     call(&gate(&folder, &clock), &claim).await;
     assert_eq!(clock.now_ms(), 3_030);

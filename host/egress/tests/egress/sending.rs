@@ -1,152 +1,14 @@
-//! The way out against a server on loopback: renewal, rotation, repeats, caps, quotas, secrets.
+//! Requests: renewal and rotation of tokens, repeats, quotas, secrets in answers, what is refused.
 
-mod bounds;
-
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
-use renkei_model::plugin::Generation;
+use renkei_egress::{RefusalReason, SendError};
 use renkei_model::ports::Clock as _;
-use renkei_package::{ConnectorManifest, Manifest, ManifestKind};
-use renkei_test_servers::{Reply, Server, reply, token};
-use renkei_test_support::{HandClock, manifest};
-use secrecy::{ExposeSecret as _, SecretString};
+use renkei_test_servers::Reply;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::job_egress::REFUSALS_PER_CALL;
-use crate::{
-    HttpRequest, JobEgress, NetworkOverrides, NoTokens, QuotaGate, RefusalReason, SendError,
-    SystemAuth, SystemConfig, SystemEgress, TokenStore, TokenStoreError,
-};
-
-/// Refresh tokens by system and slot.
-#[derive(Debug, Default)]
-struct TokensInMemory(Mutex<BTreeMap<String, String>>);
-
-impl TokensInMemory {
-    fn with(token: &str) -> Self {
-        Self(Mutex::new([("acme/primary".to_owned(), token.to_owned())].into()))
-    }
-
-    fn saved(&self) -> Option<String> {
-        self.0.lock().unwrap().get("acme/primary").cloned()
-    }
-}
-
-#[async_trait]
-impl TokenStore for TokensInMemory {
-    async fn load(
-        &self,
-        system: &str,
-        slot: &str,
-    ) -> Result<Option<SecretString>, TokenStoreError> {
-        let saved = self.0.lock().unwrap().get(&format!("{system}/{slot}")).cloned();
-        Ok(saved.map(SecretString::from))
-    }
-
-    async fn save(
-        &self,
-        system: &str,
-        slot: &str,
-        refresh_token: &SecretString,
-    ) -> Result<(), TokenStoreError> {
-        let token = refresh_token.expose_secret().to_owned();
-        self.0.lock().unwrap().insert(format!("{system}/{slot}"), token);
-        Ok(())
-    }
-}
-
-/// The manifest of a connector.
-pub(crate) fn connector_manifest() -> ConnectorManifest {
-    let manifest = Manifest::from_toml(&manifest::connector("courier"), None).unwrap();
-    match manifest.kind {
-        ManifestKind::Connector(manifest) => manifest,
-        ManifestKind::Transform(_) => panic!("the courier is a connector"),
-    }
-}
-
-/// The caller, where a test does not care.
-fn generation() -> Generation {
-    let (plugin, version) = ("courier".to_owned(), "1.0.0".to_owned());
-    Generation { plugin, version, digest: "d1".to_owned() }
-}
-
-/// The system `acme`.
-fn system_config(base_url: Option<&str>, auth: SystemAuth) -> SystemConfig {
-    SystemConfig {
-        name: "acme".to_owned(),
-        plugin: "courier".to_owned(),
-        base_url: base_url.map(str::to_owned),
-        auth,
-        settings: vec![],
-        secrets: BTreeMap::new(),
-    }
-}
-
-fn client_credentials() -> SystemAuth {
-    SystemAuth::ClientCredentials {
-        client_id: "client".to_owned(),
-        client_secret: "client-secret-1".into(),
-        scope: None,
-    }
-}
-
-fn refresh_token(token: &str) -> SystemAuth {
-    SystemAuth::RefreshToken {
-        client_id: "client".to_owned(),
-        client_secret: Some("client-secret-1".into()),
-        refresh_token: token.into(),
-    }
-}
-
-fn open_system(
-    base: &str,
-    auth: SystemAuth,
-    clock: &Arc<HandClock>,
-    tokens: Arc<dyn TokenStore>,
-) -> Arc<SystemEgress> {
-    let (config, gate) = (system_config(Some(base), auth), QuotaGate::alone(clock.clone()));
-    let network = (2, &NetworkOverrides::default());
-    Arc::new(SystemEgress::new(config, gate, clock.clone(), tokens, 1, network).unwrap())
-}
-
-fn open_bearer(base: &str, clock: &Arc<HandClock>) -> Arc<SystemEgress> {
-    open_system(base, SystemAuth::Bearer("fixed-token-1".into()), clock, Arc::new(NoTokens))
-}
-
-fn open_job(system: &Arc<SystemEgress>) -> JobEgress {
-    JobEgress::open(system, &connector_manifest(), &generation()).unwrap()
-}
-
-fn get(path: &str) -> HttpRequest {
-    HttpRequest {
-        slot: "primary".to_owned(),
-        method: reqwest::Method::GET,
-        path: path.to_owned(),
-        headers: vec![],
-        body: vec![],
-        repeatable: false,
-        quotas: vec![],
-        timeout_ms: None,
-    }
-}
-
-fn post(path: &str) -> HttpRequest {
-    HttpRequest { method: reqwest::Method::POST, body: b"x".to_vec(), ..get(path) }
-}
-
-/// Gives the tokens `access-token-1`, `access-token-2`, ... and lets in the one with `good`.
-async fn server_of(good: &'static str, more: &'static str) -> Server {
-    Server::start(move |base, seen, before| match seen.path.as_str() {
-        "/token" => token(base, &format!("access-token-{}", before + 1), more),
-        _ if seen.authorization == format!("Bearer {good}") => reply(200, "in"),
-        _ => reply(401, "out"),
-    })
-    .await
-}
+use super::*;
 
 #[tokio::test]
 async fn a_refused_token_is_renewed_once() {
@@ -240,7 +102,7 @@ async fn a_guest_may_call_its_credentials_refused() {
         open_system(&server.base, client_credentials(), &Arc::default(), Arc::new(NoTokens));
     let mut job = open_job(&system);
     job.send(get("/things")).await.unwrap();
-    for _ in 0..REFUSALS_PER_CALL {
+    for _ in 0..3 {
         assert_eq!(job.report_refused("primary").await, Ok(()));
     }
     assert!(matches!(job.report_refused("primary").await, Err(SendError::Unauthorized(_))));
