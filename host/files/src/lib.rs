@@ -22,14 +22,23 @@ pub const SMALL_BYTES_MAX: u64 = 16 << 20;
 /// # Errors
 /// The system's error; [`ErrorKind::InvalidInput`] for a path that holds no regular file.
 pub fn open(options: &OpenOptions, path: &Path) -> Result<File> {
-    let not_regular = || Error::new(ErrorKind::InvalidInput, "not a regular file");
     // The path is checked before too: a pipe without a reader has an error of its own, and opening
     // a device can do something.
-    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(not_regular());
-    }
+    refuse_special(path)?;
     let file = options.clone().custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+}
+
+/// Refuses a path at which there is a directory, pipe or device.
+fn refuse_special(path: &Path) -> Result<()> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(not_regular()),
+        _ => Ok(()),
+    }
+}
+
+fn not_regular() -> Error {
+    Error::new(ErrorKind::InvalidInput, "not a regular file")
 }
 
 /// The bytes of a regular file of at most [`SMALL_BYTES_MAX`].

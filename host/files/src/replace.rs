@@ -12,6 +12,8 @@ use std::path::Path;
 
 use tempfile::{Builder, TempPath};
 
+use crate::refuse_special;
+
 /// The users who may read a file that [`replace`] writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileAccess {
@@ -42,8 +44,9 @@ pub fn replace(place: &Path, bytes: &[u8]) -> Result<()> {
 /// random name.
 ///
 /// # Errors
-/// The system's error. The file that was at `place` is still there; only where the last step, the
-/// flush of the folder, fails can it be the new one.
+/// The system's error; [`ErrorKind::InvalidInput`] where something else than a regular file is at
+/// `place`. The file that was at `place` is still there; only where the last step, the flush of the
+/// folder, fails can it be the new one.
 pub fn replace_with(place: &Path, access: FileAccess, parts: &[&[u8]]) -> Result<()> {
     replace_by(place, access, |draft| parts.iter().try_for_each(|part| draft.write_all(part)))
 }
@@ -57,6 +60,7 @@ pub fn replace_by(
     access: FileAccess,
     write: impl FnOnce(&mut File) -> Result<()>,
 ) -> Result<()> {
+    refuse_special(place)?;
     let name = place.file_name().ok_or_else(no_file_name)?.to_string_lossy();
     let mut draft = Builder::new()
         .prefix(&format!(".{name}."))
@@ -74,6 +78,7 @@ pub fn replace_by(
 /// As [`replace_with`]; `draft` is gone then.
 pub fn publish(draft: &Path, place: &Path) -> Result<()> {
     let draft = TempPath::try_from_path(draft)?;
+    refuse_special(place)?;
     File::open(&draft)?.sync_all()?;
     persist(draft, place)
 }
@@ -141,7 +146,13 @@ mod tests {
         let place = dir.path().join("folder");
         std::fs::create_dir(&place).unwrap();
         std::fs::write(place.join("kept"), "kept").unwrap();
-        assert!(replace(&place, b"new").is_err());
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for special in [&*place, &*pipe, Path::new("/dev/null")] {
+            assert_eq!(replace(special, b"new").unwrap_err().kind(), ErrorKind::InvalidInput);
+        }
+        std::fs::remove_file(&pipe).unwrap();
         assert_eq!(names_in(dir.path()), ["folder"]);
         let refuse = |draft: &mut File| {
             draft.write_all(b"half")?;

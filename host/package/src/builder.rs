@@ -26,6 +26,8 @@ use cargo::{CargoCrate, CargoWorkspace};
 use component::read_manifest;
 use error::crate_error;
 
+use crate::package::FILE_BYTES_MAX;
+
 /// The folders of a build.
 #[derive(Debug, Clone, Default)]
 pub struct BuildOptions {
@@ -75,7 +77,8 @@ pub fn build(
 /// Makes `<out_dir>/<id>.wasm` of any component of a world of `wit/v1`, whatever made it, and the
 /// manifest in a file like `plugin.toml`.
 pub fn pack(component: &Path, manifest: &Path, out_dir: &Path) -> Result<Built, BuildError> {
-    let bytes = std::fs::read(component)
+    let bytes_max = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
+    let bytes = renkei_files::read_at_most(component, bytes_max)
         .map_err(|source| BuildError::Io { path: component.to_owned(), source })?;
     component::write(bytes, &read_manifest(manifest, None)?, out_dir)
 }

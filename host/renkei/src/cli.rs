@@ -7,6 +7,7 @@
 mod cycles;
 mod database;
 mod dir;
+mod mistake;
 mod plugin;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use tracing_subscriber::EnvFilter;
 pub(crate) use cycles::{PlanArgs, ServeArgs, SyncArgs};
 pub(crate) use database::{AccountCommand, FileArgs};
 pub(crate) use dir::DirArgs;
+pub(crate) use mistake::mistake;
 pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage, TestArgs};
 
 use crate::clock::SystemClock;

@@ -17,6 +17,8 @@ use renkei_store::OpenError;
 
 use crate::config::{ConfigError, SecretError};
 
+const FREE_SPACE: &str = "free some space and run the command again: nothing is half-written";
+
 /// The failure of a command.
 #[derive(Debug)]
 pub(crate) struct CommandError {
@@ -204,8 +206,7 @@ fn of_inner(error: &io::Error) -> Option<String> {
 }
 
 fn of_full_disk(error: &io::Error) -> Option<&'static str> {
-    let is_full = error.kind() == io::ErrorKind::StorageFull;
-    is_full.then_some("free some space and run the command again: nothing is half-written")
+    (error.kind() == io::ErrorKind::StorageFull).then_some(FREE_SPACE)
 }
 
 /// The next step after an error of the system, where no error of ours knows a better one.
@@ -218,6 +219,15 @@ fn of_io(error: &io::Error) -> Option<String> {
         io::ErrorKind::ReadOnlyFilesystem => "choose a place on a file system for writing",
         io::ErrorKind::IsADirectory => "give a file, not a directory",
         io::ErrorKind::NotADirectory => "check the path: a part of it is no directory",
+        io::ErrorKind::InvalidInput => "give a regular file, no directory, pipe or device",
+        io::ErrorKind::InvalidFilename => "give a shorter path",
+        io::ErrorKind::InvalidData => "check the file: it is no text, or damaged",
+        io::ErrorKind::FileTooLarge => "check the file: it is larger than any of its kind",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FREE_SPACE,
+        io::ErrorKind::AddrInUse => "end what listens there, or choose another port",
+        _ if error.raw_os_error() == Some(libc::ELOOP) => {
+            "check the path: its links lead in a circle"
+        }
         _ => return None,
     };
     Some(hint.to_owned())

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command};
@@ -80,17 +81,15 @@ async fn command() -> ExitCode {
 /// Reports that what was typed is no command; `--help` is not a mistake.
 fn mistyped(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|argument| argument == "--json");
-    if json && error.use_stderr() {
-        let text = error.render().to_string();
-        let first = text.split("\n\n").next().unwrap_or_default();
-        let failure = CommandError::usage(first.strip_prefix("error: ").unwrap_or(first))
-            .hint("`--help` shows the arguments and examples");
-        Output::new(true).failure(&failure);
-        return failure.exit_code();
+    let needs_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if !error.use_stderr() || (needs_help && !json) {
+        // A terminal that has gone away needs no help.
+        drop(error.print());
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
     }
-    // A terminal that has gone away needs no help.
-    drop(error.print());
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    let failure = cli::mistake(error);
+    Output::new(json).failure(&failure);
+    failure.exit_code()
 }
 
 async fn run(command: &Command, output: Output) -> Result<(), CommandError> {

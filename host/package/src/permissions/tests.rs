@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::Permission;
-use crate::manifest::{ConnectorManifest, Manifest, ManifestKind, ObjectAction};
+use crate::manifest::{ConnectorManifest, Manifest, ObjectAction};
 
 const COURIER: &str = r#"
 id = "courier"

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use renkei_conformance::{ConformanceReport, KitOptions, LoopbackControl, SimulatorAccess};
+use renkei_files::FileAccess;
 use renkei_model::ports::Clock;
 use renkei_package::Package;
 use renkei_runtime::{CompileLimits, Compiler, SystemAuth};
@@ -75,7 +76,8 @@ pub(super) async fn run(args: &TestArgs, output: Output) -> Result<(), CommandEr
 
 fn write(path: &Path, report: &ConformanceReport) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(&report.to_json())?;
-    std::fs::write(path, text + "\n").map_err(|error| {
+    let text = [text.as_bytes(), b"\n"];
+    renkei_files::replace_with(path, FileAccess::Umask, &text).map_err(|error| {
         CommandError::usage(error).at(path.display()).hint("give --report another path")
     })
 }
