@@ -63,8 +63,15 @@ pub struct RestoredReport {
 pub struct SystemFailure {
     /// The system; `transform` where a transform failed.
     pub system: String,
-    /// The work that failed.
-    pub doing: String,
+    /// The object, where the system's other objects may fare better.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// The entity, where its transform failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
+    /// The step that failed: `open`, `read`, `schema`, `transform`, `look-again`, `write` or
+    /// `settle`.
+    pub doing: &'static str,
     /// The error.
     pub error: String,
     /// The next step.
@@ -74,11 +81,13 @@ pub struct SystemFailure {
 
 impl From<&CycleReport> for CycleSummary {
     fn from(report: &CycleReport) -> Self {
-        let failures = report.failures.iter().map(|(system, doing, error)| SystemFailure {
-            system: system.clone(),
-            doing: doing.clone(),
-            error: error.to_string(),
-            hint: error.hint(),
+        let failures = report.failures.iter().map(|failure| SystemFailure {
+            system: failure.system.clone(),
+            object: failure.object.clone(),
+            entity: failure.entity.clone(),
+            doing: failure.step.word(),
+            error: failure.error.to_string(),
+            hint: failure.error.hint(),
         });
         Self {
             read: report.read.values().sum(),
@@ -127,7 +136,7 @@ fn count_refused(report: &CycleReport) -> u64 {
 
 /// Systems that failed at anything, each once; `transform` where a transform did.
 pub fn failed_systems(report: &CycleReport) -> BTreeSet<&str> {
-    report.failures.iter().map(|(system, ..)| system.as_str()).collect()
+    report.failures.iter().map(|failure| failure.system.as_str()).collect()
 }
 
 /// Systems that failed, with the objects where it is about some of them.

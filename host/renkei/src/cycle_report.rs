@@ -15,6 +15,7 @@ use renkei_model::plugin::PluginError;
 use renkei_model::ports::Clock as _;
 use renkei_sync::accounts::OwnAccounts;
 use renkei_sync::cycle::{CycleResult, run_cycle};
+use renkei_sync::cycle_failure::CycleFailure;
 use renkei_sync::cycle_plan::CyclePlan;
 use renkei_sync::engine::{
     CycleError, CycleEvent, CycleObserver, CycleOptions, CycleReport, Engine, FirstSyncAnswer,
@@ -80,7 +81,7 @@ pub(crate) async fn run(
     decided.extend(act().await?);
     let pending = PendingWork::read(store, began_ms).await?;
     log_cycle(&result.report, &pending, host.clock.now_ms() - began_ms);
-    let silent = |(_, _, error): &(_, _, PluginError)| matches!(error, PluginError::Host { .. });
+    let silent = |failure: &CycleFailure| matches!(failure.error, PluginError::Host { .. });
     if let (Some(next), true) = (&host.unanswered, result.report.failures.iter().any(silent)) {
         tracing::warn!("{next}");
     }
@@ -109,17 +110,17 @@ pub(crate) struct CycleOutcome {
 /// at each of its objects, for one reason.
 fn log_cycle(report: &CycleReport, pending: &PendingWork, took_ms: i64) {
     pending.log();
-    let mut by_system: BTreeMap<&str, Vec<(&str, &PluginError)>> = BTreeMap::new();
-    for (system, doing, error) in &report.failures {
-        by_system.entry(system).or_default().push((doing, error));
+    let mut by_system: BTreeMap<&str, Vec<&CycleFailure>> = BTreeMap::new();
+    for failure in &report.failures {
+        by_system.entry(&failure.system).or_default().push(failure);
     }
     for (system, failures) in by_system {
-        let Some((_, error)) = failures.first() else { continue };
-        let doing: BTreeSet<&str> = failures.iter().map(|(doing, _)| *doing).collect();
+        let Some(first) = failures.first() else { continue };
+        let doing: BTreeSet<String> = failures.iter().map(ToString::to_string).collect();
         let waiting = doing.len();
         let doing = doing.into_iter().collect::<Vec<_>>().join(", ");
-        let hint = error.hint();
-        let error = text::message(&error.to_string());
+        let hint = first.error.hint();
+        let error = text::message(&first.error.to_string());
         tracing::error!(system, doing, waiting, error, hint, "system failed");
     }
     for (system, ahead_ms) in &report.clocks {
@@ -220,7 +221,7 @@ fn describe_failures(pending: &PendingWork, hint: &str) -> String {
 pub(crate) fn require_success(host: &Host, report: &CycleReport) -> Result<(), CommandError> {
     match report.failures.first() {
         None => Ok(()),
-        Some((system, _, error)) => Err(host::of_plugin(host, system, error.clone())),
+        Some(failure) => Err(host::of_plugin(host, &failure.system, failure.error.clone())),
     }
 }
 
@@ -262,6 +263,7 @@ mod tests {
     use renkei_admin::failures::FailureBrief;
     use renkei_model::plugin::Generation;
     use renkei_model::state::FailureClass;
+    use renkei_sync::cycle_failure::CycleStep;
 
     use super::*;
 
@@ -276,7 +278,7 @@ mod tests {
         let (plugin, version) = ("hubspot".to_owned(), "1.0.0".to_owned());
         let plugin = Generation { plugin, version, digest: String::new() };
         let error = PluginError::Host { plugin, reason: "no answer".to_owned() };
-        report.failures.push(("hubspot".to_owned(), "open".to_owned(), error));
+        report.failures.push(CycleFailure::of_system("hubspot", CycleStep::Open, &error));
         let pending = PendingWork { open_reviews: 2, ..PendingWork::default() };
         let expected = "; 2 open review(s) (`renkei status --dir sync` lists them); \
                         1 system(s) failed: hubspot";

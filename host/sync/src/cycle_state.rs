@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cascades::Cascades;
+use crate::cycle_failure::{CycleFailure, CycleStep};
 use crate::cycle_plan::{CyclePlan, HeldLink, PlannedDeletions};
 use crate::engine::{CycleCounters, CycleError, Engine};
 use crate::plan::references::PromisedRecords;
@@ -269,7 +270,7 @@ impl<'a> CycleState<'a> {
         match error {
             IngestError::Store(error) => Err(error.into()),
             IngestError::Plugin(error) => {
-                self.counters.object_failed(member, "settle", &error);
+                self.counters.failed(&CycleFailure::of_object(member, CycleStep::Settle, &error));
                 Ok(())
             }
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::cascades::Cascades;
+use crate::cycle_failure::{CycleFailure, CycleStep};
 use crate::first_sync_waits::FirstSyncWaits;
 use crate::read::transforms::TransformCalls;
 use renkei_model::effect::EffectKind;
@@ -188,16 +189,7 @@ pub enum CycleEvent<'a> {
     },
     /// A system, one object of it, or the transform of an entity failed; its work stops for this
     /// cycle.
-    Failed {
-        /// The system, or `transform`.
-        system: &'a str,
-        /// The object, where the others may fare better.
-        object: Option<&'a str>,
-        /// The step that failed: `open`, `read`, `write`, `schema` and the like.
-        doing: &'a str,
-        /// The error.
-        error: &'a PluginError,
-    },
+    Failed(&'a CycleFailure),
 }
 
 /// The result of an operation.
@@ -257,8 +249,8 @@ pub struct CycleReport {
     pub restored: Option<bool>,
     /// The question that first syncs wait for, and the entities that could not be read yet.
     pub first_sync: Option<FirstSyncWaits>,
-    /// Systems that failed, what was tried, and the error.
-    pub failures: Vec<(String, String, PluginError)>,
+    /// Work that failed, in order.
+    pub failures: Vec<CycleFailure>,
     /// Systems and objects whose work stopped; without an object it is the whole system.
     pub stopped: BTreeSet<(String, Option<String>)>,
 }
@@ -311,10 +303,9 @@ impl CycleReport {
                 let key = ((*system).to_owned(), (*object).to_owned(), *kind, *result);
                 *self.written.entry(key).or_default() += 1;
             }
-            CycleEvent::Failed { system, object, doing, error } => {
-                self.stopped.insert(((*system).to_owned(), object.map(str::to_owned)));
-                let failure = ((*system).to_owned(), (*doing).to_owned(), (*error).clone());
-                self.failures.push(failure);
+            CycleEvent::Failed(failure) => {
+                self.stopped.insert((failure.system.clone(), failure.object.clone()));
+                self.failures.push((*failure).clone());
             }
         }
     }
@@ -336,35 +327,22 @@ impl<'a> CycleCounters<'a> {
         self.observer.event(event);
     }
 
-    /// The whole system stops.
-    pub(crate) fn failed(&self, system: &str, doing: &str, error: &PluginError) {
-        self.event(&CycleEvent::Failed { system, object: None, doing, error });
-    }
-
-    /// The object stops. Refused credentials are the whole system's; anything else may be about
-    /// this object alone, so the other objects go on (`RULES.md` R12, R20).
-    pub(crate) fn object_failed(&self, member: &MemberSpec, doing: &str, error: &PluginError) {
-        let whole = matches!(error, PluginError::Unauthorized { .. });
-        let object = (!whole).then_some(member.object.as_str());
-        self.event(&CycleEvent::Failed { system: &member.system, object, doing, error });
+    /// What failed stops for this cycle.
+    pub(crate) fn failed(&self, failure: &CycleFailure) {
+        self.event(&CycleEvent::Failed(failure));
     }
 
     /// Reports a denied permission once; nothing else stops (`RULES.md` V18).
     pub(crate) fn denied(&self, member: &MemberSpec, error: &PluginError) {
-        let (system, doing) = (&member.system, "write");
-        let is_known = |(known, _, other): &(String, String, PluginError)| {
-            known == system && other.not_granted() == error.not_granted()
+        let failure = CycleFailure::of_object(member, CycleStep::Write, error);
+        let is_known = |known: &CycleFailure| {
+            known.system == failure.system && known.error.not_granted() == error.not_granted()
         };
         if self.report().failures.iter().any(is_known) {
             return;
         }
-        self.report().failures.push((system.clone(), doing.to_owned(), error.clone()));
-        self.observer.event(&CycleEvent::Failed {
-            system,
-            object: Some(&member.object),
-            doing,
-            error,
-        });
+        self.report().failures.push(failure.clone());
+        self.observer.event(&CycleEvent::Failed(&failure));
     }
 
     /// Something of a first sync waits.

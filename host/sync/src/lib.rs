@@ -18,6 +18,7 @@ pub mod answers;
 pub mod apply;
 pub mod cascades;
 pub mod cycle;
+pub mod cycle_failure;
 pub mod cycle_plan;
 mod cycle_state;
 pub mod engine;

@@ -10,6 +10,7 @@ use renkei_model::store::port::Store;
 use renkei_model::value::Value;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{WhySubject, why};
+use renkei_sync::cycle_failure::CycleFailure;
 
 use crate::bench::Bench;
 use crate::scenarios::{a, b, people, world};
@@ -181,7 +182,9 @@ fn cycle_concludes_nothing_when_many_records_are_missing() {
     }
     bench.shared.world().advance(DAY_MS);
     let report = bench.try_cycle().unwrap().report;
-    let [(system, _, error)] = report.failures.as_slice() else { panic!("{:?}", report.failures) };
+    let [CycleFailure { system, error, .. }] = report.failures.as_slice() else {
+        panic!("{:?}", report.failures)
+    };
     assert_eq!(system, "a");
     assert!(error.to_string().contains("25 known contacts of 30"), "{error}");
     assert!(bench.open_reviews().is_empty());

@@ -9,6 +9,7 @@ use renkei_model::spec::{
 };
 use renkei_model::state::RecordKey;
 use renkei_sync::answers::why::{WhySubject, why};
+use renkei_sync::cycle_failure::CycleFailure;
 
 use crate::bench::{Bench, direct, entity, field, match_key, member};
 use crate::scenarios::{a, b, world};
@@ -171,10 +172,10 @@ fn a_broken_plugin_is_told_once_and_stops_its_object() {
         add_to_b(&mut bench.shared.world(), person, "Yamada Taro");
     }
     let report = bench.try_cycle().unwrap().report;
-    let [(system, object, error)] = report.failures.as_slice() else {
+    let [CycleFailure { system, object, error, .. }] = report.failures.as_slice() else {
         panic!("{:?}", report.failures)
     };
-    assert_eq!((system.as_str(), object.as_str()), ("b", "people"));
+    assert_eq!((system.as_str(), object.as_deref()), ("b", Some("people")));
     assert!(error.to_string().contains("trap"), "{error}");
     assert!(bench.shared.world().live(&a()).is_empty());
     let alone = Bench::new(world(), Spec::new(vec![people("broken")]).unwrap());

@@ -53,6 +53,7 @@ pub(crate) fn dry(limit: usize) -> CycleOptions {
 #[cfg(test)]
 mod tests {
     use renkei_model::plugin::{Generation, PluginError};
+    use renkei_sync::cycle_failure::{CycleFailure, CycleStep};
 
     use super::*;
 
@@ -63,7 +64,7 @@ mod tests {
             let (version, digest) = ("1.0.0".to_owned(), String::new());
             let plugin = Generation { plugin: (*system).to_owned(), version, digest };
             let error = PluginError::Host { plugin, reason: "no answer".to_owned() };
-            report.failures.push(((*system).to_owned(), "open".to_owned(), error));
+            report.failures.push(CycleFailure::of_system(system, CycleStep::Open, &error));
         }
         assert_eq!(describe(&plan, &report), expected);
     }

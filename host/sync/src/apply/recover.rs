@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cycle_failure::{CycleFailure, CycleStep};
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, Engine};
 use crate::link::pending_creates::questions;
@@ -129,7 +130,7 @@ pub(crate) async fn probe(cycle: &CycleState<'_>, stage: ProbeStage) -> Result<u
         let connector = match cycle.engine.systems.open(system).await {
             Ok(connector) => connector,
             Err(error) => {
-                cycle.counters.failed(system, "open", &error);
+                cycle.counters.failed(&CycleFailure::of_system(system, CycleStep::Open, &error));
                 continue;
             }
         };

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::effects::{CallAnswer, EffectTarget, batch_max};
 use crate::apply::settled::SettledOperation;
+use crate::cycle_failure::{CycleFailure, CycleStep};
 use crate::cycle_state::{CycleState, LinkPause};
 use crate::engine::{CycleError, CycleEvent, WriteResult};
 use crate::plan::cascades::defer_followers;
@@ -82,7 +83,11 @@ impl Sender<'_> {
                 match self.cycle.engine.systems.open(system).await {
                     Ok(opened) => connector = Some(opened),
                     Err(error) => {
-                        self.cycle.counters.failed(system, "open", &error);
+                        self.cycle.counters.failed(&CycleFailure::of_system(
+                            system,
+                            CycleStep::Open,
+                            &error,
+                        ));
                         break;
                     }
                 }
@@ -151,7 +156,11 @@ impl Sender<'_> {
         let changed = match changed_since(connector, member, &batch).await {
             Ok(changed) => changed,
             Err(error) => {
-                self.cycle.counters.object_failed(member, "look again", &error);
+                self.cycle.counters.failed(&CycleFailure::of_object(
+                    member,
+                    CycleStep::LookAgain,
+                    &error,
+                ));
                 return Ok(SendSummary::default());
             }
         };
@@ -188,7 +197,11 @@ impl Sender<'_> {
             }
             Err(error) => {
                 self.unplan_denied(connector, &batch, &error).await?;
-                self.cycle.counters.object_failed(member, "write", &error);
+                self.cycle.counters.failed(&CycleFailure::of_object(
+                    member,
+                    CycleStep::Write,
+                    &error,
+                ));
                 Ok(SendSummary::default())
             }
         }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cycle_failure::CycleFailure;
 use crate::engine::{CycleCounters, Engine};
 use crate::unanswered::evidence::{CreateLikeness, likeness, weigh_found_record};
 use crate::unanswered::sent_cells::sent_cells;
@@ -130,7 +131,7 @@ async fn with_cells(
         let cells = match sent_cells(&engine.transforms, entity, member, &mine).await {
             Ok(cells) => cells.into_iter().map(Some).collect(),
             Err(error) => {
-                counters.failed("transform", &entity.name, &error);
+                counters.failed(&CycleFailure::of_transform(&entity.name, &error));
                 vec![None; mine.len()]
             }
         };

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::cycle_failure::CycleFailure;
 use crate::engine::{CycleCounters, Engine};
 use crate::journal::{JournalNote, journal_of};
 use crate::plan::merge::consent;
@@ -168,7 +169,7 @@ async fn updates_of(
     match sent_cells(&engine.transforms, entity, member, &sent).await {
         Ok(cells) => Ok(Some(sent.into_iter().zip(cells).collect())),
         Err(error) => {
-            counters.failed("transform", &entity.name, &error);
+            counters.failed(&CycleFailure::of_transform(&entity.name, &error));
             Ok(None)
         }
     }

@@ -8,9 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cascades::Cascades;
+use crate::cycle_failure::{CycleFailure, CycleStep};
 use crate::cycle_state::{CycleState, LinkPause};
 use crate::plan::mapping::FieldMappings;
-use renkei_model::plugin::PluginError;
 use renkei_model::review;
 use renkei_model::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use renkei_model::state::{
@@ -31,7 +31,7 @@ pub(crate) type TakenAlong = BTreeMap<String, u64>;
 pub(crate) async fn taken_along(
     cycle: &mut CycleState<'_>,
     archives: &BTreeSet<RecordKey>,
-) -> Result<Result<(TakenAlong, BTreeSet<RecordKey>), PluginError>, StoreError> {
+) -> Result<Result<(TakenAlong, BTreeSet<RecordKey>), CycleFailure>, StoreError> {
     let mut seen = archives.clone();
     let mut parents = archives.clone();
     let mut along = TakenAlong::new();
@@ -46,7 +46,7 @@ pub(crate) async fn taken_along(
                 continue;
             }
             if let Err(error) = cycle.fetch_cascades(&system, &object).await {
-                return Ok(Err(error));
+                return Ok(Err(CycleFailure::of_system(&system, CycleStep::Schema, &error)));
             }
             for child in children.iter().filter(|child| child.goes(&cycle.cascades, &object)) {
                 parents.extend(child.referring(cycle.engine.store, &ids).await?);

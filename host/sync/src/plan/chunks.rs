@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use crate::cycle_failure::{CycleFailure, CycleStep};
 use crate::cycle_state::CycleState;
 use crate::engine::CycleError;
 use crate::link::stamp::MemberPlaces;
@@ -84,7 +85,11 @@ async fn look_for_lost(
             let connector = match engine.systems.open(system).await {
                 Ok(connector) => connector,
                 Err(error) => {
-                    cycle.counters.failed(system, "open", &error);
+                    cycle.counters.failed(&CycleFailure::of_system(
+                        system,
+                        CycleStep::Open,
+                        &error,
+                    ));
                     return Ok(false);
                 }
             };
@@ -122,7 +127,7 @@ async fn plan_chunk(
     let rendered = match render(&engine.transforms, mappings.entity, &planned_writes).await {
         Ok(rendered) => rendered,
         Err(error) => {
-            cycle.counters.failed("transform", &mappings.entity.name, &error);
+            cycle.counters.failed(&CycleFailure::of_transform(&mappings.entity.name, &error));
             return Ok(0);
         }
     };

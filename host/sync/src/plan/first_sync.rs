@@ -190,8 +190,8 @@ async fn preview(
     cycle.promised = std::mem::take(&mut dry.promised);
     let plan = dry.plan.entities.pop();
     let failures = dry.counters.into_report().failures;
-    for (system, doing, error) in &failures {
-        cycle.counters.failed(system, doing, error);
+    for failure in &failures {
+        cycle.counters.failed(failure);
     }
     if !failures.is_empty() {
         return Ok(None);

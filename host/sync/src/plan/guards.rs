@@ -107,8 +107,8 @@ async fn weigh_deletions(
     let now_ms = engine.clock.now_ms();
     let (along, all, is_known) = match taken_along(cycle, records).await? {
         Ok((along, all)) => (along, all, true),
-        Err(error) => {
-            cycle.counters.failed("schema", &entity.name, &error);
+        Err(failure) => {
+            cycle.counters.failed(&failure);
             (TakenAlong::new(), records.clone(), false)
         }
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::cycle_failure::{CycleFailure, CycleStep};
 use crate::cycle_state::DeniedPermissions;
 use crate::engine::{BACKFILL_SHARE, CycleCounters, CycleError, CycleEvent, Engine};
 use crate::read::ingest::{IngestError, IngestSource};
@@ -59,7 +60,7 @@ async fn observe_system(
     let connector = match engine.systems.open(system).await {
         Ok(connector) => connector,
         Err(error) => {
-            counters.failed(system, "open", &error);
+            counters.failed(&CycleFailure::of_system(system, CycleStep::Open, &error));
             return Ok(observed);
         }
     };
@@ -77,7 +78,7 @@ async fn observe_system(
                 }
                 Err(IngestError::Store(error)) => return Err(error.into()),
                 Err(IngestError::Plugin(error)) => {
-                    counters.object_failed(member, &member.object, &error);
+                    counters.failed(&CycleFailure::of_object(member, CycleStep::Read, &error));
                 }
             }
         }

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cycle_failure::{CycleFailure, CycleStep};
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent};
 use crate::read::ingest::{IngestError, has_changed};
@@ -72,7 +73,7 @@ async fn read_system_again(
     let connector = match engine.systems.open(system).await {
         Ok(connector) => connector,
         Err(error) => {
-            cycle.counters.failed(system, "open", &error);
+            cycle.counters.failed(&CycleFailure::of_system(system, CycleStep::Open, &error));
             return Ok(false);
         }
     };
@@ -132,7 +133,11 @@ async fn sweep_system(
                 match engine.systems.open(system).await {
                     Ok(opened) => connector = Some(opened),
                     Err(error) => {
-                        cycle.counters.failed(system, "open", &error);
+                        cycle.counters.failed(&CycleFailure::of_system(
+                            system,
+                            CycleStep::Open,
+                            &error,
+                        ));
                         return Ok(());
                     }
                 }

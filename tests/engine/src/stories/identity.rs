@@ -8,6 +8,7 @@ use renkei_model::state::{ReviewChoice, ReviewSubject};
 use renkei_model::store::port::{Changes, Restored, Store as _};
 use renkei_model::value::{SmolStr, Value};
 use renkei_sync::answers::resolve::resolve;
+use renkei_sync::cycle_failure::CycleFailure;
 use renkei_worlds::mirror::MirrorStore;
 
 use super::companies;
@@ -170,7 +171,9 @@ fn another_account_is_neither_read_nor_written() {
     bench.verified = Default::default();
     let before = bench.shared.world().tables[&b()].clone();
     let report = bench.try_cycle().unwrap().report;
-    let [(system, _, error)] = &report.failures[..] else { panic!("{:?}", report.failures) };
+    let [CycleFailure { system, error, .. }] = &report.failures[..] else {
+        panic!("{:?}", report.failures)
+    };
     assert_eq!(system, "b");
     let hint = error.hint().unwrap_or_default();
     assert!(hint.contains("`renkei account move b --to org-2`"), "{hint}");
@@ -205,7 +208,9 @@ fn a_renamed_system_is_neither_read_nor_doubled() {
     bench.verified = Default::default();
     for _ in 0..3 {
         let report = bench.try_cycle().unwrap().report;
-        let [(system, _, error)] = &report.failures[..] else { panic!("{:?}", report.failures) };
+        let [CycleFailure { system, error, .. }] = &report.failures[..] else {
+            panic!("{:?}", report.failures)
+        };
         assert_eq!(system, "a2");
         let hint = error.hint().unwrap_or_default().to_lowercase();
         assert!(hint.contains("name the system a again"), "{hint}");

@@ -3,6 +3,7 @@
 use futures::executor::block_on;
 use renkei_model::spec::Spec;
 use renkei_model::store::port::Store as _;
+use renkei_sync::cycle_failure::CycleFailure;
 
 use super::{bench, references, sales};
 use crate::bench::Bench;
@@ -120,8 +121,9 @@ fn a_scan_ends_with_the_cycle_and_goes_on_in_the_next() {
     let mut cut = 0;
     for _ in 0..10 {
         let report = bench.try_cycle().unwrap().report;
-        for (system, object, error) in &report.failures {
-            assert_eq!((system.as_str(), object.as_str()), ("a", "contacts"), "{error}");
+        for failure in &report.failures {
+            let CycleFailure { system, object, error, .. } = failure;
+            assert_eq!((system.as_str(), object.as_deref()), ("a", Some("contacts")), "{error}");
             assert!(error.to_string().contains("did not end in this cycle"), "{error}");
             cut += 1;
         }

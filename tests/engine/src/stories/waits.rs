@@ -229,7 +229,7 @@ fn write_that_is_not_granted_is_held_and_named() {
         assert!(shown.to_string().contains(&hold), "{shown}");
         let failures = bench.try_cycle().unwrap().report.failures;
         assert_eq!(failures.len(), 1, "{failures:?}");
-        assert!(failures[0].2.to_string().contains("write:people:update"), "{failures:?}");
+        assert!(failures[0].error.to_string().contains("write:people:update"), "{failures:?}");
         assert_eq!(sent(&bench), 0);
     }
     assert_eq!(bench.shared.world().live(&b()).len(), 2, "creations are granted");
