@@ -247,7 +247,8 @@ impl PluginError {
         }
     }
 
-    /// The host's message where an admin denied the permission; then nothing was sent.
+    /// The host's message where the plugin may not do it: its manifest does not list it, or an
+    /// admin denied the permission. Then nothing was sent.
     pub fn not_granted(&self) -> Option<&str> {
         match self {
             Self::Forbidden { problem, .. } if problem.code == NOT_GRANTED => {

@@ -444,8 +444,8 @@ impl Reason {
             Self::RefusedBefore { codes } => {
                 write!(f, "refused before, unchanged since: {}", codes.join(", "))
             }
-            // All other reasons have their text at the place that decides them.
-            _ => Ok(()),
+            // A reason without words shows its name and is not silent.
+            other => write!(f, "{other:?}"),
         }
     }
 }

@@ -104,7 +104,7 @@ a real account; --speed 1 is real time.")]
 
     /// Compare the configuration with the plugins and the live systems.
     ///
-    /// Writes nothing.
+    /// Writes nothing to a system.
     #[command(after_help = "Examples:
   renkei check --dir sync
   renkei check --dir sync --json | jq '.findings[]'")]
@@ -112,7 +112,7 @@ a real account; --speed 1 is real time.")]
 
     /// Show what a sync would write and why.
     ///
-    /// Writes nothing.
+    /// Writes nothing to a system.
     #[command(after_help = "Examples:
   renkei plan --dir sync
   renkei plan --dir sync --limit 20")]

@@ -74,7 +74,7 @@ impl CommandError {
     }
 
     /// The same failure, for which a plugin is to blame.
-    pub(crate) fn into_plugin(self) -> Self {
+    fn into_plugin(self) -> Self {
         Self { kind: FailureKind::Plugin, ..self }
     }
 
@@ -167,6 +167,7 @@ impl<E: Into<anyhow::Error>> From<E> for CommandError {
 
 fn from_config(mistake: &ConfigError) -> CommandError {
     let failure = CommandError::usage(mistake.message()).at(mistake.place());
+    let failure = if mistake.is_about_plugin() { failure.into_plugin() } else { failure };
     match mistake.next_step() {
         Some(hint) => failure.hint(hint),
         None => failure,

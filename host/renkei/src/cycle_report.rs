@@ -19,6 +19,7 @@ use renkei_sync::cycle_failure::CycleFailure;
 use renkei_sync::cycle_plan::CyclePlan;
 use renkei_sync::engine::{
     CycleError, CycleEvent, CycleObserver, CycleOptions, CycleReport, Engine, FirstSyncAnswer,
+    WriteResult,
 };
 use renkei_sync::read::transforms::TransformCalls;
 
@@ -247,7 +248,7 @@ impl CycleObserver for CycleProgress {
             CycleEvent::Swept { counts: found, .. } => counts.swept += found.rows,
             CycleEvent::Linked { matched, founded, .. } => counts.linked += matched + founded,
             CycleEvent::Planned { operations, .. } => counts.planned += operations,
-            CycleEvent::Written { .. } => counts.written += 1,
+            CycleEvent::Written { result: WriteResult::Applied, .. } => counts.written += 1,
             _ => {}
         }
         let ProgressCounts { read, swept, linked, planned, written } = *counts;

@@ -283,19 +283,17 @@ fn cache(config: &Config) -> PathBuf {
     config.data.join("cache")
 }
 
-/// A mapping that names a plugin whose file does not serve is the plugin's matter, not the
-/// mapping's.
+/// The mapping. Where it has a mistake, the files that do not serve are told, too: the plugin that
+/// it names may be in one of another name.
 pub(crate) fn spec(config: &Config, runtime: &Runtime) -> Result<Spec, CommandError> {
     let files = runtime.list();
     let loaded = loaded(&files);
     config.spec(&loaded).map_err(|mistake| {
         let hint = mistake.next_step().unwrap_or_default().to_owned();
-        let error = CommandError::from(mistake);
-        if loaded.aside.is_empty() {
-            return error;
-        }
         let others = loaded.aside.iter().filter(|(_, why)| !hint.contains(why.as_str()));
-        others.fold(error.into_plugin(), |error, (file, why)| error.hint(format!("`{file}` {why}")))
+        others.fold(CommandError::from(mistake), |error, (file, why)| {
+            error.hint(format!("`{file}` {why}"))
+        })
     })
 }
 

@@ -1,4 +1,4 @@
-//! Work that failed in a cycle: of a whole system, of one object of it, or of an entity's transform.
+//! Work that failed in a cycle: of a whole system, of one object, or of an entity's transform.
 
 use std::fmt;
 

@@ -327,7 +327,7 @@ impl<'a> CycleCounters<'a> {
         self.observer.event(event);
     }
 
-    /// What failed stops for this cycle.
+    /// The work that failed stops for this cycle.
     pub(crate) fn failed(&self, failure: &CycleFailure) {
         self.event(&CycleEvent::Failed(failure));
     }

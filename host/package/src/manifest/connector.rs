@@ -173,7 +173,7 @@ pub struct Retry {
 pub struct ManifestObject {
     /// The vendor's name of it.
     pub name: String,
-    /// Empty: it is only read.
+    /// The actions that the host may ask for; empty: it is only read.
     pub actions: Vec<ObjectAction>,
     /// The most rows of a page that the host asks for, at least 1.
     pub read_rows: u32,

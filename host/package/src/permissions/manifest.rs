@@ -49,6 +49,14 @@ impl Manifest {
         [Permission::write(object, action)].into_iter().chain(unlisted).collect()
     }
 
+    /// True where the manifest leaves this action out of the object's list: then the host never
+    /// asks the plugin for it.
+    pub fn leaves_out(&self, object: &str, action: ObjectAction) -> bool {
+        let objects = self.connector().into_iter().flat_map(|connector| &connector.objects);
+        let mut listed = objects.filter(|listed| listed.name == object);
+        listed.any(|listed| !listed.actions.contains(&action))
+    }
+
     /// True for reading, or an action on, an object that the manifest does not list: an admin can
     /// deny it although the manifest does not ask for it by name.
     pub fn covers_unlisted(&self, permission: &Permission) -> bool {

@@ -35,6 +35,9 @@ const SIMULATOR_LAG_MS: u64 = 30_000;
 /// The pause between two cycles when the demo goes on.
 const INTERVAL_MS: u64 = 5_000;
 
+/// The next step where the directory cannot be made.
+const ANOTHER: &str = "give --dir a directory that can be made";
+
 /// The report that `--json` prints.
 #[derive(Serialize)]
 struct DemoReport {
@@ -128,7 +131,7 @@ fn directory(args: &DemoArgs) -> Result<(PathBuf, Option<tempfile::TempDir>), Co
         Some(dir) => {
             setup::require_new(dir)?;
             std::fs::create_dir_all(dir)
-                .map_err(|error| CommandError::from(error).at(dir.display()))?;
+                .map_err(|error| CommandError::usage(error).at(dir.display()).hint(ANOTHER))?;
             Ok((dir.clone(), None))
         }
         None => {

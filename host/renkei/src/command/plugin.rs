@@ -11,7 +11,8 @@ use std::path::Path;
 
 use renkei_admin::plugins::PluginRequest;
 use renkei_package::{
-    BuildOptions, BuildProgress, Built, Manifest, Package, PluginTemplate, SourceLanguage,
+    BuildError, BuildOptions, BuildProgress, Built, Manifest, Package, PluginTemplate,
+    SourceLanguage,
 };
 use renkei_runtime::CompileLimits;
 use serde_json::{Value, json};
@@ -85,7 +86,11 @@ fn build(path: &Path, out: &Path, output: Output) -> Result<(), CommandError> {
 }
 
 fn pack(file: &Path, manifest: &Path, out: &Path, output: Output) -> Result<(), CommandError> {
-    wrote(&renkei_package::pack(file, manifest, out).map_err(CommandError::plugin)?, output)
+    let packed = renkei_package::pack(file, manifest, out).map_err(|error| match error {
+        BuildError::Io { .. } => CommandError::usage(error).hint("check the path of the file"),
+        other => CommandError::plugin(other),
+    });
+    wrote(&packed?, output)
 }
 
 fn wrote(built: &Built, output: Output) -> Result<(), CommandError> {

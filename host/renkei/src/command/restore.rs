@@ -1,6 +1,8 @@
 //! `renkei restore`: a backup in the place of the database. The next cycles read everything again
 //! before they write.
 
+use std::fs::OpenOptions;
+
 use renkei_model::ports::Clock as _;
 use renkei_store::SqliteStore;
 use serde_json::json;
@@ -18,6 +20,10 @@ pub(crate) async fn run(args: &FileArgs, output: Output) -> Result<(), CommandEr
     let dir = &args.dir.dir;
     let config = Config::read(dir)?;
     let identity = database::known_identity(dir)?;
+    renkei_files::open(OpenOptions::new().read(true), &args.file).map_err(|error| {
+        let error = CommandError::usage(error).at(args.file.display());
+        error.hint("check the path: it must be a file that `renkei backup` made")
+    })?;
     let bar = output.progress("restore");
     let (data, file) = (config.data.clone(), args.file.clone());
     let now_ms = SystemClock::program().now_ms();

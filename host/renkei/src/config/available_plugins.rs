@@ -4,6 +4,7 @@
 //! there" would send somebody to a folder in which the file lies already.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use renkei_package::Manifest;
 
@@ -27,17 +28,32 @@ impl<'a> AvailablePlugins<'a> {
         self.manifest(id).is_some() || self.aside.contains_key(&format!("{id}.wasm"))
     }
 
-    /// The message and the hint for an id that no plugin has. `renkei plugin build` names a file by
-    /// its id.
-    pub(super) fn missing(&self, kind: &str, id: &str, folder: &str) -> (String, String) {
+    /// An id that no plugin has. `renkei plugin build` names a file by its id. `dir` is the
+    /// configuration's directory, `folder` the plugin folder below it.
+    pub(super) fn missing(&self, kind: &str, id: &str, dir: &Path, folder: &Path) -> MissingPlugin {
         let file = format!("{id}.wasm");
         let message = format!("no {kind} `{id}` is loaded");
         let hint = match self.aside.get(&file) {
             Some(why) => format!("`{file}` {why}"),
-            None => format!("copy its .wasm into {folder} and see `renkei plugin list`"),
+            None => format!(
+                "copy its .wasm into {}; `renkei plugin list --dir {}` shows what serves",
+                dir.join(folder).display(),
+                dir.display()
+            ),
         };
-        (message, hint)
+        MissingPlugin { message, hint, is_aside: self.aside.contains_key(&file) }
     }
+}
+
+/// A plugin that the configuration names and that does not serve.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct MissingPlugin {
+    /// The mistake.
+    pub(super) message: String,
+    /// The next step.
+    pub(super) hint: String,
+    /// Its file is there, and waits or was refused.
+    pub(super) is_aside: bool,
 }
 
 #[cfg(test)]
@@ -49,13 +65,17 @@ mod tests {
         let aside = aside.map(|(file, why)| (file.to_owned(), why.to_owned())).into();
         let loaded = AvailablePlugins { aside, ..AvailablePlugins::default() };
         let message = format!("no transform `{id}` is loaded");
-        assert_eq!(loaded.missing("transform", id, "plugins"), (message, expected.to_owned()));
+        let (hint, is_aside) = (expected.to_owned(), expected.starts_with('`'));
+        let missing = MissingPlugin { message, hint, is_aside };
+        assert_eq!(loaded.missing("transform", id, Path::new("sync"), Path::new("plugins")), missing);
     }
 
     #[test]
     fn hint_asks_to_copy_a_plugin_file_only_when_it_is_absent() {
         check("names", "`names.wasm` waits: on hold");
         check("keys", "`keys.wasm` was refused: cut off");
-        check("dates", "copy its .wasm into plugins and see `renkei plugin list`");
+        let copy = "copy its .wasm into sync/plugins; `renkei plugin list --dir sync` shows what \
+                    serves";
+        check("dates", copy);
     }
 }

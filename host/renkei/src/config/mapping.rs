@@ -442,9 +442,10 @@ impl NameScope<'_> {
                 return Err(unknown(format!("{plugin} is a connector, not a transform")));
             }
             None => {
-                let folder = self.root.value.plugins.display().to_string();
-                let (message, hint) = self.loaded.missing("transform", plugin, &folder);
-                return Err(unknown(message).hint(hint));
+                let (dir, folder) = (self.root.dir(), &self.root.value.plugins);
+                let missing = self.loaded.missing("transform", plugin, dir, folder);
+                let mistake = unknown(missing.message).hint(missing.hint);
+                return Err(mistake.about_plugin(missing.is_aside));
             }
         };
         let function =

@@ -16,6 +16,8 @@ pub(crate) struct ConfigError {
     line: Option<usize>,
     message: String,
     hint: Option<String>,
+    /// A plugin is to blame.
+    about_plugin: bool,
 }
 
 impl ConfigError {
@@ -25,12 +27,23 @@ impl ConfigError {
     }
 
     fn new(path: &Path, line: Option<usize>, message: &str) -> Self {
-        Self { path: path.to_owned(), line, message: text::echo(message), hint: None }
+        let (path, message) = (path.to_owned(), text::echo(message));
+        Self { path, line, message, hint: None, about_plugin: false }
     }
 
     /// The same mistake with a next step.
     pub(crate) fn hint(self, hint: impl AsRef<str>) -> Self {
         Self { hint: Some(text::echo(hint.as_ref())), ..self }
+    }
+
+    /// The same mistake; a plugin is to blame where that is said.
+    pub(super) fn about_plugin(self, about_plugin: bool) -> Self {
+        Self { about_plugin, ..self }
+    }
+
+    /// True where the file of a plugin that the configuration names waits or was refused.
+    pub(crate) fn is_about_plugin(&self) -> bool {
+        self.about_plugin
     }
 
     /// The mistake.
@@ -86,6 +99,11 @@ impl<T> SourceFile<T> {
     pub(crate) fn at<V>(&self, place: &Spanned<V>, message: impl AsRef<str>) -> ConfigError {
         let line = line_of(&self.text, &place.span());
         ConfigError::new(&self.path, Some(line), message.as_ref())
+    }
+
+    /// The directory that holds the file.
+    pub(crate) fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
     }
 
     /// A mistake that no single line shows.

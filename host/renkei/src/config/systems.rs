@@ -80,9 +80,9 @@ fn connector<'a>(
             Err(mistake.hint("a system needs a connector"))
         }
         None => {
-            let folder = root.value.plugins.display().to_string();
-            let (message, hint) = loaded.missing("connector", id, &folder);
-            Err(root.at(&system.plugin, message).hint(hint))
+            let missing = loaded.missing("connector", id, root.dir(), &root.value.plugins);
+            let mistake = root.at(&system.plugin, missing.message).hint(missing.hint);
+            Err(mistake.about_plugin(missing.is_aside))
         }
     }
 }

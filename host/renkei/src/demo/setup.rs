@@ -25,6 +25,7 @@ const PLUGINS: [&str; 4] = [
 /// Builds the plugins from this checkout into `into`.
 pub(crate) fn build_plugins(into: &Path, output: Output) -> Result<(), CommandError> {
     let workspace = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let workspace = workspace.canonicalize().unwrap_or(workspace);
     let bar = output.progress("plugins");
     let options = BuildOptions { out_dir: Some(into.to_owned()), ..BuildOptions::default() };
     let built = build_many(&workspace, &PLUGINS, &options, &mut |progress: BuildProgress| {
@@ -32,7 +33,9 @@ pub(crate) fn build_plugins(into: &Path, output: Output) -> Result<(), CommandEr
         bar.tick();
     });
     bar.finish_and_clear();
-    built.map_err(CommandError::plugin)?;
+    let needs = "the demo builds its plugins from the checkout that this program was built in, with \
+                 cargo: keep both, or follow the README's steps with plugin files";
+    built.map_err(|error| CommandError::plugin(error).hint(needs))?;
     Ok(())
 }
 

@@ -61,9 +61,9 @@ impl SupervisedConnector {
         Ok(Self { job: Arc::new(opened?), lease, opener })
     }
 
-    /// A call that changes nothing. Where the guest says of itself that the input is wrong, the
+    /// Makes a call that changes nothing, and counts its result. Where the guest says of itself that the input is wrong, the
     /// version before is asked the same.
-    async fn count<T, Called>(
+    async fn call<T, Called>(
         &self,
         call: impl Fn(Arc<ConnectorJob>) -> Called + Send + Sync,
     ) -> Result<T, PluginError>
@@ -85,9 +85,9 @@ impl SupervisedConnector {
         Ok(answer?)
     }
 
-    /// A call that changes something, and so is not made twice. What is wrong with single records
+    /// Makes a call that changes something, and so only once, and counts its result. What is wrong with single records
     /// is an outcome: the version before would not refuse the whole call.
-    async fn count_change<T>(
+    async fn call_once<T>(
         &self,
         call: impl Future<Output = Result<T, CallFailure>>,
     ) -> Result<T, PluginError> {
@@ -101,17 +101,17 @@ impl SupervisedConnector {
 
     /// An error where an admin denied the permission.
     fn check_permission(&self, permission: &Permission) -> Result<(), PluginError> {
-        let plugin = self.lease.plugin();
-        if !plugin.denied.contains(permission) {
+        if !self.lease.plugin().denied.contains(permission) {
             return Ok(());
         }
-        let problem = Problem {
-            code: NOT_GRANTED.to_owned(),
-            message: format!("an admin took `{permission}` away with `renkei plugin grants`"),
-            field: None,
-            remedy: Remedy::Admin,
-        };
-        Err(PluginError::Forbidden { plugin: plugin.generation.clone(), problem })
+        let message = format!("an admin took `{permission}` away with `renkei plugin grants`");
+        Err(self.not_granted(message))
+    }
+
+    fn not_granted(&self, message: String) -> PluginError {
+        let plugin = self.lease.plugin().generation.clone();
+        let (code, remedy) = (NOT_GRANTED.to_owned(), Remedy::Admin);
+        PluginError::Forbidden { plugin, problem: Problem { code, message, field: None, remedy } }
     }
 
     fn check_read(&self, object: &str) -> Result<(), PluginError> {
@@ -119,7 +119,8 @@ impl SupervisedConnector {
         needed.iter().try_for_each(|permission| self.check_permission(permission))
     }
 
-    /// An error where an admin denied the permission to do to `object` what `word` says.
+    /// An error where the manifest does not list for `object` what `word` says, or an admin denied
+    /// the permission.
     fn check_effect(&self, object: &str, word: &str) -> Result<(), PluginError> {
         self.check_read(object)?;
         let plugin = self.lease.plugin();
@@ -127,6 +128,10 @@ impl SupervisedConnector {
             let (plugin, what) = (plugin.generation.clone(), format!("`{word}` of {object}"));
             return Err(PluginError::Unsupported { plugin, what });
         };
+        if plugin.whole.leaves_out(object, action) {
+            let message = format!("the plugin's manifest lists no `{word}` of {object}");
+            return Err(self.not_granted(message));
+        }
         let needed = plugin.whole.permissions_to_write(object, action);
         needed.iter().try_for_each(|permission| self.check_permission(permission))
     }
@@ -144,17 +149,17 @@ impl Connector for SupervisedConnector {
     }
 
     async fn check(&self) -> Result<Account, PluginError> {
-        self.count(move |job| async move { job.check().await }).await
+        self.call(move |job| async move { job.check().await }).await
     }
 
     async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
         objects.iter().try_for_each(|object| self.check_read(object))?;
-        self.count(move |job| async move { job.discover(objects).await }).await
+        self.call(move |job| async move { job.discover(objects).await }).await
     }
 
     async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
         self.check_read(&request.object)?;
-        self.count(move |job| async move { job.read_page(request).await }).await
+        self.call(move |job| async move { job.read_page(request).await }).await
     }
 
     async fn read_records(
@@ -164,7 +169,7 @@ impl Connector for SupervisedConnector {
         ids: &[String],
     ) -> Result<Page, PluginError> {
         self.check_read(object)?;
-        self.count(move |job| async move { job.read_records(object, columns, ids).await }).await
+        self.call(move |job| async move { job.read_records(object, columns, ids).await }).await
     }
 
     async fn find(
@@ -175,7 +180,7 @@ impl Connector for SupervisedConnector {
         values: &[Value],
     ) -> Result<Batch, PluginError> {
         self.check_read(object)?;
-        self.count(move |job| async move { job.find(object, columns, key, values).await }).await
+        self.call(move |job| async move { job.find(object, columns, key, values).await }).await
     }
 
     fn refuses(&self, object: &str, kind: EffectKind) -> Option<PluginError> {
@@ -184,7 +189,7 @@ impl Connector for SupervisedConnector {
 
     async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, PluginError> {
         call.words().into_iter().try_for_each(|word| self.check_effect(call.object(), word))?;
-        self.count_change(self.job.perform(call)).await
+        self.call_once(self.job.perform(call)).await
     }
 }
 

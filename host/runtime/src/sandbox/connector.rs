@@ -241,14 +241,21 @@ impl ConnectorJob {
         found.map(|(batch, _)| batch).map_err(|breach| self.runner.breach(breach).into())
     }
 
-    /// Has the guest carry effects out.
+    /// Has the guest carry effects out. A wait that one of the outcomes asks for holds for the
+    /// account.
     pub(crate) async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, CallFailure> {
-        match call {
-            EffectCall::Write(request) => self.write(request).await,
+        let outcomes = match call {
+            EffectCall::Write(request) => self.write(request).await?,
             EffectCall::Merge { object, winner, losers } => {
-                Ok(vec![self.merge(object, winner, losers).await?])
+                vec![self.merge(object, winner, losers).await?]
             }
-        }
+        };
+        let pause_ms = match &*self.life.lock().await {
+            JobState::Ready(guest) => guest.news(longest_wait(&outcomes)),
+            JobState::InCall | JobState::Stopped(_) => None,
+        };
+        self.heed(pause_ms).await;
+        Ok(outcomes)
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, CallFailure> {
@@ -257,13 +264,10 @@ impl ConnectorJob {
         let outcomes = call!(self, operations, call_write, &wanted)?;
         let outcomes = outcomes_from_guest(outcomes, operations, columns)
             .map_err(|breach| self.runner.breach(breach))?;
-        let (broke_off, pause_ms) = match &*self.life.lock().await {
-            JobState::Ready(guest) => {
-                (guest.store.data().broke_off(), guest.news(longest_wait(&outcomes)))
-            }
-            JobState::InCall | JobState::Stopped(_) => (false, None),
+        let broke_off = match &*self.life.lock().await {
+            JobState::Ready(guest) => guest.store.data().broke_off(),
+            JobState::InCall | JobState::Stopped(_) => false,
         };
-        self.heed(pause_ms).await;
         if !broke_off {
             return Ok(outcomes);
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use renkei_fixtures::{Fixture, assemble, plugin_version};
+use renkei_model::effect::{EffectCall, EffectKind};
 use renkei_model::plugin::PluginError;
 use renkei_model::ports::{CallRecords as _, Systems as _};
 use renkei_package::Package;
@@ -270,6 +271,16 @@ async fn version_that_asks_for_more_waits_and_a_denied_permission_is_gone() {
     let waiting = report.waiting.as_ref().unwrap();
     assert_eq!((report.version.as_deref(), waiting.why.as_str()), (Some("1.0.0"), "asks-more"));
     assert!(waiting.reason.contains("write:things:merge"), "{}", waiting.reason);
+
+    // What its manifest leaves out is never asked of the version that serves.
+    let job = house.runtime.open("acme").await.unwrap();
+    let merge = EffectCall::Merge { object: "things", winner: "1", losers: &["2".to_owned()] };
+    let refused = job.perform(merge).await.unwrap_err();
+    let told = "the plugin's manifest lists no `merge` of things";
+    assert_eq!(refused.not_granted(), Some(told), "{refused}");
+    let refuses = |kind| job.refuses("things", kind).is_some();
+    assert_eq!(EffectKind::ALL.map(refuses), EffectKind::ALL.map(|kind| kind == EffectKind::Merge));
+    drop(job);
 
     let grants = |allow: &[&str], deny: &[&str]| {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();

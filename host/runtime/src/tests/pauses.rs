@@ -68,7 +68,16 @@ async fn write(house: &House) -> Vec<Outcome> {
     };
     let (object, options) = ("/things".to_owned(), vec![]);
     let request = WriteRequest { object, columns: vec![], operations: vec![operation], options };
-    house.runtime.open("acme").await.unwrap().perform(EffectCall::Write(&request)).await.unwrap()
+    perform(house, EffectCall::Write(&request)).await
+}
+
+async fn merge(house: &House) -> Vec<Outcome> {
+    let losers = ["2".to_owned()];
+    perform(house, EffectCall::Merge { object: "/things", winner: "1", losers: &losers }).await
+}
+
+async fn perform(house: &House, call: EffectCall<'_>) -> Vec<Outcome> {
+    house.runtime.open("acme").await.unwrap().perform(call).await.unwrap()
 }
 
 async fn paused_until(house: &House, request: PluginRequest) -> Option<i64> {
@@ -115,13 +124,16 @@ async fn an_admins_word_lifts_a_pause_that_a_guest_read() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_put_off_for_long_pauses_the_account() {
+async fn an_effect_that_is_put_off_for_long_pauses_the_account() {
     let server = Server::start(|_, _, _| reply(200, "")).await;
-    let quotas = tempfile::tempdir().unwrap();
     for (wait_ms, paused) in [(60_000, None), (60_001, Some(60_001))] {
-        let house = process(&server.base, quotas.path(), wait_ms).await;
-        assert_eq!(write(&house).await, [Outcome::RetryAfter(wait_ms)]);
-        assert_eq!(paused_until(&house, PluginRequest::List).await, paused);
+        for merges in [false, true] {
+            let quotas = tempfile::tempdir().unwrap();
+            let house = process(&server.base, quotas.path(), wait_ms).await;
+            let outcomes = if merges { merge(&house).await } else { write(&house).await };
+            assert_eq!(outcomes, [Outcome::RetryAfter(wait_ms)]);
+            assert_eq!(paused_until(&house, PluginRequest::List).await, paused, "{merges}");
+        }
     }
 }
 

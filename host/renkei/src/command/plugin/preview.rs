@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use renkei_package::Package;
 use renkei_runtime::{FieldChange, Preview, PreviewFailures};
 
+use super::file::read_bytes;
 use crate::command_error::CommandError;
 use crate::database::DatabaseAccess;
 use crate::host;
@@ -24,7 +24,7 @@ pub(super) async fn run(
 ) -> Result<(), CommandError> {
     let name = file.display().to_string();
     let runtime = host::plugins(dir, DatabaseAccess::ReadOnly).await?;
-    let bytes = Package::bytes_at(file).map_err(CommandError::plugin)?;
+    let bytes = read_bytes(file)?;
     let preview = runtime.preview(&name, bytes, id, show_values).await?;
     output.result(&preview, || describe(&preview))?;
     Ok(())

@@ -70,9 +70,12 @@ fn show(answer: &PluginAnswer, output: Output) -> Result<(), CommandError> {
         PluginAnswer::Plugins(plugins) => {
             output.result(&json!({ "plugins": plugins }), || table_of(plugins))?;
         }
-        PluginAnswer::Grants(grants) => output.result(&json!({ "grants": grants }), || {
-            grants.iter().map(describe).collect::<Vec<_>>().join("\n")
-        })?,
+        PluginAnswer::Grants(grants) => {
+            output.result(&json!({ "grants": grants }), || match grants.is_empty() {
+                true => NO_PLUGINS.to_owned(),
+                false => grants.iter().map(describe).collect::<Vec<_>>().join("\n"),
+            })?
+        }
         other => {
             output.result(&json!({ "other": format!("{other:?}") }), || format!("{other:?}"))?
         }
@@ -80,7 +83,14 @@ fn show(answer: &PluginAnswer, output: Output) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// The text where there is nothing to list.
+const NO_PLUGINS: &str = "no plugin file is in the plugin folder: copy one there, or build one with \
+                          `renkei plugin build`";
+
 fn table_of(plugins: &[PluginReport]) -> String {
+    if plugins.is_empty() {
+        return NO_PLUGINS.to_owned();
+    }
     let rows = plugins.iter().map(|plugin| {
         let serves =
             plugin.id.iter().zip(&plugin.version).map(|(id, version)| format!("{id}@{version}"));

@@ -12,7 +12,6 @@ use async_trait::async_trait;
 use renkei_conformance::{ConformanceReport, KitOptions, LoopbackControl, SimulatorAccess};
 use renkei_files::FileAccess;
 use renkei_model::ports::Clock;
-use renkei_package::Package;
 use renkei_runtime::{CompileLimits, Compiler, SystemAuth};
 use renkei_simulators::clock::SimClock;
 use renkei_simulators::faults::Faults;
@@ -21,7 +20,7 @@ use renkei_simulators::simulator::SimOptions;
 use renkei_simulators::vendors::{VENDORS, VendorAuth, VendorEntry};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::file::read_package_file;
+use super::file::{read_bytes, read_package_file};
 use crate::cli::TestArgs;
 use crate::clock::SystemClock;
 use crate::command_error::CommandError;
@@ -36,7 +35,7 @@ const SHORT_MS: u64 = 10_000;
 
 /// Tries the file and prints the report.
 pub(super) async fn run(args: &TestArgs, output: Output) -> Result<(), CommandError> {
-    let bytes = Package::bytes_at(&args.file).map_err(CommandError::plugin)?;
+    let bytes = read_bytes(&args.file)?;
     let name = args.file.file_name().unwrap_or(args.file.as_os_str()).to_string_lossy();
     let now_ms = SystemClock::real_now_ms();
     let TestBench { clock, simulator, running } = stage(args, now_ms).await?;
