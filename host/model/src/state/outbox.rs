@@ -85,7 +85,7 @@ pub struct OutboxEntry {
     pub reason: Reason,
     /// The progress of the operation.
     pub state: OutboxState,
-    /// Planned: not to be sent before, ms; zero is at once. Sent: the time of sending and
+    /// Planned: not to be sent before, ms; zero is at once. Sent: the time of sending plus
     /// [`VISIBLE_AFTER_MS`].
     pub not_before_ms: i64,
     /// The number of creates without an answer that it repeats.
