@@ -16,7 +16,7 @@ check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
 
-# The engine, the simulators' rules and the house style: no wasmtime, seconds.
+# The model, the engine and the house style: no wasmtime, seconds.
 [group('develop')]
 quick:
     cargo test -p renkei-model -p renkei-sync -p renkei-engine-tests

@@ -216,7 +216,7 @@ pub enum Orientation {
     ForwardWrites,
 }
 
-/// One canonical field: a value that several systems hold, in one form.
+/// One canonical field: a value that several systems hold, each perhaps in a form of its own.
 #[derive(Debug, Clone)]
 pub struct FieldSpec {
     /// Its name.

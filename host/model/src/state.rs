@@ -3,8 +3,8 @@
 //!
 //! Pure data, carried by the [`crate::store::port::Store`] port. Values are as they were read
 //! (`RULES.md` V9); [`crate::canonical`] compares them. Truths and field states are one per
-//! field of the entity. Only [`crate::store::codec`] turns positions into names, so that a stored
-//! record survives a change of the mapping.
+//! field of the entity. Only `host/store/src/codec.rs` turns positions into names, so that a
+//! stored record survives a change of the mapping.
 
 use std::sync::Arc;
 

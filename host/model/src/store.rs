@@ -1,4 +1,4 @@
-//! The engine's storage: the port, the encoding of values, and the store in memory.
+//! The engine's storage: the port, fetching for an entity, and the store in memory.
 
 pub mod fetch;
 pub mod memory;

@@ -141,9 +141,9 @@ code 6, until it is run with --yes or `renkei decide` approves it.")]
 Before the first sync `serve` waits for `renkei decide REVIEW approve`, typed in another terminal.
 
 With --json one line per event, each with `event`: `serving` at the start, `cycle` with what
-`renkei sync --json` prints, `decided`, `plugin-loaded`, `plugin-refused`, `plugin-removed`,
-`plugin-one-way`, `plugin-waits`, `plugin-rolled-back`, `plugin-quarantined`, `plugin-approved`,
-`plugin-hold`, `plugin-grants`.
+`renkei sync --json` prints, `decided`, `noted`, `plugin-loaded`, `plugin-refused`,
+`plugin-removed`, `plugin-one-way`, `plugin-waits`, `plugin-rolled-back`, `plugin-quarantined`,
+`plugin-approved`, `plugin-hold`, `plugin-grants`, `plugins-changed`.
 
 Log lines go to standard error. Those about plugins (target `renkei::audit`: loaded, refused, on
 hold, who asked) are there whatever --log says; `--log warn,renkei::audit=off` leaves them out.")]

@@ -1,4 +1,4 @@
-//! One file per command, in the order of `renkei --help`.
+//! One file per command, in the groups of `renkei --help` and by name within each.
 
 pub(crate) mod demo;
 pub(crate) mod sim;

@@ -1,8 +1,8 @@
 //! The parts that a command needs, opened in order: configuration, secrets, plugins,
 //! specification, database.
 //!
-//! Reads like a parts list. Nothing here decides; a mistake in any part stops before the next part
-//! is opened.
+//! Reads like a parts list: a mistake in any part stops before the next part is opened. Beside it
+//! stand the comparison with the live systems and who is to blame for a failure.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -8,9 +8,10 @@
 //!         -> probe, pause; again while anything moves -> ask about creations -> sweep
 //! ```
 //! One commit each: a page, a moved record, a chunk of linked records, a chunk of checked plans, a
-//! batch marked as sent, its outcomes. A plan is derived from stored state alone, so after a crash
-//! anywhere the next cycle goes on (`RULES.md` I15). The passes repeat until nothing more can move,
-//! so that a parent made in this cycle lets its children through in the same cycle.
+//! batch marked as sent, its outcomes. A link's plan is derived from stored state, and what this
+//! cycle saw only holds writes back. So after a crash anywhere the next cycle goes on (`RULES.md`
+//! I15). The passes repeat until nothing more can move, so that a parent made in this cycle lets
+//! its children through in the same cycle.
 
 use crate::apply::recover::{ProbeStage, probe, recover};
 use crate::apply::send::apply_entity;

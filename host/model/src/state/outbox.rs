@@ -85,9 +85,10 @@ pub struct OutboxEntry {
     pub reason: Reason,
     /// The progress of the operation.
     pub state: OutboxState,
-    /// Not to be sent before, ms; zero is at once.
+    /// Planned: not to be sent before, ms; zero is at once. Sent: the time of sending plus
+    /// [`VISIBLE_AFTER_MS`].
     pub not_before_ms: i64,
-    /// The number of times that it was put off.
+    /// The number of creates without an answer that it repeats.
     pub attempts: u32,
 }
 

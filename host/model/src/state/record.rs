@@ -12,8 +12,8 @@ use crate::value::Cell;
 pub enum RecordStatus {
     /// Standing in its system, and the active record of its link if it has one.
     Live,
-    /// There, but another record of the same system is the active one of the link. Never read for
-    /// values, never written; kept so that references to it resolve.
+    /// There, but another record of the same system is the active one of the link. Its values are
+    /// kept as read but not merged, and it is not written; references to it resolve.
     Surplus,
     /// Neither listed nor answered by its id, without a tombstone: deleted without a trace, or no
     /// longer visible. Neither read nor written until it comes back or a person decides.

@@ -1,10 +1,10 @@
 //! The store port: simple queries and one atomic commit over the engine's state.
 //!
 //! A store decides nothing. Every query reads one consistent state. Every [`Store::commit`] is
-//! durable and atomic: all of [`Changes`] or nothing, in the order of its fields. There is one
-//! engine per store, so a store need not defend against concurrent engines, but concurrent calls of
-//! one engine must be safe. The `renkei-store` crate keeps the state in SQLite,
-//! [`crate::store::memory`] in memory; the suite in `host/store/src/tests` runs on both.
+//! durable and atomic: all of [`Changes`] or nothing, in the order of its fields; the journal may
+//! come last. There is one engine per store, so a store need not defend against concurrent engines,
+//! but concurrent calls of one engine must be safe. The `renkei-store` crate keeps the state in
+//! SQLite, [`crate::store::memory`] in memory; the suite in `host/store/src/tests` runs on both.
 
 use async_trait::async_trait;
 
@@ -139,7 +139,8 @@ pub struct EntityCounts {
     pub records: Vec<(String, String, u64)>,
 }
 
-/// Everything that one commit changes, applied in the order of the fields.
+/// Everything that one commit changes, applied in the order of the fields; the journal may come
+/// last.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     /// Cursors to replace.

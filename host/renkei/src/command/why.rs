@@ -1,5 +1,5 @@
-//! `renkei why`: why a value was or was not written, from the database alone. Works while a host
-//! serves.
+//! `renkei why`: why a value was or was not written. It needs configuration, plugins and database,
+//! but no system, and works while a host serves.
 
 use renkei_admin::why::{WhyQuery, explain};
 use renkei_store::Layouts;

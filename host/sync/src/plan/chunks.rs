@@ -1,7 +1,8 @@
 //! Plans all dirty links of an entity, a chunk per commit.
 //!
-//! The plan is derived from stored state only, and operations are committed together with the
-//! truths and bases that they follow from, so that a crash loses neither.
+//! The plan of a link is derived from stored state; what this cycle saw holds writes back. Systems
+//! may be asked for cascades and lost records. Operations are committed together with the truths
+//! and bases that they follow from, so that a crash loses neither.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

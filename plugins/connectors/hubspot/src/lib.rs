@@ -1,8 +1,18 @@
 //! HubSpot as a Renkei connector: contacts, companies, deals, and whatever else has a CRM object.
 //!
-//! The files are those of every connector, and each function of the contract stands in the file of
-//! its name. `API.md` states the facts of the wire; comments cite them by name, such as
-//! H-search-3. `README.md` lists limits and quirks.
+//! `API.md` states the facts of the wire; comments cite them by name, such as H-search-3.
+//! `README.md` lists limits and quirks. The files are those of every connector:
+//!
+//! | function | file |
+//! |---|---|
+//! | `configure` | `config.rs` |
+//! | `check` | `client/account.rs` |
+//! | `discover` | `schema.rs` |
+//! | `read_page` | `read.rs` |
+//! | `read_records`, `find` | `find.rs` |
+//! | `write`, `merge` | `write.rs`, `write/merge.rs` |
+//! | `add_activities` | `activity.rs` and below |
+//! | `webhook` | `webhook.rs` |
 
 mod client;
 mod config;

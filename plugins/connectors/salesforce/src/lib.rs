@@ -1,9 +1,19 @@
 //! Salesforce as a Renkei connector: REST, sObject Collections and Bulk 2.0.
 //!
-//! The files are those of every connector, and each function of the contract stands in the file of
-//! its name. `API.md` states the facts of the wire; comments cite them by name, such as
-//! S-query-3. `README.md` lists limits, quirks and permissions. A job keeps nothing but the shapes
-//! of the objects it met.
+//! `API.md` states the facts of the wire; comments cite them by name, such as S-query-3.
+//! `README.md` lists limits, quirks and permissions. A job keeps nothing but the shapes of the
+//! objects it met. The files are those of every connector:
+//!
+//! | function | file |
+//! |---|---|
+//! | `configure` | `config.rs` |
+//! | `check` | `client/account.rs` |
+//! | `discover` | `schema.rs` |
+//! | `read_page` | `read.rs` |
+//! | `read_records`, `find` | `find.rs` |
+//! | `write` | `write.rs` |
+//! | `add_activities` | `activity.rs` |
+//! | `webhook` | `webhook.rs` |
 
 mod client;
 mod config;

@@ -1,8 +1,18 @@
 //! A connector for a small CRM. `API.md` says what the API does on the wire, `wit/v1/connector.wit`
 //! in Renkei's repository what each function means.
 //!
-//! The files are those of every connector of Renkei, and each function of the contract stands in
-//! the file of its name.
+//! The files are those of every connector of Renkei:
+//!
+//! | function | file |
+//! |---|---|
+//! | `configure` | `config.rs` |
+//! | `check` | `client.rs` |
+//! | `discover` | `schema.rs` |
+//! | `read_page` | `read.rs` |
+//! | `read_records`, `find` | `find.rs` |
+//! | `write` | `write.rs` |
+//! | `add_activities` | `activity.rs` |
+//! | `webhook` | `webhook.rs` |
 
 mod client;
 mod config;

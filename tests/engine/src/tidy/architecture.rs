@@ -53,7 +53,7 @@ fn crates_depend_only_the_way_the_architecture_says() {
             assert!(fine, "{name} must not depend on {dependency}; see host/README.md");
         }
     }
-    assert!(uses.is_empty(), "say in tidy.rs what {:?} may depend on", uses.keys());
+    assert!(uses.is_empty(), "say in ALLOWED what {:?} may depend on", uses.keys());
 }
 
 /// A manifest's name and its dependencies among our crates, tests' ones left out.

@@ -72,7 +72,7 @@ impl IngestSource<'_> {
         reading: &RowReading,
         before: Option<&RecordState>,
     ) -> Vec<Failure> {
-        // A surplus record is only read for its presence.
+        // The values of a surplus record are not merged, so none is missed.
         let is_surplus = before.is_some_and(|record| record.status == RecordStatus::Surplus);
         if reading.problems.is_empty() || is_surplus {
             return Vec::new();
