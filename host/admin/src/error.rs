@@ -126,6 +126,9 @@ pub enum RequestError {
     /// The answer of the serving process is too long.
     #[error("the answer of `renkei serve` {0}")]
     LongAnswer(std::io::Error),
+    /// The serving process is of an older version, which has no such request.
+    #[error("`renkei serve` does not know this request")]
+    UnknownRequest,
     /// The serving process answered another request.
     #[error("`renkei serve` answered another request")]
     OtherAnswer,
@@ -160,7 +163,17 @@ impl RequestError {
             | Self::ServeBusy
             | Self::LongAnswer(_) => FailureKind::Database,
             Self::Remote { kind, .. } => *kind,
-            _ => FailureKind::Usage,
+            Self::UnknownReview(_)
+            | Self::SeveralReviews(_)
+            | Self::NoConflict
+            | Self::NotInConflict { .. }
+            | Self::NoRecord(_)
+            | Self::NoSubject(_)
+            | Self::UnknownField { .. }
+            | Self::UnknownRecord(_)
+            | Self::ReviewDecision(_)
+            | Self::UnknownRequest
+            | Self::OtherAnswer => FailureKind::Usage,
         }
     }
 
@@ -194,7 +207,9 @@ impl RequestError {
             Self::UnknownRecord(_) => "`renkei status` shows what is linked",
             Self::SocketDenied { .. } => "run the command as the user who runs `renkei serve`",
             Self::ServeStopped | Self::ServeBusy => "run the command again",
-            Self::OtherAnswer => "run the same version of renkei as `renkei serve`",
+            Self::UnknownRequest | Self::OtherAnswer => {
+                "run the same version of renkei as `renkei serve`"
+            }
             Self::Remote { report, .. } => return report.hint.clone(),
             Self::ReviewDecision(error) => return error.hint(),
             Self::Plugins(error) => return error.hint(),

@@ -94,21 +94,47 @@ impl QuotaGate {
     /// Windows that everybody shares who uses the same records and one of these systems, which all
     /// reach one account. They are recorded under the first system that has a record, else under
     /// `system`: so another system of the account can join the configuration, and no call is
-    /// forgotten.
+    /// forgotten. Calls in the records of the others are taken in: each had the account alone
+    /// before.
     pub fn shared_by(
         clock: Arc<dyn Clock>,
         records: &Arc<dyn CallRecords>,
         system: &str,
         others: &[&str],
     ) -> io::Result<Arc<Self>> {
-        let mut account = system;
+        let mut recorded = Vec::new();
         for name in std::iter::once(&system).chain(others) {
             if records.has_calls(name)? {
-                account = name;
-                break;
+                recorded.push(*name);
             }
         }
-        Self::shared(clock, Arc::clone(records), account)
+        let mut recorded = recorded.into_iter();
+        let account = recorded.next().unwrap_or(system);
+        let gate = Self::shared(clock, Arc::clone(records), account)?;
+        for other in recorded {
+            gate.take_in(Arc::clone(records), other)?;
+        }
+        Ok(gate)
+    }
+
+    /// Counts the calls in the record of `other` here, and no longer there. A crash in between
+    /// counts them twice, which is too strict and never too lenient.
+    fn take_in(&self, records: Arc<dyn CallRecords>, other: &str) -> io::Result<()> {
+        let clock = self.clock.as_ref();
+        let there = QuotaStorage::shared(records, other, clock)?;
+        let found = there.update(clock, |windows, _| (windows.clone(), WindowChange::Nothing))?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let calls = found.clone();
+        self.update(|windows, _| (windows.take_in(calls), WindowChange::Lasting))?;
+        there.update(clock, |windows, _| {
+            let is_taken = windows.is_as(&found);
+            if is_taken {
+                windows.empty();
+            }
+            ((), if is_taken { WindowChange::Lasting } else { WindowChange::Nothing })
+        })
     }
 
     /// The windows of an account that were recorded before; nothing is made where there are none.

@@ -62,7 +62,7 @@ impl NewError {
             Self::Name(_) => Some(format!("a name has {ID_FORM}")),
             Self::Exists(_) => Some("choose another name or directory".to_owned()),
             Self::NoSdk(_) => {
-                Some("give the path of plugins/sdk of a checkout of Renkei".to_owned())
+                Some("give --sdk the directory plugins/sdk of a checkout of Renkei".to_owned())
             }
             Self::Io { .. } => None,
         }
@@ -306,7 +306,7 @@ mod tests {
         };
         let form = format!("a name has {ID_FORM}");
         check("My CRM", &sdk_dir(), "`My CRM` cannot be a plugin's name", &form);
-        let no_sdk = "give the path of plugins/sdk of a checkout of Renkei";
+        let no_sdk = "give --sdk the directory plugins/sdk of a checkout of Renkei";
         check("upper", parent.path(), "no SDK in DIR", no_sdk);
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
         fs::create_dir(parent.path().join("upper")).unwrap();

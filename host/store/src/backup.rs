@@ -101,7 +101,7 @@ impl SqliteStore {
 
     /// Declares another account for a system of the database in `dir` from now on, and returns the
     /// former one. The state of the system's records is forgotten; the links keep the records of
-    /// the other systems (RULES.md V4).
+    /// the other systems (RULES.md V4). Where it is that account already, nothing changes.
     ///
     /// # Errors
     /// Any [`OpenError`]; [`OpenError::InUse`] while an engine works on it.
@@ -118,8 +118,10 @@ impl SqliteStore {
         STORE.migrate(&mut connection).map_err(sqlite)?;
         let transaction = connection.transaction().map_err(sqlite)?;
         let before = identity::account(&transaction, system).map_err(sqlite)?;
-        forget_system(&transaction, system).map_err(sqlite)?;
-        identity::put_account(&transaction, system, id).map_err(sqlite)?;
+        if before.as_deref() != Some(id) {
+            forget_system(&transaction, system).map_err(sqlite)?;
+            identity::put_account(&transaction, system, id).map_err(sqlite)?;
+        }
         transaction.commit().map_err(sqlite)?;
         connection.close().map_err(|(_, error)| sqlite(error))?;
         Ok(before)

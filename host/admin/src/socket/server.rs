@@ -146,6 +146,12 @@ async fn serve_connection(
     let (reading, mut writing) = stream.into_split();
     let mut reading = BufReader::new(reading);
     let request = tokio::time::timeout(TURN_MAX, receive(&mut reading, REQUEST_MAX)).await??;
+    // Another version may have requests that this one does not know.
+    let request = serde_json::from_value::<ControlRequest>(request);
+    let Ok(request) = request else {
+        let refused = ControlResponse::refused(&RequestError::UnknownRequest);
+        return tokio::time::timeout(TURN_MAX, send(&mut writing, &refused)).await?;
+    };
     let mut gone = [0];
     let response = match request {
         // Done to the end, whoever goes away.

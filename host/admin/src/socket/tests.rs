@@ -14,7 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
 use super::server::{Accept, listen};
-use super::wire::{REQUEST_MAX, send, socket_path};
+use super::wire::{ControlResponse, REQUEST_MAX, send, socket_path};
 use super::*;
 use crate::decisions::{Decided, ReviewAnswer, ReviewDecision};
 use crate::error::RequestError;
@@ -192,18 +192,39 @@ async fn socket_hangs_up_on_nonsense_and_endless_lines() {
     let dir = tempfile::tempdir().unwrap();
     let socket = open(dir.path());
     let endless = vec![b'x'; 2 * REQUEST_MAX as usize];
-    for said in [b"\n".as_slice(), b"{\"decide\":{\"review\":1}}\n", &endless] {
-        let mut stream = connect(dir.path()).await;
-        // It may hang up before it has read all.
-        stream.write_all(said).await.ok();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.ok();
-        assert!(answer.is_empty());
+    for said in [b"\n".as_slice(), b"{\"decide\":\n", &endless] {
+        assert!(say(dir.path(), said).await.is_empty());
     }
     let asked = decision("ab");
     let (_socket, decided) =
         tokio::join!(serve_one(socket, false), request_decision(dir.path(), &asked));
     assert!(decided.unwrap().is_some());
+}
+
+/// The answer to a line.
+async fn say(dir: &Path, line: &[u8]) -> Vec<u8> {
+    let mut stream = connect(dir).await;
+    // It may hang up before it has read all.
+    stream.write_all(line).await.ok();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.ok();
+    answer
+}
+
+/// A client of another version is told so, and not that `serve` has stopped.
+#[tokio::test]
+async fn request_that_is_not_known_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let _socket = open(dir.path());
+    for line in [b"{\"links\":{}}\n".as_slice(), b"{\"decide\":{\"review\":1}}\n"] {
+        let answer = say(dir.path(), line).await;
+        let ControlResponse::Refused(refused) = serde_json::from_slice(&answer).unwrap() else {
+            panic!("{}", String::from_utf8_lossy(&answer))
+        };
+        let hint = "run the same version of renkei as `renkei serve`";
+        assert_eq!((refused.exit, refused.report.hint.as_deref()), (2, Some(hint)));
+        assert_eq!(refused.report.error, "`renkei serve` does not know this request");
+    }
 }
 
 #[tokio::test]

@@ -224,6 +224,38 @@ impl QuotaWindows {
         self.not_before_ms.clear();
     }
 
+    /// Counts the calls and obeys the words of `other`, too.
+    pub(crate) fn take_in(&mut self, other: Self) {
+        for (name, QuotaHistory { horizon_ms, cells }) in other.past {
+            let past = self.past.entry(name).or_default();
+            past.horizon_ms = past.horizon_ms.max(horizon_ms);
+            past.cells.extend(cells);
+            past.cells.make_contiguous().sort_by_key(|cell| cell.1);
+        }
+        self.in_flight.extend(other.in_flight);
+        for (name, until_ms) in other.not_before_ms {
+            let held = self.not_before_ms.entry(name).or_insert(until_ms);
+            *held = until_ms.max(*held);
+        }
+        self.full_at_ms = self.full_at_ms.max(other.full_at_ms);
+    }
+
+    /// True where nothing is counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_as(&Self::default())
+    }
+
+    /// True where the same is counted as in `other`.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        (&self.past, &self.in_flight, &self.not_before_ms, self.full_at_ms)
+            == (&other.past, &other.in_flight, &other.not_before_ms, other.full_at_ms)
+    }
+
+    /// Counts nothing any longer.
+    pub(crate) fn empty(&mut self) {
+        *self = Self { seen_ms: self.seen_ms, ..Self::default() };
+    }
+
     /// Counts every window as used up: the calls until `at_ms` are not known.
     pub(crate) fn fill(&mut self, at_ms: i64) {
         self.full_at_ms = Some(at_ms);

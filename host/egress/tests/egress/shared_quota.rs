@@ -187,6 +187,34 @@ async fn system_that_joins_an_account_changes_no_record() {
     assert_eq!(clock.now_ms(), 2_020, "another account");
 }
 
+/// Two systems had a record each before both were found to reach one account.
+#[tokio::test]
+async fn calls_of_two_records_of_one_account_count_together() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
+    let (claim, counters) = (claim(3, 1_000), records(&folder, &clock));
+    let open = |system: &str, others: &[&str]| {
+        QuotaGate::shared_by(clock.clone(), &counters, system, others).unwrap()
+    };
+    call(&open("acme", &[]), &claim).await;
+    let beta = open("beta", &[]);
+    call(&beta, &claim).await;
+    clock.advance(500);
+    call(&beta, &claim).await;
+    drop(beta);
+    for (system, others) in [("acme", ["beta"]), ("beta", ["acme"])] {
+        let both = open(system, &others);
+        assert!(both.acquire(&claim, 0).await.is_err(), "{system}: three calls in a second");
+    }
+    call(&open("acme", &["beta"]), &claim).await;
+    assert_eq!(clock.now_ms(), 1_010, "each call counts once, from when it ended");
+    clock.advance(10_000);
+    // What was taken in is not taken in again.
+    for _ in 0..3 {
+        call(&open("acme", &["beta"]), &claim).await;
+    }
+    assert_eq!(clock.now_ms(), 11_010);
+}
+
 #[tokio::test]
 async fn the_record_is_bounded() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());

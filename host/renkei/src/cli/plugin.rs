@@ -53,6 +53,9 @@ requirements.txt (Python). For the latter two the tools are installed below the 
         /// Directory in which to make that of the plugin.
         #[arg(long, default_value = ".", value_name = "DIR")]
         into: PathBuf,
+        /// Directory `plugins/sdk` of a checkout; without it, of the one that built this program.
+        #[arg(long, value_name = "DIR")]
+        sdk: Option<PathBuf>,
     },
     /// Print manifest, imports, digest and size of a plugin file.
     ///

@@ -54,12 +54,14 @@ fn move_to(system: &str, to: &str, args: &DirArgs, output: Output) -> Result<(),
     let before =
         SqliteStore::move_account(&config.data, system, to).map_err(CommandError::database)?;
     let facts = json!({ "system": system, "before": before, "account": to });
-    output.result(&facts, || {
-        format!(
+    let is_same = before.as_deref() == Some(to);
+    output.result(&facts, || match is_same {
+        true => format!("{system} is account {to} already; nothing was changed"),
+        false => format!(
             "{system} is account {to} from now on; what was known of its records is forgotten. \
              `renkei plan --dir {}` shows what the next sync would write there: look at it first",
             args.dir.display()
-        )
+        ),
     })?;
     Ok(())
 }

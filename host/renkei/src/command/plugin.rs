@@ -26,8 +26,8 @@ pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), C
     match command {
         PluginCommand::Build { path, out } => build(path, out, output),
         PluginCommand::Pack { file, manifest, out } => pack(file, manifest, out, output),
-        PluginCommand::New { name, kind, language, into } => {
-            new(name, (*kind).into(), (*language).into(), into, output)
+        PluginCommand::New { name, kind, language, into, sdk } => {
+            new(name, ((*kind).into(), (*language).into()), into, sdk.as_deref(), output)
         }
         PluginCommand::Inspect { file } => inspect(file, output).await,
         PluginCommand::Test(args) => test::run(args, output).await,
@@ -103,12 +103,14 @@ fn wrote(built: &Built, output: Output) -> Result<(), CommandError> {
 
 fn new(
     name: &str,
-    kind: PluginTemplate,
-    language: SourceLanguage,
+    (kind, language): (PluginTemplate, SourceLanguage),
     into: &Path,
+    sdk: Option<&Path>,
     output: Output,
 ) -> Result<(), CommandError> {
-    let sdk = renkei_package::sdk_dir();
+    // The new crate names it by its path.
+    let whole = |sdk: &Path| sdk.canonicalize().unwrap_or_else(|_| sdk.to_owned());
+    let sdk = sdk.map_or_else(renkei_package::sdk_dir, whole);
     let files = renkei_package::new_plugin(kind, language, name, into, &sdk)?;
     let dir = into.join(name).display().to_string();
     output.result(&json!({ "dir": dir, "files": files }), || match language {

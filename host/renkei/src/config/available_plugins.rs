@@ -67,7 +67,10 @@ mod tests {
         let message = format!("no transform `{id}` is loaded");
         let (hint, is_aside) = (expected.to_owned(), expected.starts_with('`'));
         let missing = MissingPlugin { message, hint, is_aside };
-        assert_eq!(loaded.missing("transform", id, Path::new("sync"), Path::new("plugins")), missing);
+        assert_eq!(
+            loaded.missing("transform", id, Path::new("sync"), Path::new("plugins")),
+            missing
+        );
     }
 
     #[test]

@@ -61,8 +61,8 @@ impl SupervisedConnector {
         Ok(Self { job: Arc::new(opened?), lease, opener })
     }
 
-    /// Makes a call that changes nothing, and counts its result. Where the guest says of itself that the input is wrong, the
-    /// version before is asked the same.
+    /// Makes a call that changes nothing, and counts its result. Where the guest says of itself
+    /// that the input is wrong, the version before is asked the same.
     async fn call<T, Called>(
         &self,
         call: impl Fn(Arc<ConnectorJob>) -> Called + Send + Sync,
@@ -85,8 +85,8 @@ impl SupervisedConnector {
         Ok(answer?)
     }
 
-    /// Makes a call that changes something, and so only once, and counts its result. What is wrong with single records
-    /// is an outcome: the version before would not refuse the whole call.
+    /// Makes a call that changes something, and so only once, and counts its result. What is wrong
+    /// with single records is an outcome: the version before would not refuse the whole call.
     async fn call_once<T>(
         &self,
         call: impl Future<Output = Result<T, CallFailure>>,

@@ -109,6 +109,11 @@ async fn a_moved_account_takes_its_records_out_of_their_links() {
     };
     store.commit(changes).await.unwrap();
     drop(store);
+    // To the account that it is, nothing is forgotten.
+    SqliteStore::move_account(dir.path(), "hubspot", "portal-1").unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.cursor(&stream()).await.unwrap(), Some(cursor("7")));
+    drop(store);
     let before = SqliteStore::move_account(dir.path(), "hubspot", "portal-2").unwrap();
     assert_eq!(before.as_deref(), Some("portal-1"));
     let store = open(dir.path());

@@ -174,9 +174,9 @@ impl<'a> FieldMerge<'a> {
             self.replace_own(false);
             return self.into_merged_field();
         }
-        let question = match self.votes() {
-            Ok(votes) => self
-                .count(votes)
+        let question = match self.edits() {
+            Ok(edits) => self
+                .weigh(edits)
                 .or_else(|| self.adopt_first_values())
                 .or_else(|| self.replace_own(true)),
             Err(question) => Some(*question),
@@ -197,8 +197,8 @@ impl<'a> FieldMerge<'a> {
     }
 
     /// The edits; drift and ignored clears are left out.
-    fn votes(&mut self) -> Result<Vec<MemberFieldIndex>, Box<ReviewSubject>> {
-        let (mut votes, mut emptied) = (Vec::new(), Vec::new());
+    fn edits(&mut self) -> Result<Vec<MemberFieldIndex>, Box<ReviewSubject>> {
+        let (mut edits, mut emptied) = (Vec::new(), Vec::new());
         for (position, member) in self.members.iter() {
             if member.state.base.is_none() || !member.is_edited() && !member.is_unsure() {
                 continue;
@@ -213,17 +213,17 @@ impl<'a> FieldMerge<'a> {
             } else if cleared && self.field.clear == Clear::Review {
                 emptied.push(position);
             } else {
-                votes.push(position);
+                edits.push(position);
             }
         }
         match emptied.is_empty() {
-            true => Ok(votes),
-            false => Err(Box::new(self.emptied(&emptied, &votes))),
+            true => Ok(edits),
+            false => Err(Box::new(self.emptied(&emptied, &edits))),
         }
     }
 
     /// Moves the truth by the edits, or asks.
-    fn count(&mut self, edits: Vec<MemberFieldIndex>) -> Option<ReviewSubject> {
+    fn weigh(&mut self, edits: Vec<MemberFieldIndex>) -> Option<ReviewSubject> {
         let edits = self.weighty(edits);
         if edits.is_empty() {
             return None;

@@ -1,9 +1,10 @@
 //! Planning one link: from what is stored to what should be written, with a reason for each.
 //!
 //! Pure, total and deterministic: the same view gives the same plan in any order of links
-//! (`RULES.md` I12, I13). The steps: follow a removal (`removal`), plan approved merges (`merges`),
-//! merge each field ([`crate::plan::merge`]), plan updates (`update`) and creates (`create`). The
-//! result holds canonical values; [`crate::plan::render`] turns them into columns.
+//! (`RULES.md` I12, I13). [`plan_link`] marks surplus records and follows merges and deletions of
+//! the systems. Then a removal ends the plan, or approved merges do; otherwise it merges each field
+//! ([`crate::plan::merge`]) and plans updates and creates. The result holds canonical values;
+//! [`crate::plan::render`] turns them into columns.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -85,15 +86,15 @@ pub fn plan_link(context: &PlanContext<'_>, view: &LinkView) -> LinkPlan {
         work.mark_surplus_records();
         work.follow_merges();
         work.follow_deletions();
-        if work.removal() {
+        if work.plan_removal() {
             work.recalls &= !work.plan.held;
-        } else if work.merges() {
+        } else if work.plan_merges() {
             work.recalls = false;
         } else {
             work.merge_fields();
             work.note_unread();
-            work.updates();
-            work.creates();
+            work.plan_updates();
+            work.plan_creates();
         }
     }
     work.finish(view)

@@ -10,7 +10,7 @@ use renkei_model::state::{FailureClass, FieldWrite, RecordStatus};
 use renkei_model::value::Cell;
 
 impl LinkPlanner<'_> {
-    pub(super) fn creates(&mut self) {
+    pub(super) fn plan_creates(&mut self) {
         if self.active.is_empty() {
             return;
         }

@@ -20,7 +20,7 @@ use renkei_model::state::{
 impl LinkPlanner<'_> {
     /// Plans approved merges; true where there is one, so that nothing else of the link is planned.
     /// Questions about records that are surplus no more are closed.
-    pub(super) fn merges(&mut self) -> bool {
+    pub(super) fn plan_merges(&mut self) -> bool {
         for known in std::mem::take(&mut self.reviews) {
             if let ReviewSubject::Surplus { surplus, .. } = &known.subject {
                 let approved = known.choice == Some(ReviewChoice::Approve);

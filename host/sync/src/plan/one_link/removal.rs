@@ -38,7 +38,7 @@ fn is_unset(cell: &Cell, winner: &Winner) -> bool {
 
 impl LinkPlanner<'_> {
     /// Follows a removed record; true where that settles the whole plan of the link.
-    pub(super) fn removal(&mut self) -> bool {
+    pub(super) fn plan_removal(&mut self) -> bool {
         self.settle_missing();
         self.succeed();
         self.forget_replaced();

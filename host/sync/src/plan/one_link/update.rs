@@ -37,7 +37,7 @@ impl LinkPlanner<'_> {
         }
     }
 
-    pub(super) fn updates(&mut self) {
+    pub(super) fn plan_updates(&mut self) {
         if self.merged.is_empty() {
             return;
         }
