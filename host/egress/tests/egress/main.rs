@@ -3,6 +3,11 @@
 //! In a program of its own, so that an edit of the crate need not link servers and a database
 //! before the unit tests run.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is test code; clippy's own exception covers only the test functions"
+)]
+
 mod bounds;
 mod sending;
 mod shared_quota;

@@ -189,11 +189,14 @@ impl EngineError {
 
     /// True where the same bytes may fare better another time.
     pub(crate) fn is_passing(&self) -> bool {
-        match self {
-            Self::Slow(_) | Self::Killed => true,
-            Self::NoCompiler(_) | Self::HostLacks(_) | Self::OperatingSystem(_) => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Slow(_)
+                | Self::Killed
+                | Self::NoCompiler(_)
+                | Self::HostLacks(_)
+                | Self::OperatingSystem(_)
+        )
     }
 
     /// The cause by which it is counted.
