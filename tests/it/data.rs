@@ -2,10 +2,10 @@
 //! for a new one, nor are states of plugins, and a data directory that cannot be used is one clear
 //! mistake.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::mistakes::check;
-use crate::site::{Simulators, Site, copy_files};
+use crate::site::{Simulators, Site, copy_files, run};
 
 #[test]
 fn empty_database_is_refused() {
@@ -31,6 +31,10 @@ fn damaged_states_of_plugins_are_refused() {
         check(&site, command, 4, &["plugins.db: damaged", "restore it, or remove it", "grants"]);
         assert_eq!(std::fs::read_to_string(&states).unwrap(), "garbage");
     }
+    let output = run(&["plugin", "list", "--json", "--dir", site.path()]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["where"], json!(states));
+    assert!(report["error"].as_str().unwrap().starts_with("damaged ("), "{report}");
     std::fs::remove_file(&states).unwrap();
     assert_eq!(site.run_json("sync")["writes"], json!(0));
 }

@@ -184,6 +184,7 @@ impl RequestError {
                 Some(path.display().to_string())
             }
             Self::Remote { report, .. } => report.place.clone(),
+            Self::Plugins(error) => error.place().map(|place| place.display().to_string()),
             _ => None,
         }
     }

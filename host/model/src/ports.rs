@@ -212,16 +212,31 @@ pub enum PluginRecordsError {
         reason: String,
     },
     /// Any other failure.
-    #[error("{message}")]
+    #[error("{}{message}", prefix(.file.as_deref()))]
     Failed {
-        /// The failure, with its file.
+        /// The file that it is about, if any.
+        file: Option<PathBuf>,
+        /// The failure.
         message: String,
         /// The next step.
         hint: Option<&'static str>,
     },
 }
 
+/// The file before a message.
+fn prefix(file: Option<&Path>) -> String {
+    file.map(|file| format!("{}: ", file.display())).unwrap_or_default()
+}
+
 impl PluginRecordsError {
+    /// The file that it is about; its text begins with it.
+    pub fn place(&self) -> Option<&Path> {
+        match self {
+            Self::Damaged { file, .. } => Some(file),
+            Self::Failed { file, .. } => file.as_deref(),
+        }
+    }
+
     /// The next step.
     pub fn hint(&self) -> Option<&'static str> {
         match self {

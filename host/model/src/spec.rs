@@ -15,7 +15,7 @@ use crate::value::Cell;
 
 pub use crate::index::FieldIndex;
 pub use meaning::Meanings;
-pub use meaning::makes_more;
+pub use meaning::{is_of_another_entity, makes_more};
 pub use policies::{Clear, DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge, Winner};
 
 mod columns;

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use renkei_admin::error::kind_of_plugins;
@@ -70,7 +71,8 @@ impl CommandError {
             let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
             hints.extend(causes.find_map(of_io));
         }
-        Self { kind, error, place: None, hints, reported: false }
+        let place = error.chain().find_map(place_of);
+        Self { kind, error, place, hints, reported: false }
     }
 
     /// The same failure, for which a plugin is to blame.
@@ -134,7 +136,9 @@ impl CommandError {
                 text = format!("{text}: {cause}");
             }
         }
-        text
+        // An error that tells its place in its text does not tell it twice.
+        let place = self.place.as_ref().map(|place| format!("{place}: "));
+        place.map_or(text.clone(), |place| text.replacen(&place, "", 1))
     }
 }
 
@@ -157,11 +161,9 @@ impl<E: Into<anyhow::Error>> From<E> for CommandError {
             Ok(mistake) => return from_config(&mistake),
             Err(error) => error,
         };
-        let (kind, place) = match error.downcast_ref::<RequestError>() {
-            Some(error) => (error.kind(), error.place()),
-            None => (kind_of(&error), None),
-        };
-        Self { place, ..Self::new(kind, error) }
+        let request = error.downcast_ref::<RequestError>();
+        let kind = request.map_or_else(|| kind_of(&error), RequestError::kind);
+        Self::new(kind, error)
     }
 }
 
@@ -172,6 +174,17 @@ fn from_config(mistake: &ConfigError) -> CommandError {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
+}
+
+/// The file or address that an error of ours is about.
+fn place_of(error: &(dyn Error + 'static)) -> Option<String> {
+    let path = |path: &Path| path.display().to_string();
+    let request = || error.downcast_ref().and_then(RequestError::place);
+    let open = || error.downcast_ref::<OpenError>().map(|error| path(error.place()));
+    let runtime = || error.downcast_ref().and_then(RuntimeError::place).map(path);
+    let plugins = || error.downcast_ref().and_then(AdminError::place).map(path);
+    let carried = || place_of(error.downcast_ref::<io::Error>()?.get_ref()?);
+    request().or_else(open).or_else(runtime).or_else(plugins).or_else(carried)
 }
 
 /// The next step that an error of ours has. An error speaks for the errors below it that it shows

@@ -2,7 +2,7 @@
 //! and call transforms.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -181,6 +181,14 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
+    /// The file that it is about; its text begins with it.
+    pub fn place(&self) -> Option<&Path> {
+        match self {
+            Self::PluginState(error) => error.place(),
+            _ => None,
+        }
+    }
+
     /// The next step.
     pub fn hint(&self) -> Option<&'static str> {
         match self {

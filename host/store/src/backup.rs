@@ -82,7 +82,7 @@ impl SqliteStore {
             Err(source) => return Err(OpenError::Io { path: from.to_owned(), source }),
         };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
-        let _lock = Lock::acquire(dir)?;
+        let _lock = Lock::acquire(dir, FILE)?;
         let connection = open_copy(from)?;
         run_check(&connection, "quick_check", from)?;
         let place = dir.join(FILE);
@@ -109,7 +109,7 @@ impl SqliteStore {
         if !is_there(dir)? {
             return Err(OpenError::Missing { dir: dir.to_owned() });
         }
-        let _lock = Lock::acquire(dir)?;
+        let _lock = Lock::acquire(dir, FILE)?;
         let path = dir.join(FILE);
         let sqlite = |error| open_error(&path, error);
         let mut connection = connect_to_write(&path)?;

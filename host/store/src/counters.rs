@@ -12,7 +12,6 @@ mod open;
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +20,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::counters::marks::ProcessMark;
 use crate::counters::old_files::OldRecord;
-use crate::database_file::{open_error, with_suffix};
+use crate::database_file::{FileIdentities, open_error};
 use crate::error::{self, Kind, OpenError};
 
 /// The counters of a data directory. Opened when first needed, and kept open.
@@ -39,21 +38,6 @@ struct OpenCounters {
     mark: Option<ProcessMark>,
     /// The files that the connection has open.
     files: FileIdentities,
-}
-
-/// Device and inode of the database, its log and the log's index. SQLite does not notice when
-/// somebody removes one of them, and would count apart from other processes.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct FileIdentities([Option<(u64, u64)>; 3]);
-
-impl FileIdentities {
-    fn read(path: &Path) -> Self {
-        let identity = |suffix: &str| {
-            let found = fs::metadata(with_suffix(path, suffix)).ok()?;
-            Some((found.dev(), found.ino()))
-        };
-        Self(["", "-wal", "-shm"].map(identity))
-    }
 }
 
 /// The row that a change leaves.

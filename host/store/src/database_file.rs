@@ -6,7 +6,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +30,28 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+/// Device and inode of a database, its log and the log's index. SQLite does not notice when
+/// somebody removes or replaces one of them: what it then writes, nobody else reads.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileIdentities([Option<(u64, u64)>; 3]);
+
+impl FileIdentities {
+    pub(crate) fn read(path: &Path) -> Self {
+        let identity = |suffix: &str| {
+            let found = fs::metadata(with_suffix(path, suffix)).ok()?;
+            Some((found.dev(), found.ino()))
+        };
+        Self(["", "-wal", "-shm"].map(identity))
+    }
+
+    /// True if none of these files was removed or replaced since; one that was not there may be
+    /// new.
+    pub(crate) fn still_are(&self, now: &Self) -> bool {
+        let mut both = self.0.iter().zip(&now.0);
+        both.all(|(known, now)| known.is_none() || known == now)
+    }
 }
 
 /// Refuses a database that is no regular file, or has none beside it: SQLite waits at a pipe.

@@ -11,7 +11,7 @@ use rusqlite::ErrorCode;
 #[non_exhaustive]
 pub enum OpenError {
     /// Another process has the lock.
-    #[error("the store in {} is in use by {holder}", .dir.display())]
+    #[error("{}: the database is in use by {holder}", .dir.display())]
     InUse {
         /// The store's directory.
         dir: PathBuf,
@@ -19,7 +19,7 @@ pub enum OpenError {
         holder: String,
     },
     /// There is nothing to read.
-    #[error("no store in {}", .dir.display())]
+    #[error("{}: no database there", .dir.display())]
     Missing {
         /// The store's directory.
         dir: PathBuf,
@@ -115,6 +115,26 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// The file or directory that it is about; its text begins with it.
+    pub fn place(&self) -> &Path {
+        match self {
+            Self::InUse { dir, .. } | Self::Missing { dir } => dir,
+            Self::Newer { path, .. }
+            | Self::Older { path }
+            | Self::Foreign { path }
+            | Self::Empty { path }
+            | Self::Vanished { path }
+            | Self::Corrupt { path, .. }
+            | Self::DamagedInUse { path }
+            | Self::OlderRuns { path }
+            | Self::Exists { path }
+            | Self::OtherIdentity { path }
+            | Self::Full { path }
+            | Self::Io { path, .. }
+            | Self::Sqlite { path, .. } => path,
+        }
+    }
+
     /// The next step.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {

@@ -62,6 +62,12 @@ pub(crate) fn begin(connection: &Connection, entity: &str, covered: u64) -> Resu
     Ok(())
 }
 
+/// The first sync of the entity is asked about again.
+pub(crate) fn take_back_begin(connection: &Connection, entity: &str) -> Result<()> {
+    connection.prepare_cached("DELETE FROM begun WHERE entity = ?1")?.execute([entity])?;
+    Ok(())
+}
+
 pub(crate) fn begun(connection: &Connection, entity: &str) -> Result<Option<u64>> {
     connection
         .prepare_cached("SELECT covered FROM begun WHERE entity = ?1")?

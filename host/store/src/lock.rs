@@ -14,40 +14,54 @@ use crate::error::OpenError;
 /// Bytes of a process number that are read at most.
 const HOLDER_BYTES_MAX: u64 = 32;
 
-/// The lock; it is held as long as the store is open.
+/// The lock; it is held as long as the store is open. A person may remove the lock file under its
+/// holder, so the folder that holds the database is locked as well.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
+    _folder: File,
 }
 
 impl Lock {
-    /// Takes the lock of the store in `dir`.
-    pub(crate) fn acquire(dir: &Path) -> Result<Self, OpenError> {
-        let path = dir.join("renkei.lock");
-        let io = |source| OpenError::Io { path: path.clone(), source };
+    /// Takes the lock of the store in `dir`, whose database is `name`. Where that is a link, the
+    /// lock is that of the folder that holds the file.
+    pub(crate) fn acquire(dir: &Path, name: &str) -> Result<Self, OpenError> {
+        let real = std::fs::canonicalize(dir.join(name)).ok();
+        let holding = real.as_deref().and_then(Path::parent).unwrap_or(dir);
+        let path = holding.join("renkei.lock");
+        let io = |path: &Path, source| OpenError::Io { path: path.to_owned(), source };
+        let folder = File::open(holding).map_err(|source| io(holding, source))?;
+        let is_free = lock_file(&folder, holding)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = renkei_files::open(&options, &path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // Without the number the message is poorer, not wrong.
-                let read = (&file).take(HOLDER_BYTES_MAX).read_to_string(&mut holder);
-                let known = read.is_ok() && !holder.trim().is_empty();
-                let holder = if known {
-                    format!("process {}", holder.trim())
-                } else {
-                    "another process".to_owned()
-                };
-                return Err(OpenError::InUse { dir: dir.to_owned(), holder });
-            }
-            Err(TryLockError::Error(source)) => return Err(io(source)),
+        let mut file = renkei_files::open(&options, &path).map_err(|source| io(&path, source))?;
+        if !is_free || !lock_file(&file, &path)? {
+            let mut holder = String::new();
+            // Without the number the message is poorer, not wrong.
+            let read = (&file).take(HOLDER_BYTES_MAX).read_to_string(&mut holder);
+            let known = read.is_ok() && !holder.trim().is_empty();
+            let holder = if known {
+                format!("process {}", holder.trim())
+            } else {
+                "another process".to_owned()
+            };
+            return Err(OpenError::InUse { dir: dir.to_owned(), holder });
         }
-        file.set_len(0).map_err(io)?;
-        file.rewind().map_err(io)?;
-        writeln!(file, "{}", std::process::id()).map_err(io)?;
-        Ok(Self { _file: file })
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()));
+        written.map_err(|source| io(&path, source))?;
+        Ok(Self { _file: file, _folder: folder })
+    }
+}
+
+/// True if nobody else had the lock.
+fn lock_file(file: &File, path: &Path) -> Result<bool, OpenError> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(source)) => Err(OpenError::Io { path: path.to_owned(), source }),
     }
 }
 

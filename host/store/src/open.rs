@@ -52,7 +52,7 @@ impl SqliteStore {
     ) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { path: dir.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
-        let lock = Lock::acquire(dir)?;
+        let lock = Lock::acquire(dir, FILE)?;
         let path = dir.join(FILE);
         let sqlite = |error| open_error(&path, error);
         if !is_there(dir)? {

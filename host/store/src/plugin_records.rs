@@ -161,7 +161,12 @@ impl From<OpenError> for PluginRecordsError {
         match error {
             OpenError::Corrupt { path, reason } => Self::Damaged { file: path, reason },
             OpenError::Empty { path } => Self::Damaged { file: path, reason: "empty".to_owned() },
-            other => Self::Failed { message: other.to_string(), hint: other.hint() },
+            other => {
+                let (file, hint, text) = (other.place(), other.hint(), other.to_string());
+                let told = text.strip_prefix(&format!("{}: ", file.display()));
+                let message = told.unwrap_or(&text).to_owned();
+                Self::Failed { file: Some(file.to_owned()), message, hint }
+            }
         }
     }
 }

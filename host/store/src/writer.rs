@@ -18,6 +18,7 @@ use renkei_model::store::port::{Changes, StoreError};
 use rusqlite::{Connection, Result, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::database_file::FileIdentities;
 use crate::error::OpenError;
 use crate::error::store_error;
 use crate::{
@@ -86,8 +87,16 @@ fn run(
     mut jobs: mpsc::Receiver<Job>,
     to_free: &SyncSender<Changes>,
 ) {
+    let mut files = FileIdentities::read(path);
     let mut commit = |jobs: &[Job]| {
-        commit(&mut connection, layouts, jobs).map_err(|error| store_error(path, &error))
+        let now = FileIdentities::read(path);
+        if !files.still_are(&now) {
+            return Err(StoreError::Replaced(path.display().to_string()));
+        }
+        commit(&mut connection, layouts, jobs).map_err(|error| store_error(path, &error))?;
+        // The first commit makes the log.
+        files = FileIdentities::read(path);
+        Ok(())
     };
     while let Some(first) = jobs.blocking_recv() {
         let mut group = vec![first];
@@ -169,7 +178,10 @@ fn apply(connection: &Connection, layouts: &Layouts, changes: &Changes) -> Resul
         guards::add(connection, entity, *hour, *counts)?;
     }
     for (entity, covered) in &changes.begun {
-        guards::begin(connection, entity, *covered)?;
+        match covered {
+            Some(covered) => guards::begin(connection, entity, *covered)?,
+            None => guards::take_back_begin(connection, entity)?,
+        }
     }
     for review in &changes.reviews {
         reviews::upsert_review(connection, review)?;

@@ -8,12 +8,20 @@ use serde_json::{Value as Json, json};
 use super::{EntitySpec, FieldKind, FieldSpec, MappingGroup, MemberSpec, Via};
 use crate::review::digest;
 
-/// Digests of the meaning of a field's values, by the field's name. The empty name, which no field
-/// has, holds the members of the entity in which records are made.
+/// Digests of the meaning of a field's values, by the field's name. Two names that no field has
+/// hold the members of the entity in which records are made, and the entity.
 pub type Meanings = BTreeMap<String, String>;
 
 /// The entry that lists the members in which records are made, one a line.
 const CREATE: &str = "";
+
+/// The entry that holds the name of the entity.
+const ENTITY: &str = "=entity";
+
+/// The records were those of another entity before. Databases from before this entry do not know.
+pub fn is_of_another_entity(before: &Meanings, now: &Meanings) -> bool {
+    before.get(ENTITY).is_some_and(|before| now.get(ENTITY) != Some(before))
+}
 
 /// Records are made now in a member in which none were made before. Links without a record there
 /// lack it, although no reading shows them. Databases from before this entry list no members.
@@ -33,6 +41,7 @@ impl MemberSpec {
             makes.map(|member| format!("{}.{}", member.system, member.object)).collect();
         makes.sort_unstable();
         let create = (CREATE.to_owned(), makes.join("\n"));
+        let own = (ENTITY.to_owned(), entity.name.clone());
         let fields = self.groups.iter().flat_map(|group| {
             let kept = group.fields.iter().map(|index| &entity[*index]);
             kept.filter_map(|field| {
@@ -40,7 +49,7 @@ impl MemberSpec {
                 Some((field.name.clone(), digest(&[&meaning.to_string()])))
             })
         });
-        [create].into_iter().chain(fields).collect()
+        [create, own].into_iter().chain(fields).collect()
     }
 
     fn meaning(

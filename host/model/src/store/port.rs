@@ -25,6 +25,9 @@ pub enum StoreError {
     /// The stored state cannot be read.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
+    /// The database that is open is not the file at its path any more.
+    #[error("{0} was removed or replaced while it was in use")]
+    Replaced(String),
     /// Any other failure of the medium.
     #[error("the store failed: {0}")]
     Failed(String),
@@ -36,6 +39,9 @@ impl StoreError {
         match self {
             Self::Full(_) => Some("free some room and run again"),
             Self::Corrupt(_) => Some("put a backup of the database in its place"),
+            Self::Replaced(_) => {
+                Some("put the right file there, or a backup of it, and start Renkei again")
+            }
             Self::Failed(_) => None,
         }
     }
@@ -179,8 +185,8 @@ pub struct Changes {
     /// Entity, hour, and counts to add for the guards.
     pub guards: Vec<(String, i64, GuardCounts)>,
     /// Entities whose first sync was approved, each with the creations that the approval still
-    /// covers.
-    pub begun: Vec<(String, u64)>,
+    /// covers; none where it is to be asked about again.
+    pub begun: Vec<(String, Option<u64>)>,
     /// Reviews to insert or replace by id.
     pub reviews: Vec<Review>,
     /// Lines to append.

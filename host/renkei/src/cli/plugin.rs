@@ -53,7 +53,7 @@ requirements.txt (Python). For the latter two the tools are installed below the 
         /// Directory in which to make that of the plugin.
         #[arg(long, default_value = ".", value_name = "DIR")]
         into: PathBuf,
-        /// Directory `plugins/sdk` of a checkout; without it, of the one that built this program.
+        /// Directory `plugins/sdk` of a checkout of Renkei.
         #[arg(long, value_name = "DIR")]
         sdk: Option<PathBuf>,
     },

@@ -4,6 +4,7 @@
 //! do all of it: it belongs to this user alone.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use renkei_egress::PausedSystem;
 use renkei_model::ports::PluginRecordsError;
@@ -208,6 +209,14 @@ impl From<LoadFailure> for AdminError {
 }
 
 impl AdminError {
+    /// The file that it is about; its text begins with it.
+    pub fn place(&self) -> Option<&Path> {
+        match self {
+            Self::PluginState(error) => error.place(),
+            _ => None,
+        }
+    }
+
     /// The next step.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

@@ -206,6 +206,14 @@ impl PluginStates {
         self.update(&mut |_| {})
     }
 
+    /// True where another process has written what this one does not know.
+    pub(crate) fn is_changed_elsewhere(&self) -> bool {
+        let recorded = self.records.as_ref().filter(|_| !self.read_only);
+        // What cannot be read is reported by the next refresh.
+        let recorded = recorded.and_then(|records| read(records.as_ref()).ok());
+        recorded.is_some_and(|recorded| recorded != self.plugins)
+    }
+
     /// Reads what others wrote, has `change` done, and writes what is not written yet. `change` may
     /// run twice.
     fn update(&mut self, change: &mut dyn FnMut(&mut Self)) -> Result<(), PluginRecordsError> {
@@ -266,7 +274,7 @@ impl PluginStates {
                 continue;
             }
             let text = serde_json::to_string(state).map_err(|error| {
-                PluginRecordsError::Failed { message: error.to_string(), hint: None }
+                PluginRecordsError::Failed { file: None, message: error.to_string(), hint: None }
             })?;
             texts.insert(id.clone(), text);
         }
@@ -377,8 +385,11 @@ mod tests {
         fn update(&self, change: &mut PluginTextsChange<'_>) -> Result<(), PluginRecordsError> {
             self.records.update(&mut |texts| {
                 let changed = change(texts)?;
-                let failure =
-                    PluginRecordsError::Failed { message: "disk full".to_owned(), hint: None };
+                let failure = PluginRecordsError::Failed {
+                    file: None,
+                    message: "disk full".to_owned(),
+                    hint: None,
+                };
                 if self.is_on.load(Ordering::Relaxed) { Err(failure) } else { Ok(changed) }
             })
         }
@@ -432,6 +443,9 @@ mod tests {
         assert!(looker.recorded("b").unwrap().hold && !looker.recorded("c").unwrap().hold);
         let read = open(&home, false).unwrap();
         assert_eq!(read.plugins().keys().collect::<Vec<_>>(), ["a", "b"]);
+        assert!(one.is_changed_elsewhere() && !two.is_changed_elsewhere());
+        one.refresh().unwrap();
+        assert!(!one.is_changed_elsewhere());
 
         fs::write(home.path().join("plugins.db"), b"garbage").unwrap();
         let refused = open(&home, false).err().unwrap();
@@ -443,6 +457,7 @@ mod tests {
         assert!(!read.plugin("a").hold && read.plugin("b").hold, "what runs knows better");
 
         fs::remove_file(home.path().join("plugins.db")).unwrap();
+        assert!(two.is_changed_elsewhere());
         two.refresh().unwrap();
         let read = open(&home, false).unwrap();
         assert!(read.plugin("b").hold, "what runs writes what was removed");

@@ -170,7 +170,7 @@ impl Reloader {
         allow: &BTreeSet<Permission>,
         deny: &BTreeSet<Permission>,
     ) -> Result<(), AdminError> {
-        let plugin_state = {
+        {
             let mut states = self.registry.states();
             states.try_change(id, |plugin_state| {
                 let allowed = &mut plugin_state.allowed.get_or_insert_default().known;
@@ -181,8 +181,21 @@ impl Reloader {
                 allowed.retain(|permission| !denied.contains(permission));
             })?;
             self.registry.regrant(&states, id);
-            states.plugin(id)
-        };
+        }
+        self.publish_grants(id, asked, deny);
+        self.reconcile();
+        Ok(())
+    }
+
+    /// Publishes the permissions of `asked` that are given, and those that are denied, also those
+    /// of `deny`.
+    pub(super) fn publish_grants(
+        &self,
+        id: &str,
+        asked: &BTreeSet<Permission>,
+        deny: &BTreeSet<Permission>,
+    ) {
+        let plugin_state = self.registry.states().plugin(id);
         let denied = plugin_state.denied.known.iter();
         let denied = denied.filter(|one| asked.contains(*one) || deny.contains(*one));
         let denied = denied.map(ToString::to_string).collect();
@@ -191,8 +204,6 @@ impl Reloader {
         let plugin = id.to_owned();
         let serving = self.registry.generation(id);
         self.registry.publish(ReloadEvent::Granted { plugin, allowed, denied, serving });
-        self.reconcile();
-        Ok(())
     }
 
     /// The permissions that a plugin asks for, in the version that serves and in the one that

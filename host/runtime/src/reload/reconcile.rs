@@ -1,6 +1,6 @@
 //! Lets serve what the files and the states say should serve.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::file_state::{ClaimState, FileState};
@@ -98,6 +98,24 @@ impl Reloader {
                 self.registry.remove(&mut self.registry.states(), id);
                 let generation = served.plugin.generation.clone();
                 self.registry.publish(ReloadEvent::Removed { generation });
+            }
+        }
+        self.obey_grants();
+    }
+
+    /// Cuts what serves to what is allowed now: another process may have denied something.
+    fn obey_grants(&self) {
+        for (id, served) in self.registry.all().iter() {
+            let is_other = {
+                let states = self.registry.states();
+                let is_other = served.plugin.denied != states.plugin(id).denied.known;
+                if is_other {
+                    self.registry.regrant(&states, id);
+                }
+                is_other
+            };
+            if is_other {
+                self.publish_grants(id, &served.plugin.asked(), &BTreeSet::new());
             }
         }
     }

@@ -133,9 +133,12 @@ impl Reloader {
         }
     }
 
-    /// Looks at the stamps; nothing follows where nothing is new.
+    /// Looks at the stamps and at what other processes decided; nothing follows where nothing is
+    /// new.
     async fn poll(&mut self) {
-        if self.find(LookDepth::Stamps).await == Some(true) {
+        let is_decided = self.registry.states().is_changed_elsewhere();
+        let found = self.find(LookDepth::Stamps).await;
+        if found.is_some_and(|is_new| is_new || is_decided) {
             self.conclude().await;
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use renkei_fixtures::{Fixture, assemble, plugin_version};
 use renkei_model::effect::{EffectCall, EffectKind};
 use renkei_model::plugin::PluginError;
-use renkei_model::ports::{CallRecords as _, Systems as _};
+use renkei_model::ports::{CallRecords as _, PluginRecords as _, PluginTexts, Systems as _};
 use renkei_package::Package;
 
 use super::{House, batch, forward, page_request, share_calls};
@@ -13,9 +13,10 @@ use crate::lifecycle::admin::{AdminError, PluginAnswer, PluginReport, PluginRequ
 use crate::tests::stage::system;
 use crate::{ReloadEvent, RuntimeOptions, SystemAuth, SystemConfig};
 use renkei_egress::{QuotaClaim, QuotaGate};
-use renkei_store::CounterDatabase;
+use renkei_store::{CounterDatabase, PluginDatabase};
 use renkei_test_servers::{Server, reply};
 use renkei_test_support::HandClock;
+use serde_json::{Value, json};
 
 /// The echo under a version of its own, which traps in every call.
 fn trapping(version: &str) -> Vec<u8> {
@@ -256,6 +257,30 @@ async fn a_held_plugin_waits_and_goes_back_as_told() {
     assert!(matches!(unknown, AdminError::Unknown(_)), "{unknown}");
     send_request(&house, reload("echo")).await;
     assert_eq!(version(&house), "3.0.0");
+}
+
+/// Another process that cannot ask this one denies something.
+#[tokio::test]
+async fn permission_that_another_process_denies_is_gone() {
+    let server = Server::start(|_, _, _| reply(200, "here")).await;
+    let acme = system(Fixture::Courier, &server.base, SystemAuth::Bearer("fixed-token-1".into()));
+    let house = House::new(&[Fixture::Courier], vec![acme]).await;
+    let refused = async || {
+        let job = house.runtime.open("acme").await.unwrap();
+        job.discover(&["things".to_owned()]).await.unwrap_err().not_granted().is_some()
+    };
+    assert!(!refused().await);
+    let states = PluginDatabase::in_folder(&house.folder.path().join("cache/home"));
+    for (denied, is_gone) in [(json!(["read:things"]), true), (json!([]), false)] {
+        let mut decide = |texts: Option<&PluginTexts>| {
+            let mut state: Value = serde_json::from_str(&texts.unwrap().by_id["courier"]).unwrap();
+            state["denied"] = denied.clone();
+            Ok([("courier".to_owned(), state.to_string())].into())
+        };
+        states.update(&mut decide).unwrap();
+        house.runtime.rescan().await;
+        assert_eq!(refused().await, is_gone);
+    }
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ fn process_sees_what_another_wrote_in_a_file_for_this_user_alone() {
 fn change_that_fails_keeps_nothing() {
     let folder = tempfile::tempdir().unwrap();
     update(&database(&folder), &[("a", "1")]).unwrap();
-    let failure = PluginRecordsError::Failed { message: "no".to_owned(), hint: None };
+    let failure = PluginRecordsError::Failed { file: None, message: "no".to_owned(), hint: None };
     let failed = database(&folder).update(&mut |_| Err(failure.clone()));
     assert_eq!(failed, Err(failure));
     assert_eq!(read(&database(&folder)), texts(&[("a", "1")]));

@@ -1,11 +1,11 @@
 //! Locks, layouts, damage, copies. Each refusal has one message with the next step.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 
 use renkei_model::state::Sweep;
-use renkei_model::store::port::{Changes, Store as _};
+use renkei_model::store::port::{Changes, Store as _, StoreError};
 use rusqlite::Connection;
 
 use super::*;
@@ -86,8 +86,39 @@ fn a_second_engine_is_refused() {
     let expected = format!("is in use by process {}", std::process::id());
     let expected = (expected.as_str(), "stop it or choose another directory");
     check(SqliteStore::open(dir.path(), layouts()), expected);
+    // Another folder whose database is a link to this one.
+    let other = tempfile::tempdir().unwrap();
+    symlink(dir.path().join("renkei.db"), other.path().join("renkei.db")).unwrap();
+    check(SqliteStore::open(other.path(), layouts()), expected);
+    // Somebody has removed the lock file.
+    fs::remove_file(dir.path().join("renkei.lock")).unwrap();
+    let expected = ("is in use by another process", expected.1);
+    check(SqliteStore::open(dir.path(), layouts()), expected);
     drop(store);
     open(dir.path());
+}
+
+#[tokio::test]
+async fn database_that_is_removed_or_replaced_under_its_engine_takes_no_commit() {
+    for (name, is_replaced) in [("renkei.db", false), ("renkei.db", true), ("renkei.db-wal", false)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let line = || Changes { dirty_entities: vec!["person".to_owned()], ..Changes::default() };
+        store.commit(line()).await.unwrap();
+        store.commit(line()).await.unwrap();
+        let path = dir.path().join(name);
+        if is_replaced {
+            fs::copy(&path, dir.path().join("copy")).unwrap();
+            fs::rename(dir.path().join("copy"), &path).unwrap();
+        } else {
+            fs::remove_file(&path).unwrap();
+        }
+        for _ in 0..2 {
+            let error = store.commit(line()).await.unwrap_err();
+            assert!(matches!(error, StoreError::Replaced(_)), "{name}: {error}");
+        }
+    }
 }
 
 #[test]
@@ -260,7 +291,7 @@ async fn damage_is_found_before_anything_is_written() {
 #[tokio::test]
 async fn others_may_look_while_an_engine_works() {
     let dir = tempfile::tempdir().unwrap();
-    let missing = format!("no store in {}", dir.path().display());
+    let missing = format!("{}: no database there", dir.path().display());
     check(SqliteStore::read_only(dir.path(), layouts()), (&missing, "run `renkei sync` first"));
     let store = open(dir.path());
     let onlooker = SqliteStore::read_only(dir.path(), layouts()).unwrap();

@@ -121,7 +121,7 @@ async fn begin_approved(
 /// Marks the entities of a question as begun, with the creations that a person has seen and
 /// approved, and keeps the question as answered.
 async fn begin(engine: &Engine<'_>, question: &Review) -> Result<(), StoreError> {
-    let begun = plans(question).iter().map(|plan| (plan.entity.clone(), plan.creations()));
+    let begun = plans(question).iter().map(|plan| (plan.entity.clone(), Some(plan.creations())));
     let answered = Review { choice: Some(ReviewChoice::Approve), ..question.clone() };
     let changes = Changes {
         begun: begun.collect(),

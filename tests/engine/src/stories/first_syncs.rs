@@ -9,6 +9,7 @@ use renkei_model::state::{
     EntityPlan, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject, WriteCounts,
 };
 use renkei_model::store::port::Store as _;
+use renkei_model::value::Value;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::engine::{CycleOptions, CycleReport, FirstSyncAnswer};
@@ -118,6 +119,34 @@ fn first_sync_approved_beforehand_asks_nothing_and_is_kept_as_answered() {
     // Of companies there was nothing to write; they were approved with the others.
     bench.options.first_sync = FirstSyncAnswer::Ask;
     bench.shared.world().create(&place("a", "companies"), &[("name", "Acme".into())]);
+    assert_eq!(bench.cycle().applied(), 1);
+}
+
+/// `RULES.md` V13: an entity that was approved before, and whose records were another one's since.
+#[test]
+fn entity_that_gets_its_name_back_asks_again() {
+    let mut bench = Bench::in_memory(world(), Spec::new(vec![people()]).unwrap());
+    bench.options.first_sync = FirstSyncAnswer::Ask;
+    three(&bench);
+    check_waits(&bench);
+    answer(&bench, ReviewChoice::Approve);
+    bench.run_to_rest();
+    for name in ["human", "person"] {
+        let mut entity = EntitySpec { name: name.to_owned(), ..people() };
+        entity.members.iter_mut().for_each(|member| member.digest.push_str(name));
+        bench.spec = Spec::new(vec![entity]).unwrap();
+        // Two people with nothing in common are matched by nobody: both would be made anew.
+        for place in [a(), b()] {
+            let id = bench.shared.world().live(&place)[0].clone();
+            bench.shared.world().edit(&place, &id, "mail", Value::Null);
+        }
+        check_waits(&bench);
+        check_waits(&bench);
+        answer(&bench, ReviewChoice::Approve);
+        bench.run_to_rest();
+    }
+    // The entity that is approved goes on without a question.
+    person(&bench, "four@x");
     assert_eq!(bench.cycle().applied(), 1);
 }
 

@@ -55,7 +55,12 @@ impl State {
         for (entity, hour, counts) in changes.guards {
             self.guards.entry((entity, hour)).or_default().add(counts);
         }
-        self.begun.extend(changes.begun);
+        for (entity, covered) in changes.begun {
+            match covered {
+                Some(covered) => self.begun.insert(entity, covered),
+                None => self.begun.remove(&entity),
+            };
+        }
         for review in changes.reviews {
             self.put_review(review);
         }

@@ -15,7 +15,7 @@ impl BatchSettler<'_> {
         let name = &self.entity.name;
         if let Some(covered) = self.covered.as_mut().filter(|covered| created && **covered > 0) {
             *covered -= 1;
-            self.changes.begun = vec![(name.clone(), *covered)];
+            self.changes.begun = vec![(name.clone(), Some(*covered))];
             return;
         }
         if self.changes.guards.is_empty() {

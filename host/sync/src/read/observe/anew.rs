@@ -3,7 +3,7 @@
 
 use super::Reader;
 use renkei_model::index::FieldIndex;
-use renkei_model::spec::{makes_more, stopped};
+use renkei_model::spec::{is_of_another_entity, makes_more, stopped};
 use renkei_model::state::{Cursor, FieldState, RecordState};
 use renkei_model::store::fetch::records_for;
 use renkei_model::store::port::{Changes, StoreError};
@@ -23,18 +23,22 @@ impl Reader<'_> {
         // The entity is planned whichever member makes more: a new member has no cursor, or an old
         // one.
         let makes_more = makes_more(&kept.meanings, &meanings);
+        // Its links are another entity's, so nobody has seen what its first sync would do.
+        let is_moved = is_of_another_entity(&kept.meanings, &meanings);
         let mut cursor = kept;
         if !fields.is_empty() {
             self.forget(&fields).await?;
             cursor.digest = stopped::mark_abandoned(&cursor.digest);
         }
         cursor.meanings.extend(meanings);
-        if !fields.is_empty() || makes_more {
+        if !fields.is_empty() || makes_more || is_moved {
             let entity = self.entity.name.clone();
+            let begun = is_moved.then(|| (entity.clone(), None)).into_iter().collect();
             let changes = Changes {
                 cursors: vec![(self.stream(), cursor.clone())],
                 // A link without a record there shows in no reading.
                 dirty_entities: makes_more.then_some(entity).into_iter().collect(),
+                begun,
                 ..Changes::default()
             };
             self.engine.store.commit(changes).await?;
