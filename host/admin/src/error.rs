@@ -120,8 +120,8 @@ pub enum RequestError {
     /// The serving process ended before it answered.
     #[error("`renkei serve` stopped before it answered")]
     ServeStopped,
-    /// The serving process takes long to answer.
-    #[error("`renkei serve` is busy with a plugin file")]
+    /// The serving process takes too long to answer.
+    #[error("`renkei serve` did not answer in time")]
     ServeBusy,
     /// The answer of the serving process is too long.
     #[error("the answer of `renkei serve` {0}")]
@@ -207,7 +207,11 @@ impl RequestError {
             }
             Self::UnknownRecord(_) => "`renkei status` shows what is linked",
             Self::SocketDenied { .. } => "run the command as the user who runs `renkei serve`",
-            Self::ServeStopped | Self::ServeBusy => "run the command again",
+            Self::ServeStopped => "run the command again",
+            Self::ServeBusy => {
+                "it may be busy with a plugin file: run the command again; if that does not help, \
+                 see whether its process is stopped"
+            }
             Self::UnknownRequest | Self::OtherAnswer => {
                 "run the same version of renkei as `renkei serve`"
             }

@@ -17,8 +17,11 @@ use renkei_runtime::{AdminError, PackageReadError, RuntimeError};
 use renkei_store::OpenError;
 
 use crate::config::{ConfigError, SecretError};
+use crate::io_hints::{FREE_SPACE, hint_of_io};
 
-const FREE_SPACE: &str = "free some space and run the command again: nothing is half-written";
+/// The next step for a mistake in the configuration that has none of its own.
+const SEE_EXAMPLE: &str = "correct that line: `renkei init --dir example` writes an example to \
+                           compare with, and CONFIG.md explains every key";
 
 /// The failure of a command.
 #[derive(Debug)]
@@ -69,7 +72,7 @@ impl CommandError {
         }
         if hints.is_empty() {
             let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-            hints.extend(causes.find_map(of_io));
+            hints.extend(causes.find_map(hint_of_io));
         }
         let place = error.chain().find_map(place_of);
         Self { kind, error, place, hints, reported: false }
@@ -170,10 +173,7 @@ impl<E: Into<anyhow::Error>> From<E> for CommandError {
 fn from_config(mistake: &ConfigError) -> CommandError {
     let failure = CommandError::usage(mistake.message()).at(mistake.place());
     let failure = if mistake.is_about_plugin() { failure.into_plugin() } else { failure };
-    match mistake.next_step() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    failure.hint(mistake.next_step().unwrap_or(SEE_EXAMPLE))
 }
 
 /// The file or address that an error of ours is about.
@@ -221,30 +221,6 @@ fn of_inner(error: &io::Error) -> Option<String> {
 
 fn of_full_disk(error: &io::Error) -> Option<&'static str> {
     (error.kind() == io::ErrorKind::StorageFull).then_some(FREE_SPACE)
-}
-
-/// The next step after an error of the system, where no error of ours knows a better one.
-fn of_io(error: &io::Error) -> Option<String> {
-    let hint = match error.kind() {
-        io::ErrorKind::NotFound => "check the path, and make its directory if that is missing",
-        io::ErrorKind::PermissionDenied => {
-            "let the user who runs Renkei read and write it, or run as its owner"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => "choose a place on a file system for writing",
-        io::ErrorKind::IsADirectory => "give a file, not a directory",
-        io::ErrorKind::NotADirectory => "check the path: a part of it is no directory",
-        io::ErrorKind::InvalidInput => "give a regular file, no directory, pipe or device",
-        io::ErrorKind::InvalidFilename => "give a shorter path",
-        io::ErrorKind::InvalidData => "check the file: it is no text, or damaged",
-        io::ErrorKind::FileTooLarge => "check the file: it is larger than any of its kind",
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FREE_SPACE,
-        io::ErrorKind::AddrInUse => "end what listens there, or choose another port",
-        _ if error.raw_os_error() == Some(libc::ELOOP) => {
-            "check the path: its links lead in a circle"
-        }
-        _ => return None,
-    };
-    Some(hint.to_owned())
 }
 
 fn kind_of(error: &anyhow::Error) -> FailureKind {

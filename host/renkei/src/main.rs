@@ -16,6 +16,7 @@ mod discover;
 mod first_sync;
 mod fitting;
 mod host;
+mod io_hints;
 mod output;
 mod preflight;
 mod stop;

@@ -194,7 +194,10 @@ impl RuntimeError {
         match self {
             Self::Engine(error) => error.hint(),
             Self::PluginState(error) => error.hint(),
-            Self::Imports(_) | Self::Cache(_) | Self::Quotas(_) | Self::Http(_) => None,
+            Self::Cache(_) => {
+                Some("see that `cache` in the data directory is a directory to write in")
+            }
+            Self::Imports(_) | Self::Quotas(_) | Self::Http(_) => None,
         }
     }
 }

@@ -151,7 +151,15 @@ fn copy(connection: &Connection, to: &Path) -> Result<Contents, OpenError> {
     }
     // The copy holds customers' data, so the mode is set before the content.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(io)?;
-    connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map_err(sqlite)?;
+    let copied = connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]);
+    // What cannot be read is the database that is copied; a full disk is that of the copy.
+    copied.map_err(|error| match open_error(to, error) {
+        OpenError::Corrupt { reason, .. } => {
+            let path = connection.path().map_or_else(|| to.to_owned(), PathBuf::from);
+            OpenError::Corrupt { path, reason }
+        }
+        other => other,
+    })?;
     File::open(to).and_then(|file| file.sync_all()).map_err(io)?;
     let copied = connect_to_read(to).map_err(sqlite)?;
     run_check(&copied, "quick_check", to)?;

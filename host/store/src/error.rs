@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use renkei_model::store::port::StoreError;
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// A store that cannot be opened. The file is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +142,7 @@ impl OpenError {
             Self::Missing { .. } => "run `renkei sync` first",
             Self::Newer { .. } => "update Renkei",
             Self::Older { .. } => "run `renkei sync` once to bring it up to date",
-            Self::Foreign { .. } => "choose another directory",
+            Self::Foreign { .. } => "choose another directory or file",
             Self::Empty { .. } => "put a backup of it in its place, or move it away to start anew",
             Self::Vanished { .. } => {
                 "put both back from a backup, or move the log away to start anew"
@@ -162,7 +162,16 @@ impl OpenError {
                 ErrorKind::StorageFull => "free some room and run again",
                 _ => return None,
             },
-            Self::Sqlite { .. } => return None,
+            Self::Sqlite { source, .. } => match source.sqlite_error_code() {
+                Some(ErrorCode::SystemIoFailure) => "see whether its disk is full or failing",
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                    "let the user who runs Renkei read and write it, or run as its owner"
+                }
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                    "another process has it: run the command again"
+                }
+                _ => return None,
+            },
         })
     }
 }
@@ -175,6 +184,10 @@ pub(crate) fn store_error(path: &Path, error: &rusqlite::Error) -> StoreError {
         Kind::Corrupt => StoreError::Corrupt(format!("{path}: {error}")),
         Kind::Other => StoreError::Failed(format!("{path}: {error}")),
     }
+}
+
+fn extended_code(error: &rusqlite::Error) -> Option<i32> {
+    error.sqlite_error().map(|error| error.extended_code)
 }
 
 /// The kind of an error, by the reaction of the caller.
@@ -194,6 +207,8 @@ pub(crate) fn kind(error: &rusqlite::Error) -> Kind {
         | rusqlite::Error::IntegralValueOutOfRange(..) => Kind::Corrupt,
         _ => match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Kind::Full,
+            // The index of a log grows without a word of the disk.
+            _ if extended_code(error) == Some(ffi::SQLITE_IOERR_SHMSIZE) => Kind::Full,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Kind::Corrupt,
             _ => Kind::Other,
         },

@@ -2,13 +2,14 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 
 use super::wire::{
-    ControlRequest, ControlResponse, RESPONSE_MAX, RequestRefusal, TURN_MAX, receive, send,
-    socket_path,
+    ControlRequest, ControlResponse, RESPONSE_MAX, RequestRefusal, TURN_MAX, WORK_MAX, receive,
+    send, socket_path,
 };
 use crate::decisions::{Decided, ReviewDecision};
 use crate::error::{FailureKind, RequestError};
@@ -22,7 +23,7 @@ pub async fn request_decision(
     data: &Path,
     decision: &ReviewDecision,
 ) -> Result<Option<Decided>, RequestError> {
-    match exchange(data, &ControlRequest::Decide(decision.clone())).await? {
+    match exchange(data, &ControlRequest::Decide(decision.clone()), WORK_MAX).await? {
         Some(ControlResponse::Decided(decided)) => Ok(Some(decided)),
         Some(other) => Err(unexpected(other)),
         None => Ok(None),
@@ -37,7 +38,8 @@ pub async fn request_plugins(
     data: &Path,
     request: &PluginRequest,
 ) -> Result<Option<PluginStatus>, RequestError> {
-    match exchange(data, &ControlRequest::Plugin(request.clone())).await? {
+    // A list waits for new files to be compiled, too.
+    match exchange(data, &ControlRequest::Plugin(request.clone()), WORK_MAX).await? {
         Some(ControlResponse::Plugins(status)) => Ok(Some(status)),
         Some(other) => Err(unexpected(other)),
         None => Ok(None),
@@ -50,13 +52,14 @@ pub async fn request_plugins(
 /// # Errors
 /// The serving process is busy or cannot be asked.
 pub async fn served_plugins(data: &Path) -> Result<Option<Vec<PluginReport>>, RequestError> {
-    let asked = request_plugins(data, &PluginRequest::List);
-    match tokio::time::timeout(TURN_MAX, asked).await {
-        Ok(status) => Ok(status?.and_then(|status| match status.answer {
+    let asked = ControlRequest::Plugin(PluginRequest::List);
+    match exchange(data, &asked, TURN_MAX).await? {
+        Some(ControlResponse::Plugins(status)) => Ok(match status.answer {
             PluginAnswer::Plugins(plugins) => Some(plugins),
             _ => None,
-        })),
-        Err(_) => Err(RequestError::ServeBusy),
+        }),
+        Some(other) => Err(unexpected(other)),
+        None => Ok(None),
     }
 }
 
@@ -72,6 +75,7 @@ fn unexpected(response: ControlResponse) -> RequestError {
 async fn exchange(
     data: &Path,
     request: &ControlRequest,
+    most: Duration,
 ) -> Result<Option<ControlResponse>, RequestError> {
     let path = socket_path(data);
     let stream = match UnixStream::connect(&path).await {
@@ -86,7 +90,10 @@ async fn exchange(
         send(&mut writing, request).await?;
         receive(&mut BufReader::new(reading), RESPONSE_MAX).await
     };
-    match talk.await {
+    let Ok(told) = tokio::time::timeout(most, talk).await else {
+        return Err(RequestError::ServeBusy);
+    };
+    match told {
         Ok(response) => Ok(Some(response)),
         Err(error) if error.kind() == ErrorKind::FileTooLarge => {
             Err(RequestError::LongAnswer(error))

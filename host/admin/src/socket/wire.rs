@@ -21,6 +21,10 @@ pub(super) const RESPONSE_MAX: u64 = 64 * 1024 * 1024;
 /// The longest time that one side may take to write its line.
 pub(super) const TURN_MAX: Duration = Duration::from_secs(5);
 
+/// The longest time that a request may take which may have a plugin file compiled or wait for the
+/// writes of a cycle.
+pub(super) const WORK_MAX: Duration = Duration::from_secs(600);
+
 /// A request.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

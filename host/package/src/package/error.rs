@@ -172,7 +172,9 @@ impl PackageError {
             Self::Manifest { source, .. } => return source.hint(),
             Self::Import { hint, .. } => hint,
             Self::Types { .. } => "rebuild it with the SDK of that contract",
-            _ => return None,
+            Self::TooLarge { .. } => "leave out what it does not need, such as debug information",
+            Self::Invalid { .. } => "build it again with the tools of its language",
+            Self::Io { .. } | Self::Contract { .. } => return None,
         };
         Some(hint.to_owned())
     }

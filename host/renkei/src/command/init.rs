@@ -5,6 +5,7 @@
 use std::io;
 use std::path::Path;
 
+use renkei_files::FileAccess;
 use serde_json::json;
 
 use crate::cli::DirArgs;
@@ -51,7 +52,8 @@ pub(crate) fn write_files(
     }
     for (name, text) in FILES.into_iter().rev() {
         let path = dir.join(name);
-        std::fs::write(&path, edit(name, text)).map_err(|error| explain(&path, error))?;
+        renkei_files::replace_with(&path, FileAccess::Umask, &[edit(name, text).as_bytes()])
+            .map_err(|error| explain(&path, error))?;
     }
     Ok(())
 }

@@ -8,6 +8,8 @@ use toml::Spanned;
 
 use renkei_admin::text;
 
+use crate::io_hints::hint_of_io;
+
 /// A mistake in the configuration: `file:line: what is wrong and what was expected`.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {message}", self.place())]
@@ -78,7 +80,10 @@ impl<T: DeserializeOwned> SourceFile<T> {
             let mistake = ConfigError::file(path, format!("the file cannot be read: {error}"));
             match error.kind() {
                 std::io::ErrorKind::NotFound => mistake.hint("`renkei init` writes an example"),
-                _ => mistake,
+                _ => match hint_of_io(&error) {
+                    Some(hint) => mistake.hint(hint),
+                    None => mistake,
+                },
             }
         })?;
         Self::parse(path, text)

@@ -164,7 +164,7 @@ fn file_of_another_program_or_a_newer_renkei_is_left_alone() {
         fs::remove_file(&place).unwrap();
     };
     Connection::open(&place).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
-    refuses("not a store of Renkei", "choose another directory");
+    refuses("not a store of Renkei", "choose another directory or file");
     update(&database(&folder), &[("a", "1")]).unwrap();
     Connection::open(&place).unwrap().pragma_update(None, "user_version", 99).unwrap();
     refuses("of layout 99, this Renkei knows 1", "update Renkei");

@@ -160,7 +160,7 @@ fn files_that_are_left_alone() {
     let foreign = |path: &Path| {
         Connection::open(path).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
     };
-    let not_ours = ("renkei.db: not a store of Renkei", "choose another directory");
+    let not_ours = ("renkei.db: not a store of Renkei", "choose another directory or file");
     check_file(foreign, not_ours);
     let nobodys = |path: &Path| {
         Connection::open(path).unwrap().execute_batch("VACUUM").unwrap();
