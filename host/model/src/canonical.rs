@@ -6,6 +6,8 @@
 //! primary one of a single reference. Cleverer comparisons (phone numbers, company names) are a
 //! match key's transform and never written.
 
+use std::mem::discriminant;
+
 use jiff::tz::TimeZone;
 use unicode_normalization::UnicodeNormalization;
 
@@ -73,8 +75,17 @@ pub fn is_same(kind: &FieldKind, one: &Cell, other: &Cell) -> bool {
         (FieldKind::Reference { many: true, .. }, one, other) => set_of(one) == set_of(other),
         (FieldKind::Reference { .. }, one, other) => primary(one) == primary(other),
         (_, Value::Choices(_), Value::Choices(_)) => set_of(one) == set_of(other),
+        // One of them was read when the field was of another kind.
+        _ if discriminant(one) != discriminant(other) => is_same_fitted(kind, one, other),
         _ => false,
     }
+}
+
+/// True if both are values of this kind of field, and the same one.
+fn is_same_fitted(kind: &FieldKind, one: &Value, other: &Value) -> bool {
+    let fitted = |value: &Value| fit(kind, Some(value.clone()), None).ok().flatten();
+    let (Some(one), Some(other)) = (fitted(one), fitted(other)) else { return false };
+    discriminant(&one) == discriminant(&other) && is_same(kind, &Some(one), &Some(other))
 }
 
 /// True if somebody has changed a cell. Typed text counts to the code point; the order of a list
@@ -256,6 +267,23 @@ mod tests {
         check(&FieldKind::Text, "ＡＢＣ", "ABC", false);
         check(&FieldKind::Mail, "Taro@Example.COM", "taro@example.com", true);
         check(&FieldKind::Mail, "TÄRO@example.com", "täro@example.com ", true);
+    }
+
+    /// The truth of a field may be of the kind that the field had before.
+    #[test]
+    fn value_of_a_former_kind_is_the_same_where_it_says_the_same() {
+        let check = |kind: &FieldKind, one: Value, other: Value, expected: bool| {
+            let (one, other) = (Some(one), Some(other));
+            assert_eq!(is_same(kind, &one, &other), expected, "{one:?} {other:?}");
+            assert_eq!(is_same(kind, &other, &one), expected, "{other:?} {one:?}");
+        };
+        let decimal = |text: &str| Value::Decimal(text.into());
+        check(&FieldKind::Decimal, Value::Integer(1414), decimal("1414"), true);
+        check(&FieldKind::Decimal, Value::Integer(1414), decimal("1414.5"), false);
+        check(&FieldKind::Integer, decimal("3.0"), Value::Integer(3), true);
+        check(&FieldKind::Text, Value::Integer(7), "7".into(), true);
+        check(&FieldKind::Text, Value::Null, " ".into(), true);
+        check(&FieldKind::Integer, "seven".into(), Value::Integer(7), false);
     }
 
     #[test]

@@ -57,21 +57,17 @@ pub struct PackageFacts {
     pub exports: Vec<String>,
 }
 
-fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
 impl Package {
-    /// Reads and checks the file at `path`. Its last component is the name in errors.
+    /// Reads and checks the file at `path`, which errors name.
     pub fn open(path: &Path) -> Result<Self, PackageError> {
         let bytes = Self::bytes_at(path)?;
-        Self::read(&name_of(path), bytes)
+        Self::read(&path.display().to_string(), bytes)
     }
 
     /// The bytes of the file at `path`, not checked; of one that is too large so many that
     /// [`Package::read`] refuses them.
     pub fn bytes_at(path: &Path) -> Result<Vec<u8>, PackageError> {
-        let name = name_of(path);
+        let name = path.display().to_string();
         let io = |source| PackageError::Io { name: name.clone(), source };
         let mut bytes = Vec::new();
         let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);

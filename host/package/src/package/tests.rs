@@ -178,7 +178,8 @@ fn missing_and_irregular_files_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("acme.wasm");
     let message = Package::open(&path).unwrap_err().to_string();
-    assert!(message.starts_with("acme.wasm: cannot be read: "), "{message}");
+    let expected = format!("{}: cannot be read: ", path.display());
+    assert!(message.starts_with(&expected), "{message}");
     let error = Package::open(dir.path()).unwrap_err();
     assert!(error.to_string().ends_with(": not a regular file"), "{error}");
     assert_eq!(error.hint().as_deref(), Some("give a .wasm file"));

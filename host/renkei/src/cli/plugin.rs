@@ -74,7 +74,7 @@ requirements.txt (Python). For the latter two the tools are installed below the 
     /// this configuration would load.
     #[command(after_help = "Examples:
   renkei plugin list --dir sync
-  renkei plugin list --dir sync --json | jq '.stops[] | select(.cause == \"memory\")'
+  renkei plugin list --dir sync --json | jq '.stops[]? | select(.cause == \"memory\")'
   renkei plugin list --dir sync --json | jq '.plugins[] | select(.state != \"serving\")'")]
     List(DirArgs),
     /// Test a plugin file against the contract.

@@ -94,13 +94,26 @@ impl Reloader {
             }
         }
         for (id, served) in self.registry.all().iter() {
-            if !claims.contains_key(id) {
+            if !claims.contains_key(id) && !self.is_refused_in_its_file(id) {
                 self.registry.remove(&mut self.registry.states(), id);
                 let generation = served.plugin.generation.clone();
                 self.registry.publish(ReloadEvent::Removed { generation });
             }
         }
         self.obey_grants();
+    }
+
+    /// The plugin that serves and came from this file.
+    pub(super) fn serving_of_file(&self, name: &str) -> Option<String> {
+        let (all, states) = (self.registry.all(), self.registry.states());
+        all.keys().find(|id| states.plugin(id).file == name).cloned()
+    }
+
+    /// True where the plugin's file holds bytes that are refused because another file is the plugin
+    /// in them. As with any bytes that are not taken, what served before goes on.
+    fn is_refused_in_its_file(&self, id: &str) -> bool {
+        let file = self.registry.states().plugin(id).file;
+        self.files.get(&file).is_some_and(|state| state.claim.clash().is_some())
     }
 
     /// Cuts what serves to what is allowed now: another process may have denied something.
@@ -232,11 +245,16 @@ fn home<'a>(
     digest: &String,
 ) -> Option<(String, &'a mut FileState)> {
     let own = |state: &FileState| state.plugin_id().map(|plugin| plugin == id);
+    // Its bytes are another file's plugin, so they are refused in this one.
+    let is_foreign = |state: &FileState| {
+        let twin = |other: &&FileState| other.plugin_id() == state.plugin_id();
+        own(state) == Some(false) && files.values().filter(twin).count() == 1
+    };
     let of = |wanted: &dyn Fn(&String, &FileState) -> bool| {
         let mut found = files.iter().filter(|(name, state)| wanted(name, state));
         found.next().filter(|_| found.next().is_none()).map(|(name, _)| name.clone())
     };
-    let name = of(&|name, state| *name == plugin_state.file && own(state) != Some(false))
+    let name = of(&|name, state| *name == plugin_state.file && !is_foreign(state))
         .or_else(|| {
             of(&|_, state| own(state) == Some(true) && state.content.digest() == Some(digest))
         })

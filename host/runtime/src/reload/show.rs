@@ -10,7 +10,11 @@ impl Reloader {
     /// Shows what the task knows now.
     pub(super) fn show(&self) {
         let seen = |(name, state): (&String, &FileState)| {
-            seen_file(name, state, self.loads.is_loading(name))
+            let mut seen = seen_file(name, state, self.loads.is_loading(name));
+            if state.claim.clash().is_some() {
+                seen.id = self.serving_of_file(name);
+            }
+            seen
         };
         self.view.store(Arc::new(self.files.iter().map(seen).collect()));
     }

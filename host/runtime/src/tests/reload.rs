@@ -64,6 +64,31 @@ async fn a_hasty_start_does_not_wait_for_a_new_file() {
 }
 
 #[tokio::test]
+async fn file_that_another_file_is_already_leaves_the_old_one_serving() {
+    let mut house = House::new(&[Fixture::Echo, Fixture::Courier], vec![]).await;
+    house.replace_file("echo.wasm", &plugin(Fixture::Courier));
+    for _ in 0..2 {
+        house.runtime.rescan().await;
+        for id in ["echo", "courier"] {
+            assert_eq!(house.runtime.generation(id).unwrap().plugin, id);
+        }
+        let files = house.runtime.list();
+        let file = files.iter().find(|file| file.file == "echo.wasm").unwrap();
+        assert_eq!(file.serving.as_ref().unwrap().plugin, "echo");
+        let fault = file.fault.as_ref().unwrap();
+        assert!(fault.contains("the plugin `courier` too"), "{fault}");
+        house = house.again(|_| {}).await;
+    }
+    // The other file goes: this one is that plugin now, and nothing is the old one any more.
+    std::fs::remove_file(house.plugins().join("courier.wasm")).unwrap();
+    house.runtime.rescan().await;
+    house.clock.advance(60_000);
+    house.runtime.rescan().await;
+    assert!(house.runtime.generation("courier").is_ok());
+    assert!(house.runtime.generation("echo").is_err());
+}
+
+#[tokio::test]
 async fn a_bad_file_leaves_the_old_one_serving() {
     check(b"garbage", "not a WebAssembly file").await;
     check(b"", "not a WebAssembly file").await;

@@ -10,7 +10,8 @@ use crate::command_error::CommandError;
 /// The bytes of a plugin file, not checked.
 pub(super) fn read_bytes(file: &Path) -> Result<Vec<u8>, CommandError> {
     Package::bytes_at(file).map_err(|error| {
-        CommandError::usage(error).hint("check the path: it must be a plugin file that can be read")
+        let error = CommandError::usage(error).at(file.display());
+        error.hint("check the path: it must be a plugin file that can be read")
     })
 }
 
