@@ -2,6 +2,7 @@
 //! and call transforms.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -194,10 +195,10 @@ impl RuntimeError {
         match self {
             Self::Engine(error) => error.hint(),
             Self::PluginState(error) => error.hint(),
-            Self::Cache(_) => {
+            Self::Cache(error) if error.kind() != ErrorKind::StorageFull => {
                 Some("see that `cache` in the data directory is a directory to write in")
             }
-            Self::Imports(_) | Self::Quotas(_) | Self::Http(_) => None,
+            Self::Imports(_) | Self::Cache(_) | Self::Quotas(_) | Self::Http(_) => None,
         }
     }
 }

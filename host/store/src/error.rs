@@ -214,3 +214,17 @@ pub(crate) fn kind(error: &rusqlite::Error) -> Kind {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_of_a_log_that_cannot_grow_is_a_full_disk() {
+        let failure = |code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_SHMSIZE] {
+            assert!(matches!(kind(&failure(code)), Kind::Full), "{code}");
+        }
+        assert!(matches!(kind(&failure(ffi::SQLITE_IOERR_READ)), Kind::Other));
+    }
+}
