@@ -106,14 +106,10 @@ fn file_over_a_cap_is_refused() {
     let manifest = vec![b' '; MANIFEST_BYTES_MAX + 1];
     let component = dummy::component(world::transform().unwrap());
     let bytes = with_section(component, SECTION, &manifest);
-    check(
-        bytes,
-        "acme.wasm: manifest bytes 262145, at most 262144 (hint: leave out what it does not need, such as debug information)",
-    );
-    check(
-        vec![0; FILE_BYTES_MAX + 1],
-        "acme.wasm: size in bytes 33554433, at most 33554432 (hint: leave out what it does not need, such as debug information)",
-    );
+    let hint = "(hint: leave out what it does not need, such as debug information)";
+    check(bytes, &format!("acme.wasm: manifest bytes 262145, at most 262144 {hint}"));
+    let large = format!("acme.wasm: size in bytes 33554433, at most 33554432 {hint}");
+    check(vec![0; FILE_BYTES_MAX + 1], &large);
 }
 
 #[test]

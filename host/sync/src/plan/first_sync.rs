@@ -2,10 +2,11 @@
 //! approved (`RULES.md` P15).
 //!
 //! An entity is begun when somebody has approved its first plan; that stands in the store
-//! ([`renkei_model::store::port::Store::begun`]) and is never taken back. One that is not begun is
-//! read and linked, and its plan is made as a dry run makes it and thrown away. Its numbers stand
-//! in one question about all entities that are not begun. An entity is not asked about before two
-//! of its systems were read to their end, because its plan is not known.
+//! ([`renkei_model::store::port::Store::begun`]), and is taken back only when the entity gets the
+//! records of another one (`RULES.md` V13). One that is not begun is read and linked, and its plan
+//! is made as a dry run makes it and thrown away. Its numbers stand in one question about all
+//! entities that are not begun. An entity is not asked about before two of its systems were read
+//! to their end, because its plan is not known.
 
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleOptions, Engine, FirstSyncAnswer, SilentObserver};
