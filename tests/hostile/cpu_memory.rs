@@ -240,15 +240,16 @@ async fn realloc_that_never_ends_or_lies_is_stopped() {
 /// is committed is the same whether the guest trapped before, between or after its writes.
 #[tokio::test]
 async fn plugin_that_traps_after_half_its_writes_is_stopped() {
-    let send = r#"(import "renkei:plugin/http@0.1.0" "send" (func $send
-        (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
+    let send = r#"(import "renkei:plugin/http@0.2.0" "send" (func $send
+        (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
     // Parameter 5 is the number of operations: one request each for half of them.
     let write = "(local $left i32)
         (local.set $left (i32.shr_u (local.get 5) (i32.const 1)))
         (loop $more
           (call $send (i32.const 64) (i32.const 7) (i32.const 2) (i32.const 80) (i32.const 7)
             (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
-            (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 2048))
+            (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+            (i32.const 0) (i32.const 0) (i32.const 2048))
           (local.set $left (i32.sub (local.get $left) (i32.const 1)))
           (br_if $more (local.get $left)))
         (unreachable)";
@@ -262,7 +263,7 @@ async fn plugin_that_traps_after_half_its_writes_is_stopped() {
         intent: format!("intent-{number}"),
         action: Action::Create,
         id: None,
-        key: None,
+        key: vec![],
         if_version: None,
         cells: vec![None],
     };
@@ -283,7 +284,7 @@ async fn plugin_that_traps_after_half_its_writes_is_stopped() {
 /// `RULES.md R11`: what a guest says of its panic is in the error of the call.
 #[tokio::test]
 async fn panic_is_shown_with_its_place_and_message() {
-    let log = r#"(import "renkei:plugin/log@0.1.0" "write" (func $log
+    let log = r#"(import "renkei:plugin/log@0.2.0" "write" (func $log
         (param i32 i32 i32 i32 i32)))"#;
     let said = r"panicked at src/read/fields.rs:12:5: no such \1b[2Jstage";
     let length = said.len() - 2;

@@ -11,11 +11,11 @@ use renkei_runtime::{InstanceCounts, LimitChanges};
 
 use crate::stand::{Stand, in_time, page_request};
 
-const LOG: &str = r#"(import "renkei:plugin/log@0.1.0" "write"
+const LOG: &str = r#"(import "renkei:plugin/log@0.2.0" "write"
     (func $log (param i32 i32 i32 i32 i32)))"#;
-const WAIT: &str = r#"(import "renkei:plugin/http@0.1.0" "wait" (func $wait (param i64 i32)))"#;
-const SEND: &str = r#"(import "renkei:plugin/http@0.1.0" "send" (func $send
-    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
+const WAIT: &str = r#"(import "renkei:plugin/http@0.2.0" "wait" (func $wait (param i64 i32)))"#;
+const SEND: &str = r#"(import "renkei:plugin/http@0.2.0" "send" (func $send
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
 
 /// Runs `call` so many times.
 fn times(count: u32, call: &str) -> String {
@@ -32,7 +32,8 @@ fn get(path: &str) -> String {
     format!(
         "(call $send (i32.const 64) (i32.const 7) (i32.const 0) (i32.const 80) (i32.const {})
            (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
-           (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 2048))",
+           (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+            (i32.const 0) (i32.const 0) (i32.const 2048))",
         path.len()
     )
 }
@@ -331,7 +332,7 @@ async fn plugin_gets_no_state_keys() {
         component
     };
     let stand = Stand::empty().await;
-    for interface in ["renkei:plugin/state@0.1.0", "wasi:keyvalue/store@0.2.0"] {
+    for interface in ["renkei:plugin/state@0.2.0", "wasi:keyvalue/store@0.2.0"] {
         stand.replace_plugin("rogue.wasm", &importing(interface)).await;
         let fault = stand.fault("rogue.wasm");
         assert!(fault.contains(&format!("imports {interface}")), "{fault}");

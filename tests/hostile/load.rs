@@ -142,10 +142,10 @@ async fn wrong_world_or_missing_export_is_refused() {
     let stand = Stand::empty().await;
     let (connector, transform) = (Guest::connector("rogue"), Guest::transform("rogue"));
     let bytes = assemble(&transform.text(), "transform-plugin", &connector.manifest());
-    refused(&stand, &bytes, "exports no renkei:plugin/connector@0.1.0", "refused").await;
+    refused(&stand, &bytes, "exports no renkei:plugin/connector@0.2.0", "refused").await;
     let bytes = assemble(&connector.text(), "connector-plugin", &transform.manifest());
-    refused(&stand, &bytes, "exports no renkei:plugin/transform@0.1.0", "refused").await;
-    let newer = transform.manifest().replace(r#""contract":"0.1""#, r#""contract":"9.9""#);
+    refused(&stand, &bytes, "exports no renkei:plugin/transform@0.2.0", "refused").await;
+    let newer = transform.manifest().replace(r#""contract":"0.2""#, r#""contract":"9.9""#);
     let bytes = assemble(&transform.text(), "transform-plugin", &newer);
     refused(&stand, &bytes, "built for contract 9.9", "refused").await;
     stand.within(0);

@@ -137,9 +137,9 @@ fn plugin_of_another_contract_is_refused_with_both_versions() {
     let site = Site::new(&simulators);
     let file = site.file("plugins/names.wasm");
     let bytes = std::fs::read(&file).unwrap();
-    std::fs::write(&file, replace_once(bytes, b"\"contract\":\"0.1\"", b"\"contract\":\"9.9\""))
+    std::fs::write(&file, replace_once(bytes, b"\"contract\":\"0.2\"", b"\"contract\":\"9.9\""))
         .unwrap();
-    check(&site, "sync", 5, &["is loaded\n", "hint: `names.wasm` was refused: ", "9.9", "0.1"]);
+    check(&site, "sync", 5, &["is loaded\n", "hint: `names.wasm` was refused: ", "9.9", "0.2"]);
     nothing_was_written(&simulators);
 }
 

@@ -35,7 +35,7 @@ rules! {
         "correct the keys named in plugin.toml; plugins/README.md lists them";
     WORLD "world",
         "The component imports and exports what the contract has for its kind, of the right types.",
-        "build against the wit/v1 of this host and stub out what a language runtime adds";
+        "build against the wit/v0.2 of this host and stub out what a language runtime adds";
     START "start",
         "The component compiles and can be instantiated.",
         "do nothing but initialise in start functions and globals, stay below the memory limit; \

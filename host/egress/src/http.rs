@@ -2,7 +2,7 @@
 
 use crate::refusal::EgressRefusal;
 
-/// A request as a guest states it; see `wit/v1/http.wit`.
+/// A request as a guest states it; see `wit/v0.2/http.wit`.
 #[derive(Debug, Clone)]
 pub struct HttpRequest {
     /// The connection of the manifest.

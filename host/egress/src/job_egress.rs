@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use futures::stream::{self, StreamExt as _};
 use renkei_model::plugin::Generation;
 use renkei_model::ports::Clock;
 use renkei_package::{ConnectorManifest, Permission};
@@ -12,9 +14,9 @@ use renkei_package::{ConnectorManifest, Permission};
 use crate::audit::EgressAudit;
 use crate::call_evidence::CallEvidence;
 use crate::http::{HttpRequest, HttpResponse, SendError};
-use crate::limits::{IN_FLIGHT_MAX, QUOTA_WAIT_MAX_MS};
+use crate::limits::{DECODED_BYTES_MAX, IN_FLIGHT_MAX, QUOTA_WAIT_MAX_MS};
 use crate::policy;
-use crate::quota::QuotaClaim;
+use crate::quota::{EVERY, QuotaClaim};
 use crate::refusal::EgressRefusal;
 use crate::send::{self, RequestRun};
 use crate::slot::{ConfiguredSlot, find_slot};
@@ -35,7 +37,7 @@ pub struct JobEgress {
     /// The evidence about the requests of this call.
     evidence: CallEvidence,
     /// An attempt of a request of this call broke off before another was made.
-    broke_off: bool,
+    broke_off: AtomicBool,
     /// The longest wait for a quota that the host told the guest in this call, ms.
     quota_wait_ms: u64,
 }
@@ -63,7 +65,7 @@ impl JobEgress {
             audit,
             denied: BTreeSet::new(),
             evidence: CallEvidence::NoRequest,
-            broke_off: false,
+            broke_off: AtomicBool::new(false),
             quota_wait_ms: 0,
         })
     }
@@ -72,7 +74,7 @@ impl JobEgress {
     pub fn begin_call(&mut self) {
         self.refusals_left = REFUSALS_PER_CALL;
         self.evidence = CallEvidence::NoRequest;
-        self.broke_off = false;
+        self.broke_off = AtomicBool::new(false);
         self.quota_wait_ms = 0;
     }
 
@@ -90,7 +92,7 @@ impl JobEgress {
     /// True where an attempt of this call may have had its effect without an answer, and another
     /// was made.
     pub fn broke_off(&self) -> bool {
-        self.broke_off
+        self.broke_off.load(Ordering::Relaxed)
     }
 
     /// Records that the guest has waited for as long as it may, in vain.
@@ -112,26 +114,92 @@ impl JobEgress {
     pub async fn send(&mut self, request: HttpRequest) -> Result<HttpResponse, SendError> {
         let (slot, timeout_ms) = (request.slot.clone(), request.timeout_ms);
         let outcome = self.try_send(request).await;
-        self.record_outcome(&outcome);
-        if let Err(SendError::Quota(ms)) = &outcome {
-            self.quota_wait_ms = self.quota_wait_ms.max(*ms);
-        }
-        self.evidence = self.evidence.max(match &outcome {
-            Ok(answer) => CallEvidence::from_status(answer.status),
-            Err(failure) => CallEvidence::from_error(failure, (&slot, timeout_ms), &self.denied),
-        });
+        self.note_outcome((&slot, timeout_ms), &outcome);
         outcome
     }
 
-    async fn try_send(&mut self, request: HttpRequest) -> Result<HttpResponse, SendError> {
-        let slot = find_slot(&mut self.slots, &request.slot)?;
-        let unknown = request
-            .quotas
-            .iter()
-            .find(|name| !self.manifest.quotas.iter().any(|quota| quota.name == **name));
-        if let Some(name) = unknown {
-            return Err(EgressRefusal::Quota(name.clone()).into());
+    /// Sends several requests, as many at a time as the manifest and the host allow; one answer
+    /// each, in their order. Once the answers are larger together than one may be, the requests
+    /// that are left are not sent.
+    pub async fn send_all(
+        &mut self,
+        requests: Vec<HttpRequest>,
+    ) -> Vec<Result<HttpResponse, SendError>> {
+        let stated: Vec<(String, Option<u32>)> =
+            requests.iter().map(|request| (request.slot.clone(), request.timeout_ms)).collect();
+        let (egress, answered) = (&*self, &AtomicUsize::new(0));
+        let send = |request| async move {
+            if answered.load(Ordering::Relaxed) > DECODED_BYTES_MAX {
+                return Err(SendError::Refused(EgressRefusal::AnswersTogether));
+            }
+            let outcome = egress.try_send(request).await;
+            let bytes = outcome.as_ref().map_or(0, |answer| answer.body.len());
+            answered.fetch_add(bytes, Ordering::Relaxed);
+            outcome
+        };
+        let at_once = self.manifest.concurrent_requests.min(IN_FLIGHT_MAX);
+        let at_once = usize::try_from(at_once).unwrap_or(1).max(1);
+        let outcomes: Vec<_> = stream::iter(requests).map(send).buffered(at_once).collect().await;
+        for ((slot, timeout_ms), outcome) in stated.iter().zip(&outcomes) {
+            self.note_outcome((slot, *timeout_ms), outcome);
         }
+        outcomes
+    }
+
+    /// Takes note of what the guest has read in an answer: a quota of the manifest is used up for
+    /// so many ms.
+    pub async fn report_throttled(
+        &mut self,
+        slot: &str,
+        quota: &str,
+        ms: u64,
+    ) -> Result<(), SendError> {
+        let outcome = self.try_throttle(slot, quota, ms).await;
+        self.record_outcome(&outcome);
+        self.evidence = self.evidence.with_external_failure();
+        outcome
+    }
+
+    async fn try_throttle(&self, slot: &str, quota: &str, ms: u64) -> Result<(), SendError> {
+        find_slot(&self.slots, slot)?;
+        let quotas = [quota.to_owned()];
+        self.require_quotas(&quotas)?;
+        let concurrent = self.manifest.concurrent_requests.min(IN_FLIGHT_MAX);
+        if self.evidence == CallEvidence::NoRequest {
+            return Err(EgressRefusal::NothingRead.into());
+        }
+        let claim = QuotaClaim::new(&quotas, &self.manifest.quotas, concurrent);
+        self.system.pause(&Arc::new(claim), ms).await
+    }
+
+    fn require_quotas(&self, names: &[String]) -> Result<(), SendError> {
+        let declared = |name: &&String| {
+            *name == EVERY || self.manifest.quotas.iter().any(|quota| quota.name == **name)
+        };
+        match names.iter().find(|name| !declared(name)) {
+            Some(name) => Err(EgressRefusal::Quota(name.clone()).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn note_outcome(
+        &mut self,
+        (slot, timeout_ms): (&str, Option<u32>),
+        outcome: &Result<HttpResponse, SendError>,
+    ) {
+        self.record_outcome(outcome);
+        if let Err(SendError::Quota(ms)) = outcome {
+            self.quota_wait_ms = self.quota_wait_ms.max(*ms);
+        }
+        self.evidence = self.evidence.max(match outcome {
+            Ok(answer) => CallEvidence::from_status(answer.status),
+            Err(failure) => CallEvidence::from_error(failure, (slot, timeout_ms), &self.denied),
+        });
+    }
+
+    async fn try_send(&self, request: HttpRequest) -> Result<HttpResponse, SendError> {
+        let slot = find_slot(&self.slots, &request.slot)?;
+        self.require_quotas(&request.quotas)?;
         let own = slot.credentials.header_name();
         let headers = policy::headers(&request.headers, own)?;
         slot.allowlist.check(&request.method, &policy::join(&slot.base, &request.path)?)?;
@@ -141,7 +209,7 @@ impl JobEgress {
         let audit = &self.audit;
         let left = send::deadline(request.timeout_ms);
         let system = &self.system;
-        let broke_off = &mut self.broke_off;
+        let broke_off = &self.broke_off;
         let run =
             RequestRun { system, manifest, audit, slot, request, claim, headers, left, broke_off };
         run.run().await
@@ -158,11 +226,12 @@ impl JobEgress {
     }
 
     async fn try_renew(&mut self, name: &str) -> Result<(), SendError> {
-        let slot = find_slot(&mut self.slots, name)?;
+        let slot = find_slot(&self.slots, name)?;
         self.refusals_left = self.refusals_left.checked_sub(1).ok_or_else(|| {
             SendError::Unauthorized("the credentials are refused again and again".to_owned())
         })?;
-        slot.credentials.renew(slot.serial, slot.endpoint.as_ref()).await.map(drop)
+        let serial = slot.serial.load(Ordering::Relaxed);
+        slot.credentials.renew(serial, slot.endpoint.as_ref()).await.map(drop)
     }
 
     /// True where the guest reports a pause of the account that nobody knows of yet: it asked the

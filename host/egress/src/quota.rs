@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 
 use crate::http::SendError;
 use storage::{QuotaStorage, WindowChange};
+pub(crate) use windows::EVERY;
 pub use windows::QuotaClaim;
 use windows::{Admission, QuotaWindows, WindowContext};
 

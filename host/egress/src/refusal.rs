@@ -52,6 +52,12 @@ pub enum EgressRefusal {
          or {ANSWER_HEADER_BYTES_MAX} bytes of them"
     )]
     AnswerHeaders,
+    #[error(
+        "not sent: the answers of these requests are larger together than {DECODED_BYTES_MAX} bytes"
+    )]
+    AnswersTogether,
+    #[error("no answer was read in this call")]
+    NothingRead,
     #[error("the answer has an encoding that nobody asked for")]
     Encoding,
     #[error("the answer is encoded more than once")]
@@ -79,7 +85,7 @@ impl EgressRefusal {
     pub fn reason(&self) -> RefusalReason {
         match self {
             Self::Slot(_) => RefusalReason::Slot,
-            Self::Quota(_) => RefusalReason::Quota,
+            Self::Quota(_) | Self::NothingRead => RefusalReason::Quota,
             Self::Path(_) | Self::Ungranted(_) => RefusalReason::Path,
             Self::HostHeader(_) | Self::Header(_) => RefusalReason::Header,
             Self::Method(_) => RefusalReason::Method,
@@ -87,7 +93,7 @@ impl EgressRefusal {
             Self::Address { .. } => RefusalReason::Address,
             Self::Redirect { .. } => RefusalReason::Redirect,
             Self::WireBytes => RefusalReason::WireBytes,
-            Self::DecodedBytes => RefusalReason::DecodedBytes,
+            Self::DecodedBytes | Self::AnswersTogether => RefusalReason::DecodedBytes,
             Self::Ratio => RefusalReason::Ratio,
             Self::AnswerHeaders => RefusalReason::AnswerHeaders,
             Self::Encoding | Self::NestedEncoding => RefusalReason::Encoding,

@@ -2,6 +2,7 @@
 //! sees it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
@@ -29,7 +30,7 @@ pub(crate) struct RequestRun<'a> {
     pub(crate) system: &'a SystemEgress,
     pub(crate) manifest: &'a ConnectorManifest,
     pub(crate) audit: &'a EgressAudit,
-    pub(crate) slot: &'a mut ConfiguredSlot,
+    pub(crate) slot: &'a ConfiguredSlot,
     pub(crate) request: HttpRequest,
     pub(crate) claim: Arc<QuotaClaim>,
     pub(crate) headers: HeaderMap,
@@ -37,7 +38,7 @@ pub(crate) struct RequestRun<'a> {
     /// them together, without the waits for quotas.
     pub(crate) left: Duration,
     /// Set where an attempt that may have had its effect is followed by another.
-    pub(crate) broke_off: &'a mut bool,
+    pub(crate) broke_off: &'a AtomicBool,
 }
 
 /// The time that a request has where a guest asks for so many ms.
@@ -52,7 +53,7 @@ impl RequestRun<'_> {
         let mut sent = 0;
         loop {
             let auth = self.slot.credentials.current(self.slot.endpoint.as_ref()).await?;
-            self.slot.serial = auth.serial;
+            self.slot.serial.store(auth.serial, Ordering::Relaxed);
             sent += 1;
             if sent > 1 {
                 add(&self.system.counters.repeats, 1);
@@ -73,7 +74,7 @@ impl RequestRun<'_> {
                 RetryDecision::QuotaUsedUp(ms) => return Err(SendError::Quota(ms)),
                 RetryDecision::Repeat(ms) => match self.pause_ms(&outcome, ms) {
                     Some(ms) => {
-                        *self.broke_off |= self.may_have_done(&outcome);
+                        self.broke_off.fetch_or(self.may_have_done(&outcome), Ordering::Relaxed);
                         self.system.clock.sleep_ms(ms).await;
                     }
                     None => return self.finish(outcome),

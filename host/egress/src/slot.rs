@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use renkei_package::{AuthMethod, Connection, PRIMARY_SLOT};
 use url::Url;
@@ -23,7 +24,7 @@ pub(crate) struct ConfiguredSlot {
     pub(crate) credentials: Arc<SlotCredentials>,
     pub(crate) endpoint: Option<TokenEndpoint>,
     /// The serial of the token last used by this job.
-    pub(crate) serial: u64,
+    pub(crate) serial: AtomicU64,
 }
 
 impl ConfiguredSlot {
@@ -71,7 +72,7 @@ impl ConfiguredSlot {
             allowlist,
             credentials: Arc::clone(credentials),
             endpoint,
-            serial: 0,
+            serial: AtomicU64::new(0),
         })
     }
 }
@@ -93,8 +94,8 @@ fn check_auth(auth: &SystemAuth, connection: &Connection) -> Result<(), String> 
 
 /// The slot of that name, or the refusal that there is none.
 pub(crate) fn find_slot<'a>(
-    slots: &'a mut BTreeMap<String, ConfiguredSlot>,
+    slots: &'a BTreeMap<String, ConfiguredSlot>,
     name: &str,
-) -> Result<&'a mut ConfiguredSlot, EgressRefusal> {
-    slots.get_mut(name).ok_or_else(|| EgressRefusal::Slot(name.to_owned()))
+) -> Result<&'a ConfiguredSlot, EgressRefusal> {
+    slots.get(name).ok_or_else(|| EgressRefusal::Slot(name.to_owned()))
 }

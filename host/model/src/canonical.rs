@@ -13,7 +13,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::spec::FieldKind;
 use crate::spec::days::day_of;
-use crate::value::{Cell, SmolStr, Value};
+use crate::value::{Cell, SmolStr, Value, text_of_parts};
 
 /// The value does not fit the field's kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +139,7 @@ fn scalar(value: &Value) -> Option<std::borrow::Cow<'_, str>> {
         Value::Boolean(truth) => Some(truth.to_string().into()),
         Value::Integer(number) | Value::Timestamp(number) => Some(number.to_string().into()),
         Value::Decimal(text) | Value::Text(text) | Value::Date(text) => Some(text.as_str().into()),
+        Value::Other(parts) => Some(text_of_parts(parts).into()),
         Value::Choices(_) | Value::References(_) => None,
     }
 }

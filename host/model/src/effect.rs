@@ -259,6 +259,8 @@ pub enum EffectCall<'a> {
         winner: &'a str,
         /// The ids of the records that are absorbed.
         losers: &'a [String],
+        /// The host's own key of this intent.
+        intent: &'a str,
     },
 }
 

@@ -47,6 +47,17 @@ pub trait Connector: Send + Sync {
     }
     /// Has the system carry effects out: one outcome per operation, in order.
     async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, PluginError>;
+    /// The outcomes of jobs that were [`Outcome::Pending`], one per token, in order. `columns` are
+    /// those of the writes.
+    async fn finish(
+        &self,
+        object: &str,
+        columns: &[String],
+        tokens: &[String],
+    ) -> Result<Vec<Outcome>, PluginError> {
+        let _ = (object, columns, tokens);
+        Err(PluginError::Unsupported { plugin: self.generation().clone(), what: "finish".into() })
+    }
 }
 
 /// Opens jobs on the configured systems.

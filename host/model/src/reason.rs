@@ -178,6 +178,11 @@ pub enum Reason {
     NotKept,
     /// Sent, no answer: probed before anything is sent again.
     Uncertain,
+    /// Accepted by the system, which is still doing it: asked about later.
+    BeingDone {
+        /// The time until it is asked about, ms.
+        after_ms: u64,
+    },
     /// A probe found what an interrupted run had sent.
     FoundByProbe,
     /// A probe found nothing of what an interrupted run may have sent: planned again.
@@ -425,6 +430,9 @@ impl Reason {
             }
             Self::NotKept => {
                 write!(f, "answered as written, but not found there; due again")
+            }
+            Self::BeingDone { after_ms } => {
+                write!(f, "accepted by the system, which is not done; asked in {}", span(*after_ms))
             }
             Self::Uncertain => write!(f, "sent without an answer; probed before sending again"),
             Self::FoundByProbe => write!(f, "found as sent by an interrupted run"),

@@ -1,6 +1,6 @@
 //! Rows, tombstones and outcomes: what a connector reads and writes, in the engine's own types.
 //!
-//! They mirror `wit/v1/types.wit` and `connector.wit`; the meaning of every item is documented
+//! They mirror `wit/v0.2/types.wit` and `connector.wit`; the meaning of every item is documented
 //! there and not repeated.
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub enum Removal {
     MergedInto(String),
     /// Became other records: pairs of object and id.
     ConvertedTo(Vec<(String, String)>),
+    /// Out of what the system lists, but not gone.
+    Hidden,
 }
 
 /// A record that is no longer there.
@@ -145,8 +147,8 @@ pub struct Operation {
     pub action: Action,
     /// The record's id, for update, archive and restore.
     pub id: Option<String>,
-    /// The unique column, for upsert.
-    pub key: Option<String>,
+    /// The columns that are unique together, for upsert.
+    pub key: Vec<String>,
     /// The version that the record must still have; another one makes the outcome a conflict.
     pub if_version: Option<String>,
     /// One cell per column of the request, in the order of its columns.
@@ -173,8 +175,8 @@ pub enum Outcome {
     Applied(Applied),
     /// Changed since `if_version`; nothing was written.
     Conflict,
-    /// A record with the same unique value is already there: its id.
-    Exists(String),
+    /// Records with the same unique value are already there: their ids, at least one.
+    Exists(Vec<String>),
     /// The record is gone; nothing was written.
     Gone,
     /// The system refused it, with reasons; nothing was written.
@@ -183,6 +185,17 @@ pub enum Outcome {
     RetryAfter(u64),
     /// Sent, no answer: probe before sending again.
     Uncertain(String),
+    /// Accepted, and still being done: ask [`crate::ports::Connector::finish`].
+    Pending(VendorJob),
+}
+
+/// A job at the vendor that was started and is not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VendorJob {
+    /// The connector's own word for the job.
+    pub token: String,
+    /// The time until it is asked about, ms.
+    pub after_ms: u64,
 }
 
 impl Outcome {
@@ -275,7 +288,8 @@ mod tests {
             assert!(matches!(told, Outcome::Uncertain(_)), "{told:?}");
             assert_eq!(outcome.clone().after_broken_attempt(Action::Update), outcome);
         }
-        let known = [wrong(), Outcome::Gone, Outcome::Conflict, Outcome::Exists("1".to_owned())];
+        let known =
+            [wrong(), Outcome::Gone, Outcome::Conflict, Outcome::Exists(vec!["1".to_owned()])];
         for outcome in known {
             assert_eq!(outcome.clone().after_broken_attempt(Action::Create), outcome);
         }

@@ -22,7 +22,9 @@ pub use failure::{Failing, Failure, FailureClass, RETRY_REFUSED_MS, newest};
 pub use field::FieldState;
 pub use guard_counts::{GuardCounts, first_hour_of, hour_of};
 pub use ids::{LinkId, RecordKey, Span};
-pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SKEW_MS, VISIBLE_AFTER_MS};
+pub use outbox::{
+    ColumnWrite, FieldWrite, OutboxEntry, OutboxState, PendingJob, SKEW_MS, VISIBLE_AFTER_MS,
+};
 pub use record::{LinkWork, RecordState, RecordStatus};
 pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
 

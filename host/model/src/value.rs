@@ -33,6 +33,14 @@ pub enum Value {
     /// Ids of records of the object that the column points at; the first is the primary one, and
     /// empty where there could be one and is none.
     References(Vec<SmolStr>),
+    /// A value of a kind without a case of its own: the kind's word (`time`, `money`, `file` ...),
+    /// then its parts. It is shown as [`text_of_parts`].
+    Other(Vec<SmolStr>),
+}
+
+/// The text of a value of another kind: its parts without the kind's word.
+pub fn text_of_parts(kind_and_parts: &[SmolStr]) -> String {
+    kind_and_parts.iter().skip(1).map(SmolStr::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// A value that may not have been read at all.
@@ -73,6 +81,7 @@ impl fmt::Display for DisplayedValue<'_> {
             Some(Value::Decimal(text) | Value::Text(text) | Value::Date(text)) => {
                 write!(f, "{text:?}")
             }
+            Some(Value::Other(parts)) => write!(f, "{:?}", text_of_parts(parts)),
             Some(Value::Choices(items)) => write!(f, "{items:?}"),
             Some(Value::References(links)) => write!(f, "link {}", links.join(", ")),
         }

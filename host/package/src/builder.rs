@@ -74,7 +74,7 @@ pub fn build(
     Ok(built)
 }
 
-/// Makes `<out_dir>/<id>.wasm` of any component of a world of `wit/v1`, whatever made it, and the
+/// Makes `<out_dir>/<id>.wasm` of any component of a world of `wit/v0.2`, whatever made it, and the
 /// manifest in a file like `plugin.toml`.
 pub fn pack(component: &Path, manifest: &Path, out_dir: &Path) -> Result<Built, BuildError> {
     let bytes_max = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);

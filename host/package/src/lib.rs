@@ -1,8 +1,8 @@
 //! One plugin file: its manifest and permissions, reading it without running it, building it.
 //!
-//! A plugin is a WebAssembly component of one of the two worlds in `wit/v1` with its manifest in a
-//! custom section. [`Package::read`] turns any bytes into a checked package or one clear error; it
-//! never runs, compiles or trusts them. No wasmtime here, so that the builder, `renkei plugin
+//! A plugin is a WebAssembly component of one of the two worlds in `wit/v0.2` with its manifest in
+//! a custom section. [`Package::read`] turns any bytes into a checked package or one clear error:
+//! it never runs, compiles or trusts them. No wasmtime here, so that the builder, `renkei plugin
 //! inspect` and tests stay light.
 
 mod invisible_chars;

@@ -37,8 +37,8 @@ use raw::RawManifest;
 pub const SECTION: &str = "renkei:manifest";
 
 /// The contract that this host binds, as `contract` in a manifest names it (package
-/// `renkei:plugin@0.1.0`).
-pub const CONTRACT: &str = "0.1";
+/// `renkei:plugin@0.2.0`).
+pub const CONTRACT: &str = "0.2";
 
 /// A plugin's own description.
 #[derive(Debug, Clone)]

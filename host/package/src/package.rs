@@ -39,7 +39,7 @@ pub struct Package {
     pub digest: String,
     /// The manifest in it.
     pub manifest: Manifest,
-    /// Names of its imports, such as `renkei:plugin/log@0.1.0`.
+    /// Names of its imports, such as `renkei:plugin/log@0.2.0`.
     pub imports: Vec<String>,
     /// Names of its exports.
     pub exports: Vec<String>,
@@ -178,10 +178,10 @@ fn fit(
 fn hint(import: &str) -> &'static str {
     if import.starts_with("wasi:") {
         "a plugin may list only the interfaces of WASI 0.2 in host/runtime/README.md, and sends \
-         through `http` of wit/v1"
+         through `http` of wit/v0.2"
     } else if import.starts_with("renkei:plugin/") {
         "the kind in its manifest or the version of its SDK is wrong"
     } else {
-        "a plugin has no imports but those of wit/v1"
+        "a plugin has no imports but those of wit/v0.2"
     }
 }

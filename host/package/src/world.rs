@@ -1,4 +1,4 @@
-//! The contract itself: the text of `wit/v1`, and the comparison of a component with its worlds.
+//! The contract itself: the text of `wit/v0.2`, and the comparison of a component with its worlds.
 //!
 //! `package.rs` compares the names first, because a type error of the component model does not say
 //! which import is too many. `wit_component::targets` then compares the types: one record field
@@ -16,11 +16,11 @@ use crate::wasi;
 
 /// The files of the contract with their text; an author's tools need them.
 pub const WIT: [(&str, &str); 5] = [
-    ("types.wit", include_str!("../../../wit/v1/types.wit")),
-    ("log.wit", include_str!("../../../wit/v1/log.wit")),
-    ("http.wit", include_str!("../../../wit/v1/http.wit")),
-    ("connector.wit", include_str!("../../../wit/v1/connector.wit")),
-    ("transform.wit", include_str!("../../../wit/v1/transform.wit")),
+    ("types.wit", include_str!("../../../wit/v0.2/types.wit")),
+    ("log.wit", include_str!("../../../wit/v0.2/log.wit")),
+    ("http.wit", include_str!("../../../wit/v0.2/http.wit")),
+    ("connector.wit", include_str!("../../../wit/v0.2/connector.wit")),
+    ("transform.wit", include_str!("../../../wit/v0.2/transform.wit")),
 ];
 
 /// A world of the contract.

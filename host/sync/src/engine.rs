@@ -205,6 +205,8 @@ pub enum WriteResult {
     Later,
     /// Not known; probed before anything is sent again.
     Uncertain,
+    /// Accepted; the system is still doing it and is asked later.
+    BeingDone,
 }
 
 /// Receives the events of a cycle, for progress bars and metrics.

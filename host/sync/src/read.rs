@@ -4,6 +4,7 @@ pub mod fields;
 pub mod forms;
 pub(crate) mod ingest;
 pub mod keys;
+pub(crate) mod missing;
 pub(crate) mod observe;
 pub(crate) mod order;
 pub(crate) mod sweep;

@@ -1,6 +1,6 @@
 ;; A transform that harms its neighbours: the marker in the loop is what its `forward` does for ever.
 (module
-  (import "renkei:plugin/log@0.1.0" "write" (func $write (param i32 i32 i32 i32 i32)))
+  (import "renkei:plugin/log@0.2.0" "write" (func $write (param i32 i32 i32 i32 i32)))
   ;; A bump allocator: the host asks for room for what it passes in.
   (memory (export "memory") 2)
   (global $top (mut i32) (i32.const 4096))
@@ -20,9 +20,9 @@
   (data (i32.const 2048) "A long line that says nothing at all, over and over again.")
 
   (func $harm (result i32) (loop $again BODY (br $again)) (unreachable))
-  (func (export "renkei:plugin/transform@0.1.0#forward")
+  (func (export "renkei:plugin/transform@0.2.0#forward")
     (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (call $harm))
-  (func (export "renkei:plugin/transform@0.1.0#backward")
+  (func (export "renkei:plugin/transform@0.2.0#backward")
     (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (unreachable))
-  (func (export "renkei:plugin/transform@0.1.0#merge")
+  (func (export "renkei:plugin/transform@0.2.0#merge")
     (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (unreachable)))

@@ -32,6 +32,7 @@ mod forms;
 mod hidden;
 mod identity;
 mod in_flight;
+mod jobs;
 mod lag;
 mod lists;
 mod mappings;

@@ -5,7 +5,7 @@
 use renkei_model::plugin::{Account, Generation, PluginError, Schema, SchemaField, StopCause};
 use renkei_model::record::{
     Action, Applied, Attributes, Batch, Operation, Outcome, Page, PageRequest, Problem, Remedy,
-    Removal, Row, Scan, Tombstone, WriteRequest,
+    Removal, Row, Scan, Tombstone, VendorJob, WriteRequest,
 };
 use renkei_model::value::{Cell, SmolStr, Value};
 use renkei_sdk as sdk;
@@ -25,6 +25,7 @@ pub fn value_in(value: &Value) -> sdk::Value {
         Value::References(ids) => {
             sdk::Value::References(ids.iter().map(ToString::to_string).collect())
         }
+        Value::Other(parts) => sdk::Value::Other(parts.iter().map(ToString::to_string).collect()),
     }
 }
 
@@ -43,6 +44,7 @@ fn value_out(value: sdk::Value) -> Value {
         sdk::Value::References(ids) => {
             Value::References(ids.into_iter().map(SmolStr::from).collect())
         }
+        sdk::Value::Other(parts) => Value::Other(parts.into_iter().map(SmolStr::from).collect()),
     }
 }
 
@@ -64,10 +66,9 @@ fn attributes_out(attributes: sdk::Attributes) -> Attributes {
 
 pub fn batch_in(batch: &Batch) -> sdk::Batch {
     let rows = batch.rows.iter().map(|row| sdk::Row {
-        id: row.id.clone(),
         version: row.version.clone(),
         modified: row.modified_ms,
-        cells: cells_in(&row.cells),
+        ..sdk::Row::new(&row.id, cells_in(&row.cells))
     });
     sdk::Batch { columns: batch.columns.clone(), rows: rows.collect() }
 }
@@ -86,18 +87,42 @@ pub fn page_request_in(request: &PageRequest) -> sdk::PageRequest {
     let filter = request.filter.iter().map(|(column, operator, values)| {
         (column.clone(), operator.clone(), values.iter().map(value_in).collect())
     });
+    let scan = match request.scan {
+        Scan::Backfill => sdk::Scan::Backfill,
+        Scan::Changes => sdk::Scan::Changes,
+        Scan::Sweep => sdk::Scan::Sweep,
+    };
     sdk::PageRequest {
-        object: request.object.clone(),
-        columns: request.columns.clone(),
-        scan: match request.scan {
-            Scan::Backfill => sdk::Scan::Backfill,
-            Scan::Changes => sdk::Scan::Changes,
-            Scan::Sweep => sdk::Scan::Sweep,
-        },
         cursor: request.cursor.clone(),
         filter: filter.collect(),
         limit: request.limit,
         options: attributes_in(&request.options),
+        ..sdk::PageRequest::new(&request.object, &request.columns, scan)
+    }
+}
+
+pub fn find_request_in(
+    object: &str,
+    columns: &[String],
+    key: &str,
+    values: &[Value],
+) -> sdk::FindRequest {
+    sdk::FindRequest::new(object, columns, key, values.iter().map(value_in))
+}
+
+/// All that a connector finds, however many calls it takes.
+pub fn find_all(
+    connector: &mut impl sdk::Connector,
+    mut request: sdk::FindRequest,
+) -> Result<sdk::Batch, sdk::Error> {
+    let mut all = sdk::Batch::new(&request.columns);
+    loop {
+        let found = connector.find(&request)?;
+        all.rows.extend(found.batch.rows);
+        request.cursor = found.cursor;
+        if request.cursor.is_none() {
+            return Ok(all);
+        }
     }
 }
 
@@ -109,6 +134,7 @@ pub fn page_out(page: sdk::Page) -> Page {
             sdk::Removal::Archived => Removal::Archived,
             sdk::Removal::MergedInto(id) => Removal::MergedInto(id),
             sdk::Removal::ConvertedTo(targets) => Removal::ConvertedTo(targets),
+            sdk::Removal::Hidden | sdk::Removal::Other(_) => Removal::Hidden,
         },
         at_ms: gone.at,
     });
@@ -132,19 +158,20 @@ pub fn write_request_in(request: &WriteRequest) -> sdk::WriteRequest {
             Action::Restore => sdk::Action::Restore,
         };
         sdk::Operation {
-            intent: operation.intent.clone(),
-            action,
-            id: operation.id.clone(),
             key: operation.key.clone(),
             if_version: operation.if_version.clone(),
-            cells: cells_in(&operation.cells),
+            ..sdk::Operation::new(
+                &operation.intent,
+                action,
+                operation.id.as_deref(),
+                cells_in(&operation.cells),
+            )
         }
     };
+    let operations = request.operations.iter().map(operation).collect();
     sdk::WriteRequest {
-        object: request.object.clone(),
-        columns: request.columns.clone(),
-        operations: request.operations.iter().map(operation).collect(),
         options: attributes_in(&request.options),
+        ..sdk::WriteRequest::new(&request.object, &request.columns, operations)
     }
 }
 
@@ -158,13 +185,17 @@ pub fn outcome_out(outcome: sdk::Outcome) -> Outcome {
             after: cells_out(applied.after),
         }),
         sdk::Outcome::Conflict => Outcome::Conflict,
-        sdk::Outcome::Exists(id) => Outcome::Exists(id),
+        sdk::Outcome::Exists(ids) => Outcome::Exists(ids),
         sdk::Outcome::Gone => Outcome::Gone,
         sdk::Outcome::Rejected(problems) => {
             Outcome::Rejected(problems.into_iter().map(problem_out).collect())
         }
         sdk::Outcome::RetryAfter(ms) => Outcome::RetryAfter(ms),
         sdk::Outcome::Uncertain(reason) => Outcome::Uncertain(reason),
+        sdk::Outcome::Pending(job) => {
+            Outcome::Pending(VendorJob { token: job.token, after_ms: job.after })
+        }
+        sdk::Outcome::Other(problem) => Outcome::Uncertain(problem.message),
     }
 }
 
@@ -232,6 +263,9 @@ pub fn error_out(error: sdk::Error, plugin: &Generation) -> PluginError {
         sdk::Error::Host(reason) => PluginError::Host { plugin, reason },
         sdk::Error::Bug(reason) => {
             PluginError::Broken { plugin, cause: StopCause::OwnFault, reason }
+        }
+        sdk::Error::Other(problem) => {
+            PluginError::Invalid { plugin, problem: problem_out(problem) }
         }
     }
 }

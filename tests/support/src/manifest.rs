@@ -22,7 +22,7 @@ id = "ID"
 title = "ID"
 publisher = "renkei"
 kind = "connector"
-contract = "0.1"
+contract = "0.2"
 version = "1.0.0"
 
 [[connection]]
@@ -73,7 +73,7 @@ id = "ID"
 title = "ID"
 publisher = "renkei"
 kind = "transform"
-contract = "0.1"
+contract = "0.2"
 version = "1.0.0"
 
 [[function]]

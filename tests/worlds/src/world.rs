@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use renkei_model::record::{Attributes, Removal, Scan};
+use renkei_model::record::{Attributes, Operation, Outcome, Removal, Scan};
 use renkei_model::state::RecordKey;
 use renkei_model::value::{SmolStr, Value};
 
@@ -57,6 +57,8 @@ pub struct World {
     pub meanwhile: BTreeMap<u64, Vec<Event>>,
     /// Scans asked for, and how many rows the engine expected.
     pub scans: Vec<(Place, Scan, Option<i64>)>,
+    /// Jobs that were accepted, by token.
+    jobs: BTreeMap<String, StartedJob>,
     sequence: u64,
 }
 
@@ -143,6 +145,24 @@ pub enum Fault {
     Touched,
     /// A person deletes the record just before.
     RemoveFirst,
+    /// Accepted and done at once, but told as done only when it has been asked about so often.
+    JobDone(u8),
+    /// The same, and done only then.
+    JobLate(u8),
+    /// Accepted and done, and then the system knows nothing of the job any more.
+    JobForgotten,
+}
+
+/// A job that the system has accepted.
+#[derive(Debug, Clone)]
+struct StartedJob {
+    at: Place,
+    columns: Vec<String>,
+    operation: Operation,
+    /// The times that it is still told as not done.
+    asks: u8,
+    /// The outcome, where it is done.
+    outcome: Option<Outcome>,
 }
 
 /// Author of a change.

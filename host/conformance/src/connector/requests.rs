@@ -61,7 +61,7 @@ pub(super) fn new_operation(
     cells: Vec<Cell>,
 ) -> Operation {
     let (intent, id) = (intent.to_owned(), id.map(str::to_owned));
-    Operation { intent, action, id, key: None, if_version: None, cells }
+    Operation { intent, action, id, key: Vec::new(), if_version: None, cells }
 }
 
 /// The applied writes; an outcome that is none is a finding.

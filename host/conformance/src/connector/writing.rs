@@ -155,7 +155,7 @@ impl WriteChecks<'_> {
         for (id, outcome) in made.iter().zip(&again) {
             match outcome {
                 Written::Applied(Applied { id: same, created: false, .. }) if same == id => {}
-                Written::Exists(same) if same == id => {}
+                Written::Exists(same) if *same == [id.clone()] => {}
                 other => found.push(format!("{id} made again: {}", describe(other))),
             }
         }
@@ -200,7 +200,7 @@ impl WriteChecks<'_> {
                 [(&self.chosen.text, kit_text(word)), (&stamp, Value::Text(key.clone().into()))];
             let cells = row_cells(&write_columns(&self.chosen), &self.chosen.fill, &set);
             let operation = new_operation(&format!("{key}-{word}"), Action::Upsert, None, cells);
-            Operation { key: Some(stamp.clone()), ..operation }
+            Operation { key: vec![stamp.clone()], ..operation }
         };
         let first = require_applied(self.write(vec![upsert("first")]).await?)?;
         let second = require_applied(self.write(vec![upsert("second")]).await?)?;

@@ -1,4 +1,4 @@
-//! The lens laws of two-way functions (`wit/v1/transform.wit`) over generated rows.
+//! The lens laws of two-way functions (`wit/v0.2/transform.wit`) over generated rows.
 //!
 //! The host checks the laws on a few rows when it loads a file. The kit checks hundreds of rows
 //! from a seed, and shrinks a row that breaks a law before it shows it.

@@ -79,7 +79,7 @@ async fn manifest_without_help_gets_a_remark_and_without_title_fails() {
 
 #[tokio::test]
 async fn last_lines_of_the_plugin_stand_once_beside_the_failed_check() {
-    let log = r#"(import "renkei:plugin/log@0.1.0" "write"
+    let log = r#"(import "renkei:plugin/log@0.2.0" "write"
         (func $log (param i32 i32 i32 i32 i32)))
         (data (i32.const 3000) "no such tableat first")"#;
     let line = |at: usize, length: usize| {

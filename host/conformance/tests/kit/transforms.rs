@@ -153,7 +153,7 @@ impl Transforms for SmallLetters {
 fn function(shape: &str) -> Function {
     let toml = format!(
         "id = \"small\"\ntitle = \"Small\"\npublisher = \"acme\"\nkind = \"transform\"\n\
-         contract = \"0.1\"\nversion = \"1.0.0\"\n\
+         contract = \"0.2\"\nversion = \"1.0.0\"\n\
          [[function]]\nname = \"small\"\nshape = \"{shape}\"\nhelp = \"x\"\n\
          input = [\"text\"]\noutput = [\"small\"]\n\
          [[function.parameter]]\nname = \"locale\"\nkind = \"text\"\nhelp = \"x\"\n"

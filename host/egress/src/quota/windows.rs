@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 const MARGIN_MS: i64 = 10;
 
 /// The quota that every request uses.
-const EVERY: &str = "all";
+pub(crate) const EVERY: &str = "all";
 
 /// So many cells of one name are kept as they are; beyond, those of old calls are merged.
 const EXACT_CELLS: usize = 128;

@@ -28,6 +28,8 @@ pub enum Cap {
     Log,
     /// Bytes of a cursor.
     Cursor,
+    /// Bytes of the token of a job at a vendor.
+    Token,
     /// Permits for instances; all were taken for too long.
     Places,
     /// Size of the file or of one of its parts.
@@ -53,6 +55,7 @@ impl Cap {
             Self::Requests => "requests",
             Self::Log => "log",
             Self::Cursor => "cursor",
+            Self::Token => "token",
             Self::Places => "places",
             Self::File => "file",
             Self::CompileMemory => "compile-memory",

@@ -90,6 +90,18 @@ pub struct OutboxEntry {
     pub not_before_ms: i64,
     /// The number of creates without an answer that it repeats.
     pub attempts: u32,
+    /// The job at the vendor that carries it out, where one was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<PendingJob>,
+}
+
+/// A job at the vendor that carries an operation out (`RULES.md` E20).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingJob {
+    /// The connector's own word for it.
+    pub token: String,
+    /// The time at which it is asked about, ms.
+    pub due_ms: i64,
 }
 
 impl OutboxEntry {

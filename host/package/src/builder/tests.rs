@@ -42,8 +42,8 @@ const CDYLIB: &str = "[lib]\ncrate-type = [\"cdylib\"]\n";
 fn crate_that_cannot_be_built_is_refused() {
     check("", Some(&PLUGIN), "DIR: not a plugin crate (hint: add `crate-type");
     check(CDYLIB, None, "DIR/plugin.toml: No such file");
-    let other = PLUGIN.replace("0.1", "0.9");
-    let unbound = "DIR/plugin.toml: built for contract 0.9, and this host binds 0.1";
+    let other = PLUGIN.replace("\"0.2\"", "\"0.9\"");
+    let unbound = "DIR/plugin.toml: built for contract 0.9, and this host binds 0.2";
     check(CDYLIB, Some(&other), unbound);
     check("[lib]\nnonsense", Some(&PLUGIN), "DIR: error: ");
     let empty = tempfile::tempdir().unwrap();

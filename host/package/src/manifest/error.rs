@@ -35,9 +35,24 @@ impl ManifestError {
         match self {
             Self::Syntax(_) => None,
             Self::Value { key, expected, .. } => Some(format!("`{key}` takes {expected}")),
-            Self::Contract { .. } => {
-                Some(format!("rebuild it with SDK {CONTRACT} or update Renkei"))
-            }
+            Self::Contract { found } => Some(contract_hint(found)),
         }
+    }
+}
+
+/// The next step for a plugin of another contract: a plugin of an older one must be moved, one of a
+/// newer one needs a newer host.
+fn contract_hint(found: &str) -> String {
+    let number = |version: &str| {
+        let mut parts = version.split('.').map(str::parse::<u32>);
+        Some((parts.next()?.ok()?, parts.next()?.ok()?))
+    };
+    if number(found) < number(CONTRACT) {
+        format!(
+            "move it to contract {CONTRACT} as wit/README.md says and rebuild it, or ask its \
+             publisher for a newer version"
+        )
+    } else {
+        "update Renkei".to_owned()
     }
 }

@@ -91,10 +91,16 @@ fn connector_may_ask_for_fewer_methods_and_paths() {
 fn other_contract_is_refused_before_unknown_keys() {
     check(
         &TRANSFORM,
+        "contract = \"0.2\"",
+        "contract = \"0.3\"\nunheard_of = 1",
+        "built for contract 0.3, and this host binds 0.2 (hint: update Renkei)",
+    );
+    check(
+        &TRANSFORM,
+        "contract = \"0.2\"",
         "contract = \"0.1\"",
-        "contract = \"0.2\"\nunheard_of = 1",
-        "built for contract 0.2, and this host binds 0.1 \
-         (hint: rebuild it with SDK 0.1 or update Renkei)",
+        "built for contract 0.1, and this host binds 0.2 (hint: move it to contract 0.2 as \
+         wit/README.md says and rebuild it, or ask its publisher for a newer version)",
     );
 }
 

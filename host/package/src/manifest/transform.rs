@@ -34,7 +34,7 @@ pub struct Function {
 pub enum FunctionShape {
     /// `forward` only.
     OneWay,
-    /// `forward` and `backward`, which obey the laws in `wit/v1/transform.wit`.
+    /// `forward` and `backward`, which obey the laws in `wit/v0.2/transform.wit`.
     TwoWay,
     /// `merge` only.
     Merge,

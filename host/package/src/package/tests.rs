@@ -44,12 +44,12 @@ fn files_of_both_kinds_are_read() {
     assert_eq!(package.manifest.id, "acme");
     assert_eq!(package.digest.len(), 64);
     assert_eq!(package.bytes(), connector());
-    assert!(package.imports.contains(&"renkei:plugin/http@0.1.0".to_owned()), "{package:?}");
-    assert_eq!(package.exports, ["renkei:plugin/connector@0.1.0"]);
+    assert!(package.imports.contains(&"renkei:plugin/http@0.2.0".to_owned()), "{package:?}");
+    assert_eq!(package.exports, ["renkei:plugin/connector@0.2.0"]);
 
     let package = Package::read("upper.wasm", transform()).unwrap();
     assert_eq!(package.manifest.kind.name(), "transform");
-    assert_eq!(package.exports, ["renkei:plugin/transform@0.1.0"]);
+    assert_eq!(package.exports, ["renkei:plugin/transform@0.2.0"]);
 }
 
 #[test]
@@ -87,14 +87,14 @@ fn manifest_that_does_not_fit_its_component_is_refused() {
     let twice = with_section(transform(), SECTION, b"{}");
     check(twice, "acme.wasm: has a manifest already (hint: give `renkei plugin pack` a ...");
     check(with_section(component(), SECTION, b"\xff"), "acme.wasm: manifest: ...");
-    let other = TRANSFORM.replace("\"0.1\"", "\"0.2\"");
+    let other = TRANSFORM.replace("\"0.2\"", "\"0.9\"");
     check(
         with_section(component(), SECTION, other.as_bytes()),
-        "acme.wasm: manifest: built for contract 0.2, and this host binds 0.1 (hint: ...",
+        "acme.wasm: manifest: built for contract 0.9, and this host binds 0.2 (hint: ...",
     );
     check(
         with_section(component(), SECTION, CONNECTOR.as_bytes()),
-        "acme.wasm: exports no renkei:plugin/connector@0.1.0, although its manifest \
+        "acme.wasm: exports no renkei:plugin/connector@0.2.0, although its manifest \
          says that it is a connector (hint: export it, or correct `kind` in the manifest)",
     );
 }
@@ -144,7 +144,7 @@ fn transform_that_imports_http_is_refused() {
     let component = dummy::component(world::connector().unwrap());
     check(
         with_section(component, SECTION, TRANSFORM.as_bytes()),
-        "acme.wasm: imports renkei:plugin/http@0.1.0, which a transform does not get (hint: \
+        "acme.wasm: imports renkei:plugin/http@0.2.0, which a transform does not get (hint: \
          the kind in its manifest ...",
     );
 }
@@ -152,13 +152,13 @@ fn transform_that_imports_http_is_refused() {
 #[test]
 fn function_of_another_type_is_refused() {
     let wit = "package test:it;
-        world it { export renkei:plugin/transform@0.1.0; }
-        package renkei:plugin@0.1.0 {
+        world it { export renkei:plugin/transform@0.2.0; }
+        package renkei:plugin@0.2.0 {
             interface transform { forward: func(function: string) -> u32; }
         }";
     check(
         with_section(dummy::component_of(wit), SECTION, TRANSFORM.as_bytes()),
-        "acme.wasm: not of contract 0.1: ...",
+        "acme.wasm: not of contract 0.2: ...",
     );
 }
 
@@ -214,14 +214,14 @@ proptest! {
 
 /// A component of the transform world that also imports `import` of these packages of WASI.
 fn transform_with(import: &str, wasi: &str) -> Vec<u8> {
-    let body = |(_, text): (&str, &str)| text.replace("package renkei:plugin@0.1.0;", "");
+    let body = |(_, text): (&str, &str)| text.replace("package renkei:plugin@0.2.0;", "");
     let contract: String = crate::world::WIT.map(body).concat();
     let wit = format!(
         "package test:it;
          world it {{
-             {import} import renkei:plugin/log@0.1.0; export renkei:plugin/transform@0.1.0;
+             {import} import renkei:plugin/log@0.2.0; export renkei:plugin/transform@0.2.0;
          }}
-         package renkei:plugin@0.1.0 {{ {contract} }}
+         package renkei:plugin@0.2.0 {{ {contract} }}
          {wasi}"
     );
     with_section(dummy::component_of(&wit), SECTION, TRANSFORM.as_bytes())
@@ -239,19 +239,19 @@ fn wasi_imports_of_language_runtimes_are_accepted() {
         package wasi:sockets@0.2.3 { interface tcp { resource tcp-socket { close: func(); } } }";
     let import = "import wasi:cli/stdout@0.2.9; import wasi:sockets/tcp@0.2.3;";
     let package = Package::read("upper.wasm", transform_with(import, io)).unwrap();
-    for import in ["wasi:io/streams@0.2.9", "wasi:sockets/tcp@0.2.3", "renkei:plugin/log@0.1.0"] {
+    for import in ["wasi:io/streams@0.2.9", "wasi:sockets/tcp@0.2.3", "renkei:plugin/log@0.2.0"] {
         assert!(package.imports.contains(&import.to_owned()), "{:?}", package.imports);
     }
 
     // WASI beside it does not loosen the contract itself.
     let wit = "package test:it;
-        world it { import wasi:clocks/wall-clock@0.2.0; export renkei:plugin/transform@0.1.0; }
+        world it { import wasi:clocks/wall-clock@0.2.0; export renkei:plugin/transform@0.2.0; }
         package wasi:clocks@0.2.0 { interface wall-clock { now: func() -> u64; } }
-        package renkei:plugin@0.1.0 {
+        package renkei:plugin@0.2.0 {
             interface transform { forward: func(function: string) -> u32; }
         }";
     check(
         with_section(dummy::component_of(wit), SECTION, TRANSFORM.as_bytes()),
-        "acme.wasm: not of contract 0.1: ...",
+        "acme.wasm: not of contract 0.2: ...",
     );
 }

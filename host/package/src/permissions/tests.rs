@@ -12,7 +12,7 @@ id = "courier"
 title = "Courier"
 publisher = "acme"
 kind = "connector"
-contract = "0.1"
+contract = "0.2"
 version = "1.0.0"
 
 [[connection]]
@@ -101,7 +101,7 @@ fn connector_asks_for_each_thing_of_its_manifest() {
 #[test]
 fn transform_asks_for_nothing() {
     let text = "id = \"up\"\ntitle = \"Up\"\npublisher = \"acme\"\nkind = \"transform\"\n\
-                contract = \"0.1\"\nversion = \"1.0.0\"\n[[function]]\nname = \"up\"\n\
+                contract = \"0.2\"\nversion = \"1.0.0\"\n[[function]]\nname = \"up\"\n\
                 shape = \"one-way\"\ninput = [\"a\"]\noutput = [\"b\"]\n";
     let manifest = Manifest::from_toml(text, None).unwrap();
     assert!(manifest.permissions().is_empty());

@@ -27,7 +27,7 @@ requirements.txt (Python). For the latter two the tools are installed below the 
     #[command(after_help = "Examples:
   renkei plugin pack component.wasm --manifest plugin.toml --out sync/plugins")]
     Pack {
-        /// Component of a world of wit/v1, in whatever language.
+        /// Component of a world of wit/v0.2, in whatever language.
         file: PathBuf,
         /// Manifest; it must have `version`.
         #[arg(long, default_value = "plugin.toml", value_name = "FILE")]

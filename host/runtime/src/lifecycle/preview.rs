@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use renkei_model::plugin::{Generation, PluginError};
 use renkei_model::ports::{TransformCall, Way};
-use renkei_model::value::{Cell, SmolStr, Value};
+use renkei_model::value::{Cell, SmolStr, Value, text_of_parts};
 use renkei_package::{Function, ManifestKind};
 use serde::Serialize;
 
@@ -309,6 +309,7 @@ fn shown(cell: &Cell, show_values: bool) -> String {
         Value::Integer(_) => "an integer".to_owned(),
         Value::Decimal(_) => "a decimal".to_owned(),
         Value::Text(value) => text(value),
+        Value::Other(parts) => text(&text_of_parts(parts)),
         Value::Date(_) => "a date".to_owned(),
         Value::Timestamp(_) => "a time".to_owned(),
         Value::Choices(items) => format!("{} choices", items.len()),
@@ -323,6 +324,7 @@ fn plain(value: &Value) -> serde_json::Value {
         Value::Boolean(flag) => (*flag).into(),
         Value::Integer(number) | Value::Timestamp(number) => (*number).into(),
         Value::Decimal(text) | Value::Text(text) | Value::Date(text) => text.as_str().into(),
+        Value::Other(parts) => text_of_parts(parts).into(),
         Value::Choices(items) | Value::References(items) => {
             items.iter().map(SmolStr::as_str).collect::<Vec<_>>().into()
         }

@@ -80,7 +80,9 @@ fn project(own: &[String], cells: Option<&Vec<Cell>>, columns: &[String]) -> Bat
 fn size(value: &Value) -> usize {
     match value {
         Value::Text(text) | Value::Decimal(text) | Value::Date(text) => text.len(),
-        Value::Choices(items) | Value::References(items) => items.iter().map(SmolStr::len).sum(),
+        Value::Choices(items) | Value::References(items) | Value::Other(items) => {
+            items.iter().map(SmolStr::len).sum()
+        }
         _ => 8,
     }
 }

@@ -191,6 +191,16 @@ impl Connector for SupervisedConnector {
         call.words().into_iter().try_for_each(|word| self.check_effect(call.object(), word))?;
         self.call_once(self.job.perform(call)).await
     }
+
+    async fn finish(
+        &self,
+        object: &str,
+        columns: &[String],
+        tokens: &[String],
+    ) -> Result<Vec<Outcome>, PluginError> {
+        self.check_read(object)?;
+        self.call(move |job| async move { job.finish(object, columns, tokens).await }).await
+    }
 }
 
 #[cfg(test)]

@@ -2,4 +2,4 @@
 //! and the two callers ([`crate::sandbox::connector`], [`crate::sandbox::transform`]) names a
 //! generated type, so that a second version stays local.
 
-pub(crate) mod v1;
+pub(crate) mod v0_2;

@@ -16,7 +16,7 @@ use renkei_model::plugin::{Account, Generation, PluginError, Schema};
 use renkei_model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_model::value::Value;
 
-use crate::sandbox::bindings::v1::{ConnectorPlugin, types};
+use crate::sandbox::bindings::v0_2::{ConnectorPlugin, calls, types};
 use crate::sandbox::call_failure::CallFailure;
 use crate::sandbox::convert::connector::{
     account_from_guest, outcome_from_guest, outcomes_from_guest, page_from_guest,
@@ -24,7 +24,7 @@ use crate::sandbox::convert::connector::{
 };
 use crate::sandbox::convert::scans::ScanProgress;
 use crate::sandbox::convert::{
-    attributes_to_guest, error_from_guest, records_from_guest, value_to_guest,
+    ContractBreach, attributes_to_guest, error_from_guest, records_from_guest, value_to_guest,
 };
 use crate::sandbox::engine::SharedEngine;
 use crate::sandbox::generation::PluginGeneration;
@@ -33,6 +33,11 @@ use crate::sandbox::instance_permits::InstancePermit;
 use crate::sandbox::limits::{GuestLimits, StopCause};
 use crate::sandbox::settings;
 use renkei_egress::{JobEgress, SystemEgress};
+
+/// The most rows that one answer to a search should have.
+const FIND_ROWS: u32 = 1_000;
+/// The most pages of one search.
+const FIND_PAGES_MAX: usize = 1_000;
 
 /// A guest that is ready for a call.
 struct ConnectorGuest {
@@ -222,11 +227,18 @@ impl ConnectorJob {
         columns: &[String],
         ids: &[String],
     ) -> Result<Page, CallFailure> {
-        let (object, wanted, ids) = (object.to_owned(), columns.to_vec(), ids.to_vec());
-        let page = call!(self, ids.len(), call_read_records, &object, &wanted, &ids)?;
+        let wanted = calls::RecordsRequest {
+            object: object.to_owned(),
+            columns: columns.to_vec(),
+            ids: ids.to_vec(),
+            memo: None,
+            options: Vec::new(),
+        };
+        let page = call!(self, ids.len(), call_read_records, &wanted)?;
         page_from_guest(page, columns).map_err(|breach| self.runner.breach(breach).into())
     }
 
+    /// All records whose key equals one of the values, however many pages they take.
     pub(crate) async fn find(
         &self,
         object: &str,
@@ -234,11 +246,34 @@ impl ConnectorJob {
         key: &str,
         values: &[Value],
     ) -> Result<Batch, CallFailure> {
-        let (object, wanted, key) = (object.to_owned(), columns.to_vec(), key.to_owned());
-        let values = values.iter().map(value_to_guest).collect::<Vec<_>>();
-        let batch = call!(self, values.len(), call_find, &object, &wanted, &key, &values)?;
-        let found = records_from_guest(batch, columns);
-        found.map(|(batch, _)| batch).map_err(|breach| self.runner.breach(breach).into())
+        let mut wanted = calls::FindRequest {
+            object: object.to_owned(),
+            columns: columns.to_vec(),
+            keys: vec![key.to_owned()],
+            values: values.iter().map(|value| vec![value_to_guest(value)]).collect(),
+            limit: FIND_ROWS,
+            cursor: None,
+            memo: None,
+            options: Vec::new(),
+        };
+        let mut all = Batch { columns: columns.to_vec(), rows: Vec::new() };
+        let breach = |breach| CallFailure::from(self.runner.breach(breach));
+        for _ in 0..FIND_PAGES_MAX {
+            let request = wanted.clone();
+            let found = call!(self, values.len(), call_find, &request)?;
+            let (batch, _) = records_from_guest(found.batch, columns).map_err(breach)?;
+            all.rows.extend(batch.rows);
+            if found.cursor.is_none() {
+                return Ok(all);
+            }
+            if found.cursor == wanted.cursor {
+                let rule = "it promises more but its cursor does not move";
+                return Err(breach(ContractBreach::new(rule)));
+            }
+            wanted.cursor = found.cursor;
+        }
+        let rule = format!("it found more than {FIND_PAGES_MAX} pages of records for one question");
+        Err(breach(ContractBreach::new(rule)))
     }
 
     /// Has the guest carry effects out. A wait that one of the outcomes asks for holds for the
@@ -246,16 +281,47 @@ impl ConnectorJob {
     pub(crate) async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, CallFailure> {
         let outcomes = match call {
             EffectCall::Write(request) => self.write(request).await?,
-            EffectCall::Merge { object, winner, losers } => {
-                vec![self.merge(object, winner, losers).await?]
+            EffectCall::Merge { object, winner, losers, intent } => {
+                let (object, winner, intent) = (object.into(), winner.into(), intent.into());
+                let losers = losers.to_vec();
+                let (memo, options) = (None, Vec::new());
+                let merge = calls::MergeRequest { intent, object, winner, losers, memo, options };
+                vec![self.merge(merge).await?]
             }
         };
+        self.heed_outcomes(&outcomes).await;
+        Ok(outcomes)
+    }
+
+    /// Asks about jobs at the vendor.
+    pub(crate) async fn finish(
+        &self,
+        object: &str,
+        columns: &[String],
+        tokens: &[String],
+    ) -> Result<Vec<Outcome>, CallFailure> {
+        let count = tokens.len();
+        let wanted = calls::FinishRequest {
+            object: object.to_owned(),
+            columns: columns.to_vec(),
+            tokens: tokens.to_vec(),
+            memo: None,
+            options: Vec::new(),
+        };
+        let outcomes = call!(self, count, call_finish, &wanted)?;
+        let outcomes = outcomes_from_guest(outcomes, count, columns.len())
+            .map_err(|breach| self.runner.breach(breach))?;
+        self.heed_outcomes(&outcomes).await;
+        Ok(outcomes)
+    }
+
+    /// A wait that one of the outcomes asks for holds for the account.
+    async fn heed_outcomes(&self, outcomes: &[Outcome]) {
         let pause_ms = match &*self.life.lock().await {
-            JobState::Ready(guest) => guest.news(longest_wait(&outcomes)),
+            JobState::Ready(guest) => guest.news(longest_wait(outcomes)),
             JobState::InCall | JobState::Stopped(_) => None,
         };
         self.heed(pause_ms).await;
-        Ok(outcomes)
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, CallFailure> {
@@ -282,14 +348,8 @@ impl ConnectorJob {
         }
     }
 
-    async fn merge(
-        &self,
-        object: &str,
-        winner: &str,
-        losers: &[String],
-    ) -> Result<Outcome, CallFailure> {
-        let (object, winner, losers) = (object.to_owned(), winner.to_owned(), losers.to_vec());
-        let outcome = call!(self, losers.len(), call_merge, &object, &winner, &losers)?;
+    async fn merge(&self, merge: calls::MergeRequest) -> Result<Outcome, CallFailure> {
+        let outcome = call!(self, merge.losers.len(), call_merge, &merge)?;
         outcome_from_guest(outcome, 0).map_err(|breach| self.runner.breach(breach).into())
     }
 }

@@ -3,7 +3,7 @@
 //! transforms take without a copy.
 //!
 //! Towards a guest nothing can go wrong. From a guest everything can: each value is checked against
-//! its form in `wit/v1/types.wit`, each row against its header, and a breach becomes a
+//! its form in `wit/v0.2/types.wit`, each row against its header, and a breach becomes a
 //! [`ContractBreach`] that says what and where but never a field's value.
 
 pub(crate) mod connector;
@@ -19,7 +19,7 @@ use renkei_model::record::{Attributes, Batch, Problem, Remedy, Row};
 use renkei_model::value::{Cell, SmolStr, Value};
 use renkei_package::is_invisible;
 
-use crate::sandbox::bindings::v1::types;
+use crate::sandbox::bindings::v0_2::types;
 use crate::sandbox::limits::{LimitReached, StopCause};
 use renkei_egress::escape::words;
 
@@ -66,6 +66,7 @@ pub(crate) fn value_to_guest(value: &Value) -> types::Value {
         Value::Timestamp(ms) => types::Value::Timestamp(*ms),
         Value::Choices(items) => types::Value::Choices(strings(items)),
         Value::References(ids) => types::Value::References(strings(ids)),
+        Value::Other(parts) => types::Value::Other(strings(parts)),
     }
 }
 
@@ -88,6 +89,7 @@ pub(crate) fn value_from_guest(value: types::Value) -> Result<Value, ContractBre
         types::Value::Timestamp(ms) => Value::Timestamp(ms),
         types::Value::Choices(items) => Value::Choices(texts(items)?),
         types::Value::References(ids) => Value::References(texts(ids)?),
+        types::Value::Other(parts) => Value::Other(texts(parts)?),
     })
 }
 
@@ -180,7 +182,9 @@ fn has_nul(value: &types::Value) -> bool {
     let in_text = |text: &String| memchr::memchr(0, text.as_bytes()).is_some();
     match value {
         types::Value::Text(text) => in_text(text),
-        types::Value::Choices(items) | types::Value::References(items) => items.iter().any(in_text),
+        types::Value::Choices(items)
+        | types::Value::References(items)
+        | types::Value::Other(items) => items.iter().any(in_text),
         _ => false,
     }
 }
@@ -232,6 +236,10 @@ pub(crate) fn error_from_guest(error: types::Error, plugin: &Generation) -> Plug
             cause: StopCause::OwnFault,
             reason: format!("it found a fault of its own: {}", words(&fault)),
         },
+        // No code of it is known yet.
+        types::Error::Other(problem) => {
+            PluginError::Invalid { plugin, problem: problem_from_guest(problem) }
+        }
     }
 }
 

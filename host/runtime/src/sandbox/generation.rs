@@ -9,7 +9,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use renkei_model::plugin::{Generation, PluginError};
 use renkei_package::{ConnectorManifest, Function, Manifest, ManifestKind, Permission};
 
-use crate::sandbox::bindings::v1::{
+use crate::sandbox::bindings::v0_2::{
     ConnectorPlugin, ConnectorPluginPre, TransformPlugin, TransformPluginPre,
 };
 use crate::sandbox::instance::{self, GuestState};

@@ -11,7 +11,7 @@ use renkei_model::ports::{TransformCall, Way};
 use renkei_model::record::Batch;
 use renkei_package::{Function, FunctionShape};
 
-use crate::sandbox::bindings::v1::types;
+use crate::sandbox::bindings::v0_2::types;
 use crate::sandbox::call_failure::CallFailure;
 use crate::sandbox::convert::{ContractBreach, batch_from_guest, error_from_guest, lent};
 use crate::sandbox::engine::SharedEngine;

@@ -299,7 +299,8 @@ async fn version_that_asks_for_more_waits_and_a_denied_permission_is_gone() {
 
     // What its manifest leaves out is never asked of the version that serves.
     let job = house.runtime.open("acme").await.unwrap();
-    let merge = EffectCall::Merge { object: "things", winner: "1", losers: &["2".to_owned()] };
+    let (winner, losers, intent) = ("1", &["2".to_owned()], "m");
+    let merge = EffectCall::Merge { object: "things", winner, losers, intent };
     let refused = job.perform(merge).await.unwrap_err();
     let told = "the plugin's manifest lists no `merge` of things";
     assert_eq!(refused.not_granted(), Some(told), "{refused}");

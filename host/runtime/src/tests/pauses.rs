@@ -62,7 +62,7 @@ async fn write(house: &House) -> Vec<Outcome> {
         intent: "i-1".to_owned(),
         action: Action::Archive,
         id: Some("1".to_owned()),
-        key: None,
+        key: vec![],
         if_version: None,
         cells: vec![],
     };
@@ -73,7 +73,11 @@ async fn write(house: &House) -> Vec<Outcome> {
 
 async fn merge(house: &House) -> Vec<Outcome> {
     let losers = ["2".to_owned()];
-    perform(house, EffectCall::Merge { object: "/things", winner: "1", losers: &losers }).await
+    perform(
+        house,
+        EffectCall::Merge { object: "/things", winner: "1", losers: &losers, intent: "m" },
+    )
+    .await
 }
 
 async fn perform(house: &House, call: EffectCall<'_>) -> Vec<Outcome> {

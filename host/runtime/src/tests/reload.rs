@@ -102,7 +102,7 @@ async fn a_bad_file_leaves_the_old_one_serving() {
 
 #[tokio::test]
 async fn a_plugin_of_another_contract_says_what_to_do() {
-    let newer = manifest_json(Fixture::Echo).replace(r#""contract":"0.1""#, r#""contract":"0.2""#);
+    let newer = manifest_json(Fixture::Echo).replace(r#""contract":"0.2""#, r#""contract":"9.9""#);
     let wat = include_str!("../../../../tests/fixtures/wat/echo.wat");
     check(&assemble(wat, "transform-plugin", &newer), "update Renkei").await;
     let connector = manifest_json(Fixture::Courier);

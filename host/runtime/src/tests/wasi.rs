@@ -7,7 +7,7 @@ use renkei_test_support::CapturedLog;
 use super::{House, forward};
 
 const MANIFEST: &str = r#"{"id": "probe", "title": "Probe", "publisher": "renkei",
-    "kind": "transform", "contract": "0.1", "version": "1.0.0",
+    "kind": "transform", "contract": "0.2", "version": "1.0.0",
     "function": [{"name": "same", "shape": "one-way", "input": ["a"], "output": ["a"]}]}"#;
 
 /// WASI as far as these guests import it; names and types as there.
@@ -48,15 +48,15 @@ fn probe(interface: &str, imports: &str, body: &str) -> Vec<u8> {
             (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
             (global.set $top (i32.add (local.get $at) (local.get 3)))
             (local.get $at))
-        (func (export "renkei:plugin/transform@0.1.0#forward")
+        (func (export "renkei:plugin/transform@0.2.0#forward")
             (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
             (i64.store (i32.const 1040) {body})
             (i32.store8 (i32.const 1024) (i32.const 1))
             (i32.store8 (i32.const 1032) (i32.const 0))
             (i32.const 1024))
-        (func (export "renkei:plugin/transform@0.1.0#backward")
+        (func (export "renkei:plugin/transform@0.2.0#backward")
             (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (unreachable))
-        (func (export "renkei:plugin/transform@0.1.0#merge")
+        (func (export "renkei:plugin/transform@0.2.0#merge")
             (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (unreachable)))"#
     );
     let import = format!("import {interface};");

@@ -239,7 +239,8 @@ pub(super) fn write_bare(value: &Value, out: &mut Vec<u8>) -> serde_json::Result
         | Value::Date(_)
         | Value::Timestamp(_)
         | Value::Choices(_)
-        | Value::References(_) => return Ok(false),
+        | Value::References(_)
+        | Value::Other(_) => return Ok(false),
     }
     Ok(true)
 }

@@ -132,6 +132,7 @@ fn an_operation() -> impl Strategy<Value = OutboxEntry> {
             state,
             not_before_ms,
             attempts: 1,
+            job: None,
         },
     )
 }

@@ -57,7 +57,8 @@ impl EffectTarget<'_> {
             }
             Some(Effect::Merge { winner, loser }) => {
                 let losers = std::slice::from_ref(loser);
-                let call = EffectCall::Merge { object, winner, losers };
+                let intent = batch.first().map_or("", |entry| &entry.intent);
+                let call = EffectCall::Merge { object, winner, losers, intent };
                 match self.connector.perform(call).await {
                     Err(PluginError::Unsupported { what, .. }) => {
                         (Vec::new(), vec![unsupported(what)])
@@ -66,12 +67,34 @@ impl EffectTarget<'_> {
                 }
             }
         };
-        if outcomes.len() != batch.len() {
-            let reason = format!("{} outcomes for {} operations", outcomes.len(), batch.len());
-            let plugin = self.connector.generation().clone();
-            return Err(PluginError::Broken { plugin, cause: StopCause::Contract, reason });
-        }
+        self.require_outcomes(batch, &outcomes)?;
         Ok(CallAnswer { columns, outcomes })
+    }
+
+    /// Asks about the jobs that carry a batch of one kind out.
+    ///
+    /// # Errors
+    /// As [`EffectTarget::call`].
+    pub(crate) async fn finish(&self, batch: &[OutboxEntry]) -> Result<CallAnswer, PluginError> {
+        let columns = written_columns(batch);
+        let tokens = batch.iter().filter_map(|entry| Some(entry.job.as_ref()?.token.clone()));
+        let tokens: Vec<String> = tokens.collect();
+        let outcomes = self.connector.finish(&self.member.object, &columns, &tokens).await?;
+        self.require_outcomes(batch, &outcomes)?;
+        Ok(CallAnswer { columns, outcomes })
+    }
+
+    fn require_outcomes(
+        &self,
+        batch: &[OutboxEntry],
+        outcomes: &[Outcome],
+    ) -> Result<(), PluginError> {
+        if outcomes.len() == batch.len() {
+            return Ok(());
+        }
+        let reason = format!("{} outcomes for {} operations", outcomes.len(), batch.len());
+        let plugin = self.connector.generation().clone();
+        Err(PluginError::Broken { plugin, cause: StopCause::Contract, reason })
     }
 
     /// Commits what follows from the outcomes of a batch of one kind.
@@ -104,7 +127,7 @@ impl EffectTarget<'_> {
                 intent: entry.intent.clone(),
                 action,
                 id,
-                key: None,
+                key: Vec::new(),
                 if_version: entry.if_version.clone(),
                 cells: columns.iter().map(|column| sent_cell(entry, column)).collect(),
             })

@@ -1,8 +1,9 @@
 //! After a crash, or an answer that never came: find out what happened before anything is sent.
 //!
 //! An operation that was planned but never marked as sent is forgotten and planned again. One that
-//! was marked as sent is probed: a create by its stamp, its match keys and its values (`by_stamp`),
-//! anything else by reading the record again (`by_record`). [`crate::unanswered::evidence`] decides
+//! was marked as sent is probed: one that a job at the vendor carries out by asking about the job
+//! (`by_job`), a create by its stamp, its match keys and its values (`by_stamp`), anything else by
+//! reading the record again (`by_record`). [`crate::unanswered::evidence`] decides
 //! what the findings mean (`RULES.md` E18, E19).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use renkei_model::spec::{EntitySpec, MemberSpec};
 use renkei_model::state::{FailureClass, JournalEntry, LinkId, OutboxEntry, OutboxState};
 use renkei_model::store::port::{Changes, OutboxQuery, StoreError};
 
+mod by_job;
 mod by_record;
 mod by_stamp;
 
@@ -191,8 +193,11 @@ struct Prober<'a> {
 
 impl Prober<'_> {
     async fn probe(&self, entries: Vec<OutboxEntry>) -> Result<u64, IngestError> {
+        let (jobs, others): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| entry.job.is_some());
+        let (ended, forgotten) = self.ask_about_jobs(jobs).await?;
         let (mut stamped, mut named) = (Vec::new(), Vec::new());
-        for entry in entries {
+        for entry in others.into_iter().chain(forgotten) {
             match entry.effect.kind().probe_by() {
                 ProbeBy::Stamp => stamped.push(entry),
                 ProbeBy::Record => named.push(entry),
@@ -200,7 +205,7 @@ impl Prober<'_> {
         }
         self.look_at(&named).await?;
         let known = self.find_creates(&stamped).await?;
-        Ok(named.len() as u64 + known)
+        Ok(ended + named.len() as u64 + known)
     }
 
     fn source(&self) -> IngestSource<'_> {

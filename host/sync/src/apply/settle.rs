@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::apply::refusals::{ClearedRefusals, failures_of_refusal, forgive_written};
-use crate::apply::settled::{RETRY_MS, SettledOperation};
+use crate::apply::settled::{RETRY_MS, SettledOperation, with_job};
 use crate::engine::{Engine, WriteResult};
 use crate::plan::refused_columns::is_met;
 use crate::read::fields::{RowReading, RowsKind, read_rows};
@@ -140,7 +140,7 @@ impl<'a> BatchSettler<'a> {
         let mut ids: Vec<String> = Vec::new();
         for (entry, outcome) in batch.iter().zip(outcomes) {
             match outcome {
-                Outcome::Exists(id) => ids.push(id.clone()),
+                Outcome::Exists(found) => ids.extend(found.iter().cloned()),
                 Outcome::Conflict | Outcome::Gone => {
                     ids.extend(entry.effect.id().map(str::to_owned))
                 }
@@ -163,7 +163,7 @@ impl<'a> BatchSettler<'a> {
         let source = self.source();
         let keys = |(entry, outcome): (&OutboxEntry, &Outcome)| match outcome {
             Outcome::Applied(applied) => vec![source.key(&applied.id)],
-            Outcome::Exists(id) => self.named(id),
+            Outcome::Exists(ids) => ids.iter().flat_map(|id| self.named(id)).collect(),
             _ => entry.effect.id().map(|id| source.key(id)).into_iter().collect(),
         };
         let keys: Vec<RecordKey> = batch.iter().zip(outcomes).flat_map(keys).collect();
@@ -219,7 +219,7 @@ impl<'a> BatchSettler<'a> {
                 self.applied(entry, &applied, reading);
                 done(WriteResult::Applied)
             }
-            Outcome::Exists(id) => done(self.exists(entry, &id)),
+            Outcome::Exists(ids) => done(self.exists(entry, &ids)),
             Outcome::Conflict => {
                 let (reason, pause) = self.conflict(entry);
                 self.drop(entry, reason);
@@ -243,6 +243,14 @@ impl<'a> BatchSettler<'a> {
             Outcome::Uncertain(_) => {
                 self.add_journal_entry(entry, None, Reason::Uncertain);
                 done(WriteResult::Uncertain)
+            }
+            Outcome::Pending(job) => {
+                let (waiting, reason) = with_job(entry, job, self.now_ms);
+                self.changes.outbox.push(waiting);
+                if entry.job.is_none() {
+                    self.add_journal_entry(entry, None, reason);
+                }
+                done(WriteResult::BeingDone)
             }
         }
     }

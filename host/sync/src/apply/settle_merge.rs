@@ -3,7 +3,7 @@
 //! A merge is planned, committed, marked as sent and probed like every operation. Sending it twice
 //! is harmless: by then the system says that the loser is gone, and the review is over.
 
-use crate::apply::settled::{RETRY_MS, SettledOperation};
+use crate::apply::settled::{RETRY_MS, SettledOperation, with_job};
 use crate::cycle_state::LinkPause;
 use crate::engine::{Engine, WriteResult};
 use crate::read::ingest::{IngestError, IngestSource};
@@ -69,6 +69,15 @@ impl MergeSettler<'_> {
                 let journal = vec![self.line(Reason::Uncertain)];
                 self.commit(Changes { journal, ..Changes::default() }).await?;
                 Ok(done(WriteResult::Uncertain))
+            }
+            Outcome::Pending(job) => {
+                let now_ms = self.engine.clock.now_ms();
+                let (waiting, reason) = with_job(self.entry, job, now_ms);
+                let is_new = self.entry.job.is_none();
+                let journal = is_new.then(|| self.line(reason)).into_iter().collect();
+                let outbox = vec![waiting];
+                self.commit(Changes { outbox, journal, ..Changes::default() }).await?;
+                Ok(done(WriteResult::BeingDone))
             }
             Outcome::Conflict => self.look_again(Reason::ChangedMeanwhile).await,
             Outcome::Gone | Outcome::Exists(_) => self.look_again(Reason::FoundGone).await,

@@ -259,6 +259,7 @@ fn entry(
         state: OutboxState::Planned,
         not_before_ms: 0,
         attempts: 0,
+        job: None,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::link::stamp::{CreateStamp, StampMemory, recall};
 use crate::read::fields::{RowReading, RowsKind, read_rows};
 use crate::read::keys;
+use crate::read::missing::mark_missing;
 use crate::read::order::{self, ReadingContext, RowVerdict, remaining_doubt};
 use crate::read::transforms::TransformCalls;
 use crate::read::unreadable;
@@ -142,7 +143,12 @@ impl<'a> IngestSource<'a> {
             read_back: false,
         };
         let mut outdated: Vec<RecordKey> = Vec::new();
-        for tombstone in page.removed.iter().filter(|gone| !there.contains(&gone.id)) {
+        let (hidden, mut removed): (Vec<&Tombstone>, Vec<&Tombstone>) = page
+            .removed
+            .iter()
+            .filter(|gone| !there.contains(&gone.id))
+            .partition(|gone| gone.removal == Removal::Hidden);
+        for tombstone in &removed {
             let doubt = doubts.get(&self.key(&tombstone.id));
             if self.apply_tombstone((tombstone, doubt, context), &mut known, &mut changes) {
                 outdated.push(self.key(&tombstone.id));
@@ -156,11 +162,15 @@ impl<'a> IngestSource<'a> {
             let doubt = doubts.get(&key).cloned().unwrap_or_else(stale);
             (key, Some(Doubt { stale: true, ..doubt }))
         }));
-        let unknown = page
-            .removed
-            .iter()
-            .filter(|gone| !there.contains(&gone.id) && !known.contains_key(&self.key(&gone.id)));
-        changes.records.extend(self.find_gone_unread(&unknown.collect::<Vec<_>>()).await?);
+        removed.retain(|gone| !known.contains_key(&self.key(&gone.id)));
+        changes.records.extend(self.find_gone_unread(&removed).await?);
+        let hidden = hidden.iter().filter_map(|gone| known.get(&self.key(&gone.id)).cloned());
+        let now = (self.now_ms, self.generation);
+        let missing = mark_missing(self.store, now, hidden.collect()).await?;
+        changes.records.extend(missing.records);
+        changes.reviews.extend(missing.reviews);
+        changes.dirty.extend(missing.dirty);
+        changes.journal.extend(missing.journal);
         let again = self.take_rows((page, context), &known, &doubts, &mut changes).await?;
         Ok((changes, again))
     }
@@ -370,6 +380,7 @@ impl<'a> IngestSource<'a> {
         match &tombstone.removal {
             Removal::Deleted => RecordStatus::Deleted,
             Removal::Archived => RecordStatus::Archived,
+            Removal::Hidden => RecordStatus::Missing,
             Removal::MergedInto(id) => RecordStatus::MergedInto(self.key(id)),
             Removal::ConvertedTo(became) => {
                 let system = &self.member.system;

@@ -12,15 +12,13 @@ use crate::cycle_failure::{CycleFailure, CycleStep};
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent};
 use crate::read::ingest::{IngestError, has_changed};
+use crate::read::missing::mark_missing;
 use crate::read::observe::{Reader, options, successors};
 use renkei_model::plugin::PluginError;
 use renkei_model::ports::Connector;
-use renkei_model::reason::Reason;
 use renkei_model::record::{Page, PageRequest, Problem, Remedy, Row, Scan};
-use renkei_model::review;
 use renkei_model::state::{
-    JournalEntry, LinkId, RecordKey, RecordState, RecordStatus, ReviewStatus, ReviewSubject,
-    Stream, Sweep, SweepCounts, SweepStage,
+    RecordKey, RecordState, RecordStatus, Stream, Sweep, SweepCounts, SweepStage,
 };
 use renkei_model::store::port::{Changes, Restored, StoreError};
 use renkei_model::value::Value;
@@ -309,7 +307,10 @@ impl Sweeper<'_> {
         if let Some(blind) = self.blindness(missing.len() as u64) {
             return Err(blind.into());
         }
-        let changes = self.miss(&missing).await?;
+        let engine = self.reader.engine;
+        let records = engine.store.records(&missing).await?;
+        let generation = self.reader.connector.generation();
+        let changes = mark_missing(engine.store, (self.now_ms(), generation), records).await?;
         let found = changes.records.len() as u64;
         let counts = SweepCounts { missed, missing: found, ..SweepCounts::default() };
         let stage = SweepStage::Asking(Some(last.id.clone()));
@@ -338,39 +339,6 @@ impl Sweeper<'_> {
                 remedy: Remedy::Admin,
             },
         })
-    }
-
-    /// Marks live records as missing, and asks a person about each. Surplus ones are only aliases
-    /// and stay as they are.
-    async fn miss(&self, keys: &[RecordKey]) -> Result<Changes, StoreError> {
-        let store = self.reader.engine.store;
-        let mut changes = Changes::default();
-        let records = store.records(keys).await?;
-        let live: Vec<RecordState> =
-            records.into_iter().filter(|record| record.status == RecordStatus::Live).collect();
-        let links: Vec<LinkId> = live.iter().filter_map(|record| record.link).collect();
-        for view in store.links(&links).await? {
-            let own = live.iter().filter(|record| record.link == Some(view.link.id));
-            let matters = own.map(|record| ReviewSubject::Missing { record: record.key.clone() });
-            changes.reviews.extend(matters.map(|subject| {
-                review::of_link(&view.link, subject, ReviewStatus::Open, self.now_ms())
-            }));
-        }
-        changes.dirty = links;
-        for record in live {
-            changes.journal.push(JournalEntry {
-                at_ms: self.now_ms(),
-                entity: record.entity.clone(),
-                link: record.link,
-                record: Some(record.key.clone()),
-                field: None,
-                intent: None,
-                generation: Some(self.reader.connector.generation().in_full()),
-                reason: Reason::OutOfSight,
-            });
-            changes.records.push(RecordState { status: RecordStatus::Missing, ..record });
-        }
-        Ok(changes)
     }
 
     /// Commits the progress of the sweep with the changes that it found.

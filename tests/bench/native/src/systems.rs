@@ -174,8 +174,8 @@ impl<C: sdk::Connector> Connector for Job<C> {
         columns: &[String],
         ids: &[String],
     ) -> Result<Page, PluginError> {
-        let (object, columns, ids) = (object.to_owned(), columns.to_vec(), ids.to_vec());
-        let page = self.call(move |connector| connector.read_records(&object, &columns, &ids));
+        let request = sdk::RecordsRequest::new(object, columns, ids);
+        let page = self.call(move |connector| connector.read_records(&request));
         page.await.map(renkei_native::page_out)
     }
 
@@ -186,19 +186,32 @@ impl<C: sdk::Connector> Connector for Job<C> {
         key: &str,
         values: &[Value],
     ) -> Result<Batch, PluginError> {
-        let (object, columns, key) = (object.to_owned(), columns.to_vec(), key.to_owned());
-        let values: Vec<_> = values.iter().map(renkei_native::value_in).collect();
-        let found = self.call(move |connector| connector.find(&object, &columns, &key, &values));
+        let request = renkei_native::find_request_in(object, columns, key, values);
+        let found = self.call(move |connector| renkei_native::find_all(connector, request));
         found.await.map(renkei_native::batch_out)
     }
 
     async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, PluginError> {
         match call {
             EffectCall::Write(request) => self.write(request).await,
-            EffectCall::Merge { object, winner, losers } => {
-                Ok(vec![self.merge(object, winner, losers).await?])
+            EffectCall::Merge { object, winner, losers, intent } => {
+                let request = sdk::MergeRequest::new(object, winner, losers);
+                let request = sdk::MergeRequest { intent: intent.to_owned(), ..request };
+                let outcome = self.call(move |connector| connector.merge(&request)).await?;
+                Ok(vec![renkei_native::outcome_out(outcome)])
             }
         }
+    }
+
+    async fn finish(
+        &self,
+        object: &str,
+        columns: &[String],
+        tokens: &[String],
+    ) -> Result<Vec<Outcome>, PluginError> {
+        let request = sdk::FinishRequest::new(object, columns, tokens);
+        let outcomes = self.call(move |connector| connector.finish(&request)).await?;
+        Ok(outcomes.into_iter().map(renkei_native::outcome_out).collect())
     }
 }
 
@@ -207,16 +220,5 @@ impl<C: sdk::Connector> Job<C> {
         let request = renkei_native::write_request_in(request);
         let outcomes = self.call(move |connector| connector.write(&request)).await?;
         Ok(outcomes.into_iter().map(renkei_native::outcome_out).collect())
-    }
-
-    async fn merge(
-        &self,
-        object: &str,
-        winner: &str,
-        losers: &[String],
-    ) -> Result<Outcome, PluginError> {
-        let (object, winner, losers) = (object.to_owned(), winner.to_owned(), losers.to_vec());
-        let outcome = self.call(move |connector| connector.merge(&object, &winner, &losers));
-        outcome.await.map(renkei_native::outcome_out)
     }
 }

@@ -25,7 +25,7 @@ const CALLS: usize = 1_000;
 const REQUESTS: usize = 500;
 
 /// The log, as a module imports it.
-const IMPORT: &str = r#"(import "renkei:plugin/log@0.1.0" "write"
+const IMPORT: &str = r#"(import "renkei:plugin/log@0.2.0" "write"
     (func $write (param i32 i32 i32 i32 i32)))"#;
 
 /// Runs it.

@@ -58,3 +58,29 @@ fn new_record_is_linked_where_its_counterpart_is_missing() {
     assert_eq!(bench.shared.world().live(&b()), [right]);
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
 }
+
+#[test]
+fn record_that_is_told_as_hidden_is_missing_without_a_sweep() {
+    let bench = bench(people());
+    let left = bench.shared.world().create(&a(), &[("mail", "p@x".into()), ("title", "x".into())]);
+    bench.run_to_rest();
+    let right = bench.shared.world().live(&b())[0].clone();
+    {
+        let mut world = bench.shared.world();
+        let knobs = &mut world.table(&a()).knobs;
+        knobs.invisible.insert(left.clone());
+        knobs.hides_openly = true;
+    }
+    bench.run_to_rest();
+    assert_eq!(bench.open_reviews().len(), 1, "{:?}", bench.open_reviews());
+    assert_eq!(bench.shared.world().live(&b()), std::slice::from_ref(&right), "nothing is deleted");
+    bench.shared.world().edit(&b(), &right, "title", "y".into());
+    bench.run_to_rest();
+    assert_eq!(bench.shared.world().cell(&a(), &left, "title"), "x".into(), "nothing is written");
+    bench.shared.world().table(&a()).knobs.invisible.clear();
+    bench.shared.world().edit(&a(), &left, "mail", "q@x".into());
+    bench.run_to_rest();
+    assert_eq!(bench.shared.world().cell(&a(), &left, "title"), "y".into());
+    assert_eq!(bench.shared.world().cell(&b(), &right, "mail"), "q@x".into());
+    assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+}

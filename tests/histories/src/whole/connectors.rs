@@ -19,7 +19,7 @@ use renkei_model::ports::{Connector, Systems};
 use renkei_model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_model::value::Value;
 use renkei_sdk::testing::{with_http, with_wait};
-use renkei_sdk::{Connector as _, Error};
+use renkei_sdk::{Connector as _, Error, FinishRequest, MergeRequest, RecordsRequest};
 
 use super::wire::{Fate, Wire};
 
@@ -204,7 +204,8 @@ impl Connector for Job {
         columns: &[String],
         ids: &[String],
     ) -> Result<Page, PluginError> {
-        let read = |native: &mut Native| on!(native, one => one.read_records(object, columns, ids));
+        let request = RecordsRequest::new(object, columns, ids);
+        let read = |native: &mut Native| on!(native, one => one.read_records(&request));
         Ok(renkei_native::page_out(self.call(read).await?))
     }
 
@@ -215,19 +216,32 @@ impl Connector for Job {
         key: &str,
         values: &[Value],
     ) -> Result<Batch, PluginError> {
-        let values: Vec<_> = values.iter().map(renkei_native::value_in).collect();
-        let find =
-            |native: &mut Native| on!(native, one => one.find(object, columns, key, &values));
+        let request = renkei_native::find_request_in(object, columns, key, values);
+        let find = |native: &mut Native| on!(native, one => renkei_native::find_all(one, request));
         Ok(renkei_native::batch_out(self.call(find).await?))
     }
 
     async fn perform(&self, call: EffectCall<'_>) -> Result<Vec<Outcome>, PluginError> {
         match call {
             EffectCall::Write(request) => self.write(request).await,
-            EffectCall::Merge { object, winner, losers } => {
-                Ok(vec![self.merge(object, winner, losers).await?])
+            EffectCall::Merge { object, winner, losers, intent } => {
+                let request = MergeRequest::new(object, winner, losers);
+                let request = MergeRequest { intent: intent.to_owned(), ..request };
+                let merge = |native: &mut Native| on!(native, one => one.merge(&request));
+                Ok(vec![renkei_native::outcome_out(self.call(merge).await?)])
             }
         }
+    }
+
+    async fn finish(
+        &self,
+        object: &str,
+        columns: &[String],
+        tokens: &[String],
+    ) -> Result<Vec<Outcome>, PluginError> {
+        let request = FinishRequest::new(object, columns, tokens);
+        let outcomes = self.call(|native| on!(native, one => one.finish(&request))).await?;
+        Ok(outcomes.into_iter().map(renkei_native::outcome_out).collect())
     }
 }
 
@@ -250,15 +264,5 @@ impl Job {
                 false => outcome,
             })
             .collect())
-    }
-
-    async fn merge(
-        &self,
-        object: &str,
-        winner: &str,
-        losers: &[String],
-    ) -> Result<Outcome, PluginError> {
-        let merge = |native: &mut Native| on!(native, one => one.merge(object, winner, losers));
-        Ok(renkei_native::outcome_out(self.call(merge).await?))
     }
 }

@@ -212,7 +212,7 @@ impl Wire {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = answer.headers.iter().map(|(name, value)| (name.to_string(), text(value)));
         let (status, headers) = (answer.status.as_u16(), headers.collect());
-        Ok(Response { status, headers, body: answer.body })
+        Ok(Response { headers, ..Response::new(status, answer.body) })
     }
 
     /// Runs the events planned for this request; returns the fate of the process after it.

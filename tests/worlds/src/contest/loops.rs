@@ -244,7 +244,7 @@ impl Loop {
                 (Some(_), false) => Action::Update,
             },
             id,
-            key: None,
+            key: Vec::new(),
             if_version: None,
             cells,
         };
@@ -264,7 +264,7 @@ impl Loop {
             };
             match outcomes.into_iter().next()? {
                 Outcome::Applied(applied) => return Some(applied.id),
-                Outcome::Exists(id) => return Some(id),
+                Outcome::Exists(ids) => return ids.into_iter().next(),
                 Outcome::RetryAfter(_) => {}
                 _ => return None,
             }

@@ -281,7 +281,7 @@ impl Drawing<'_> {
 
     fn fault(&mut self) -> Fault {
         let column = *self.dice.pick(Kind::Person.texts());
-        match self.dice.roll(10) {
+        match self.dice.roll(14) {
             0 => Fault::Refuse,
             1 => Fault::Retry,
             2 => Fault::LostReply,
@@ -291,7 +291,15 @@ impl Drawing<'_> {
             6 => Fault::EditAfter(column.to_owned(), self.text()),
             7 => Fault::Undone,
             8 => Fault::RemoveFirst,
+            9 => Fault::JobDone(self.asks()),
+            10 => Fault::JobLate(self.asks()),
+            11 => Fault::JobForgotten,
             _ => Fault::None,
         }
+    }
+
+    /// How often a job is told as not done.
+    fn asks(&mut self) -> u8 {
+        u8::try_from(self.dice.roll(3)).unwrap()
     }
 }

@@ -149,6 +149,7 @@ fn rest(history: &History, shared: &Shared, driver: &mut impl Driver, marks: &mu
     {
         let mut world = shared.world();
         world.faults.clear();
+        world.end_jobs();
         world.failing_calls = 0;
         world.meanwhile.clear();
         for table in world.tables.values_mut() {
@@ -202,6 +203,19 @@ fn turn(world: &mut World, sides: usize, table: Table, knob: &Knob) {
         Knob::Unstamped => to.stamped = false,
     }
     debug_assert!(table.side < sides);
+}
+
+/// Hides a record, openly or not; if one is hidden, it is shown again.
+fn hide(world: &mut World, table: Table, number: usize) {
+    let place = at(table.side, table.kind);
+    if !world.table(&place).knobs.invisible.is_empty() {
+        world.table(&place).knobs.invisible.clear();
+    } else if let Some((place, id)) = nth(world, table, number) {
+        let knobs = &mut world.table(&place).knobs;
+        knobs.invisible.insert(id.clone());
+        knobs.hides_openly = number % 2 == 1;
+        world.hidden.insert((place, id));
+    }
 }
 
 /// A record by its position among those that are there.
@@ -264,15 +278,7 @@ fn act_on(world: &mut World, sides: usize, act: &Act) {
                 world.edit(&place, &id, column, value.clone());
             }
         }
-        Act::Hide { at: table, nth: number } => {
-            let place = at(table.side, table.kind);
-            if !world.table(&place).knobs.invisible.is_empty() {
-                world.table(&place).knobs.invisible.clear();
-            } else if let Some((place, id)) = nth(world, *table, *number) {
-                world.table(&place).knobs.invisible.insert(id.clone());
-                world.hidden.insert((place, id));
-            }
-        }
+        Act::Hide { at, nth } => hide(world, *at, *nth),
         Act::Column { at: table, column } => {
             let place = at(table.side, table.kind);
             let vanished = &mut world.table(&place).knobs.vanished;

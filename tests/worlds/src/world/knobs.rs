@@ -42,6 +42,8 @@ pub struct Knobs {
     pub down: bool,
     /// Records that this account may not see for now: in no answer, and no tombstone either.
     pub invisible: BTreeSet<String>,
+    /// The system says of those that they are hidden, in scans of changes and by id.
+    pub hides_openly: bool,
     /// Scans of changes come in pages of so many rows, in the order of change, so that a record
     /// that changes meanwhile moves to a later page.
     pub change_rows: Option<usize>,

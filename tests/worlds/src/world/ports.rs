@@ -106,6 +106,7 @@ impl Connector for FakeConnector {
                 None => {}
             }
         }
+        page.removed.extend(table.told_as_hidden(|id| ids.contains(id)));
         Ok(page)
     }
 
@@ -154,10 +155,20 @@ impl Connector for FakeConnector {
         }
         match call {
             EffectCall::Write(request) => self.write(request).await,
-            EffectCall::Merge { object, winner, losers } => {
+            EffectCall::Merge { object, winner, losers, .. } => {
                 Ok(vec![self.merge(object, winner, losers).await?])
             }
         }
+    }
+
+    async fn finish(
+        &self,
+        object: &str,
+        _: &[String],
+        tokens: &[String],
+    ) -> Result<Vec<Outcome>, PluginError> {
+        let mut world = self.call_on(object).map_err(|error| *error)?;
+        Ok(tokens.iter().map(|token| world.finish(token)).collect())
     }
 }
 

@@ -30,6 +30,14 @@ impl From<Scan> for Reading {
 }
 
 impl Table {
+    /// The records among these that the system says to be hidden.
+    pub(super) fn told_as_hidden(&self, is_asked: impl Fn(&String) -> bool) -> Vec<Tombstone> {
+        let hidden = self.knobs.invisible.iter().filter(|_| self.knobs.hides_openly);
+        let there = |id: &&String| self.records.get(*id).is_some_and(|one| one.gone.is_none());
+        let told = hidden.filter(|id| is_asked(id)).filter(there);
+        told.map(|id| Tombstone { id: id.clone(), removal: Removal::Hidden, at_ms: None }).collect()
+    }
+
     /// The record, another one than this, that has the unique value among these.
     pub(super) fn holder(
         &self,
@@ -236,6 +244,7 @@ impl World {
                 Some(removal) => page.removed.push(table.tombstone(id, version, removal)),
             }
         }
+        page.removed.extend(table.told_as_hidden(|_| true));
         cursor.began = Some(began);
         if page.more {
             cursor.shown = seen.last().map_or(0, |(_, version)| version.sequence);

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use renkei_model::record::{Action, Applied, Operation, Outcome, Problem, Remedy, Removal};
+use renkei_model::record::{
+    Action, Applied, Operation, Outcome, Problem, Remedy, Removal, VendorJob,
+};
 use renkei_model::value::Value;
 
 use super::knobs::{Answers, Versions};
-use super::{Fault, Place, Record, Who, World};
+use super::{Fault, Place, Record, StartedJob, Who, World};
+
+/// The time after which a job is asked about, ms.
+const JOB_MS: u64 = 1_000;
 
 impl World {
     pub(super) fn write(
@@ -55,6 +60,9 @@ impl World {
             // Only merges fail as unsupported.
             _ => {}
         }
+        if let Some(started) = self.accept_as_job(at, columns, operation, &fault) {
+            return started;
+        }
         let made = self.ledger.len();
         let outcome = self.perform(at, columns, operation);
         match (&fault, &outcome) {
@@ -68,6 +76,54 @@ impl World {
             Fault::LostReply | Fault::LostThenUndone => Outcome::Uncertain("no answer".to_owned()),
             _ => outcome,
         }
+    }
+
+    /// Accepts an operation as a job, where the fault says so.
+    fn accept_as_job(
+        &mut self,
+        at: &Place,
+        columns: &[String],
+        operation: &Operation,
+        fault: &Fault,
+    ) -> Option<Outcome> {
+        let (asks, is_late) = match fault {
+            Fault::JobForgotten => {
+                self.perform(at, columns, operation);
+                let job = VendorJob { token: "forgotten".to_owned(), after_ms: JOB_MS };
+                return Some(Outcome::Pending(job));
+            }
+            // Without versions nothing can be written on condition: a late job is a limit.
+            Fault::JobLate(asks) => (*asks, self.table(at).knobs.versions != Versions::None),
+            Fault::JobDone(asks) => (*asks, false),
+            _ => return None,
+        };
+        let outcome = (!is_late).then(|| self.perform(at, columns, operation));
+        let token = format!("job {}", self.tick());
+        let (columns, operation) = (columns.to_vec(), operation.clone());
+        let job = StartedJob { at: at.clone(), columns, operation, asks, outcome };
+        self.jobs.insert(token.clone(), job);
+        Some(Outcome::Pending(VendorJob { token, after_ms: JOB_MS }))
+    }
+
+    /// Every job is done when it is asked about next.
+    pub(crate) fn end_jobs(&mut self) {
+        self.jobs.values_mut().for_each(|job| job.asks = 0);
+    }
+
+    /// The engine asks about a job.
+    pub(super) fn finish(&mut self, token: &str) -> Outcome {
+        let Some(job) = self.jobs.get_mut(token) else {
+            return Outcome::Uncertain("no such job".to_owned());
+        };
+        if job.asks > 0 {
+            job.asks -= 1;
+            return Outcome::Pending(VendorJob { token: token.to_owned(), after_ms: JOB_MS });
+        }
+        let job = job.clone();
+        let outcome =
+            job.outcome.unwrap_or_else(|| self.perform(&job.at, &job.columns, &job.operation));
+        self.jobs.remove(token);
+        outcome
     }
 
     /// The record that an operation is about, if it is there.
@@ -189,7 +245,7 @@ impl World {
             return self.applied(at, &id, columns, &cells, false);
         }
         if let Some(id) = table.holder(&cells, None) {
-            return Outcome::Exists(id);
+            return Outcome::Exists(vec![id]);
         }
         let id = self.insert(at, cells.clone(), stamped.then(|| intent.to_owned()), Who::Engine);
         if let Some(record) = self.table(at).records.get_mut(&id) {
@@ -216,7 +272,7 @@ impl World {
         }
         let table = &self.tables[at];
         if let Some(id) = table.holder(&cells, Some(id)).filter(|_| table.unique_in_changes) {
-            return Outcome::Exists(id);
+            return Outcome::Exists(vec![id]);
         }
         if operation.action == Action::Archive {
             self.bury(at, id, Removal::Archived, Who::Engine);

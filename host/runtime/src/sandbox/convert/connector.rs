@@ -2,7 +2,8 @@
 
 use renkei_model::plugin::{Account, Schema, SchemaField};
 use renkei_model::record::{
-    Action, Applied, Operation, Outcome, Page, PageRequest, Removal, Scan, Tombstone, WriteRequest,
+    Action, Applied, Operation, Outcome, Page, PageRequest, Removal, Scan, Tombstone, VendorJob,
+    WriteRequest,
 };
 use renkei_model::value::Value;
 
@@ -12,12 +13,14 @@ use super::{
     attributes_to_guest, cells_to_guest, is_id, problem_from_guest, records_from_guest,
     value_to_guest, without_nul,
 };
-use crate::sandbox::bindings::v1::{calls, types};
+use crate::sandbox::bindings::v0_2::{calls, types};
 use crate::sandbox::limits::{Cap, LimitReached};
 use renkei_egress::escape::words;
 
 /// The largest cursor that is kept, bytes: it is written with every page.
 const CURSOR_BYTES_MAX: usize = 64 << 10;
+/// The longest token of a job at a vendor, bytes.
+const TOKEN_BYTES_MAX: usize = 1024;
 /// The longest pause between two pages, ms.
 const PAGE_WAIT_MS_MAX: i64 = 600_000;
 
@@ -31,6 +34,7 @@ pub(crate) fn page_request_to_guest(request: &PageRequest) -> calls::PageRequest
             Scan::Sweep => calls::Scan::Sweep,
         },
         cursor: request.cursor.clone(),
+        memo: None,
         filter: request
             .filter
             .iter()
@@ -97,6 +101,8 @@ fn tombstone(tombstone: types::Tombstone) -> Result<Tombstone, ContractBreach> {
             types::Removal::Archived => Removal::Archived,
             types::Removal::MergedInto(id) => Removal::MergedInto(without_nul(id)?),
             types::Removal::ConvertedTo(targets) => Removal::ConvertedTo(targets),
+            // No code of another is known yet.
+            types::Removal::Hidden | types::Removal::Other(_) => Removal::Hidden,
         },
         at_ms: tombstone.at,
     })
@@ -110,11 +116,13 @@ pub(crate) fn write_request_to_guest(request: &WriteRequest) -> calls::WriteRequ
         key: operation.key.clone(),
         if_version: operation.if_version.clone(),
         cells: cells_to_guest(&operation.cells),
+        options: Vec::new(),
     };
     calls::WriteRequest {
         object: request.object.clone(),
         columns: request.columns.clone(),
         operations: request.operations.iter().map(operation).collect(),
+        memo: None,
         options: attributes_to_guest(&request.options),
     }
 }
@@ -171,14 +179,24 @@ pub(crate) fn outcome_from_guest(
             })
         }
         calls::Outcome::Conflict => Outcome::Conflict,
-        calls::Outcome::Exists(id) if !is_id(&id) => no_id(),
-        calls::Outcome::Exists(id) => Outcome::Exists(without_nul(id)?),
+        calls::Outcome::Exists(ids) if ids.is_empty() || !ids.iter().all(|id| is_id(id)) => no_id(),
+        calls::Outcome::Exists(ids) => {
+            Outcome::Exists(ids.into_iter().map(without_nul).collect::<Result<_, _>>()?)
+        }
         calls::Outcome::Gone => Outcome::Gone,
         calls::Outcome::Rejected(problems) => {
             Outcome::Rejected(problems.into_iter().map(problem_from_guest).collect())
         }
         calls::Outcome::RetryAfter(ms) => Outcome::RetryAfter(ms.min(RETRY_AFTER_MS_MAX)),
         calls::Outcome::Uncertain(reason) => Outcome::Uncertain(words(&reason)),
+        calls::Outcome::Pending(job) => {
+            if job.token.len() > TOKEN_BYTES_MAX {
+                return Err(ContractBreach::Limit(LimitReached::new(Cap::Token, TOKEN_BYTES_MAX)));
+            }
+            Outcome::Pending(VendorJob { token: without_nul(job.token)?, after_ms: job.after })
+        }
+        // No code of another is known yet.
+        calls::Outcome::Other(problem) => Outcome::Uncertain(words(&problem.message)),
     })
 }
 

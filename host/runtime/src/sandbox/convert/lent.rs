@@ -1,5 +1,5 @@
 //! The engine's batches as a guest takes them, without a copy on the way: what the generated types
-//! of `wit/v1/types.wit` say, with texts and lists that stay where they are.
+//! of `wit/v0.2/types.wit` say, with texts and lists that stay where they are.
 //!
 //! A batch for a transform is written once, from the engine's rows into the guest's memory.
 //! wasmtime checks these types against the guest's own at each call ([`Func::typed`]), so they
@@ -33,6 +33,8 @@ pub(crate) enum LentValue<'a> {
     Choices(Vec<&'a str>),
     #[component(name = "references")]
     References(Vec<&'a str>),
+    #[component(name = "other")]
+    Other(Vec<&'a str>),
 }
 
 /// `types.row`.
@@ -47,6 +49,8 @@ pub(crate) struct LentRow<'a> {
     modified: Option<i64>,
     #[component(name = "cells")]
     cells: Vec<Option<LentValue<'a>>>,
+    #[component(name = "facts")]
+    facts: LentAttributes<'a>,
 }
 
 /// `types.batch`.
@@ -74,6 +78,7 @@ impl<'a> From<&'a value::Value> for LentValue<'a> {
             value::Value::Timestamp(ms) => Self::Timestamp(*ms),
             value::Value::Choices(items) => Self::Choices(lent(items)),
             value::Value::References(ids) => Self::References(lent(ids)),
+            value::Value::Other(parts) => Self::Other(lent(parts)),
         }
     }
 }
@@ -89,6 +94,7 @@ impl<'a> From<&'a record::Batch> for LentBatch<'a> {
             version: row.version.as_deref(),
             modified: row.modified_ms,
             cells: row.cells.iter().map(|cell| cell.as_ref().map(LentValue::from)).collect(),
+            facts: Vec::new(),
         };
         Self { columns: &batch.columns, rows: batch.rows.iter().map(row).collect() }
     }

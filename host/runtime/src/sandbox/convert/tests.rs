@@ -5,7 +5,7 @@ use renkei_model::record::{Outcome, PageRequest, Scan};
 use super::connector::{outcomes_from_guest, scanned_from_guest};
 use super::scans::ScanProgress;
 use super::*;
-use crate::sandbox::bindings::v1::calls;
+use crate::sandbox::bindings::v0_2::calls;
 
 fn check(value: types::Value, breach: Option<&str>) {
     let shown = format!("{value:?}");
@@ -38,7 +38,13 @@ fn values_have_a_form() {
 }
 
 fn row(id: &str, cells: usize) -> types::Row {
-    types::Row { id: id.to_owned(), version: None, modified: None, cells: vec![None; cells] }
+    types::Row {
+        id: id.to_owned(),
+        version: None,
+        modified: None,
+        cells: vec![None; cells],
+        facts: vec![],
+    }
 }
 
 /// `host/sync/RULES.md` V10.
@@ -115,6 +121,7 @@ fn one_outcome_per_operation() {
             version: None,
             modified: None,
             after: vec![None; cells],
+            facts: vec![],
         })
     };
     assert!(outcomes_from_guest(vec![applied(2), calls::Outcome::Gone], 2, 2).is_ok());
@@ -134,17 +141,20 @@ fn an_answer_to_a_write_names_records_by_ids() {
             created: true,
             version: None,
             after: vec![],
+            facts: vec![],
             modified: None,
         };
-        for outcome in [calls::Outcome::Applied(applied), calls::Outcome::Exists(bad.to_owned())] {
+        for outcome in
+            [calls::Outcome::Applied(applied), calls::Outcome::Exists(vec![bad.to_owned()])]
+        {
             let taken = outcomes_from_guest(vec![outcome], 1, 0).unwrap();
             let [Outcome::Uncertain(reason)] = &taken[..] else { panic!("{bad:?}: {taken:?}") };
             assert!(!reason.contains(bad), "{reason}");
         }
     }
     for good in ["1", "0035g00000ABCdeAAG", "a-b_c.d:e|f@g", "山田"] {
-        let outcome = calls::Outcome::Exists(good.to_owned());
+        let outcome = calls::Outcome::Exists(vec![good.to_owned()]);
         let taken = outcomes_from_guest(vec![outcome], 1, 0).unwrap();
-        assert!(matches!(&taken[..], [Outcome::Exists(id)] if id == good), "{good}");
+        assert!(matches!(&taken[..], [Outcome::Exists(ids)] if *ids == [good]), "{good}");
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct CallTimer(Arc<Mutex<TimedWaits>>);
 struct TimedWaits {
     over: Duration,
     since: Option<Instant>,
+    /// The call that is timed: its begin, what had been waited before it, and its limit.
+    call: Option<(Instant, Duration, Duration)>,
 }
 
 /// A wait under way; it ends when this goes, also with a call that is cancelled.
@@ -44,6 +46,7 @@ impl CallTimer {
     pub(crate) async fn bound<T>(&self, ms: u64, call: impl Future<Output = T>) -> Option<T> {
         let (began, before) = (Instant::now(), self.waited());
         let limit = Duration::from_millis(ms);
+        self.waits().call = Some((began, before, limit));
         let mut call = pin!(call);
         let mut left = limit;
         loop {
@@ -54,6 +57,14 @@ impl CallTimer {
             let worked = began.elapsed().saturating_sub(waited);
             left = limit.checked_sub(worked).filter(|left| !left.is_zero())?.max(LOOK_AGAIN);
         }
+    }
+
+    /// The time that is left to the call under way, ms; nothing between calls.
+    pub(crate) fn left_ms(&self) -> u64 {
+        let waited = self.waited();
+        let Some((began, before, limit)) = self.waits().call else { return 0 };
+        let worked = began.elapsed().saturating_sub(waited.saturating_sub(before));
+        u64::try_from(limit.saturating_sub(worked).as_millis()).unwrap_or(u64::MAX)
     }
 
     fn waited(&self) -> Duration {

@@ -5,7 +5,7 @@ use reqwest::Method;
 use super::guest_log::GuestLogLevel;
 use super::guest_state::GuestState;
 use super::signing::{self, SigningAlgorithm};
-use crate::sandbox::bindings::v1::{http, log, signing as signing_v1, types};
+use crate::sandbox::bindings::v0_2::{http, log, signing as signing_world, types};
 use renkei_egress::{
     DECODED_BYTES_MAX, EgressRefusal, HttpRequest, HttpResponse, SendError, WIRE_BYTES_MAX,
 };
@@ -30,17 +30,19 @@ impl log::Host for GuestState {
     }
 }
 
-impl signing_v1::Host for GuestState {
+impl signing_world::Host for GuestState {
     fn verify(
         &mut self,
         secret: String,
-        algorithm: signing_v1::Algorithm,
+        algorithm: signing_world::Algorithm,
         message: Vec<u8>,
         expected: Vec<u8>,
     ) -> wasmtime::Result<bool> {
         let algorithm = match algorithm {
-            signing_v1::Algorithm::HmacSha256 => SigningAlgorithm::HmacSha256,
-            signing_v1::Algorithm::Sha256Prefixed => SigningAlgorithm::Sha256Prefixed,
+            signing_world::Algorithm::HmacSha256 => SigningAlgorithm::HmacSha256,
+            signing_world::Algorithm::Sha256Prefixed => SigningAlgorithm::Sha256Prefixed,
+            // No other name is known yet.
+            signing_world::Algorithm::Other(_) => return Ok(false),
         };
         Ok(signing::verify(&self.secrets, &secret, algorithm, &message, &expected))
     }
@@ -54,11 +56,46 @@ impl http::Host for GuestState {
         self.meter.request()?;
         let Some(egress) = &mut self.egress else { return Ok(Err(no_way_out())) };
         let outcome = egress.send(request_from_guest(request)).await;
-        // What is refused at once is no wait: a guest that asks for it in a loop runs.
-        if !matches!(&outcome, Err(SendError::Refused(refusal)) if !refusal.is_of_answer()) {
+        if is_wait(&outcome) {
             self.meter.waited();
         }
         Ok(outcome.map(response_to_guest).map_err(failure_to_guest))
+    }
+
+    async fn send_all(
+        &mut self,
+        requests: Vec<http::Request>,
+    ) -> wasmtime::Result<Vec<Result<http::Response, http::Failure>>> {
+        for _ in &requests {
+            self.meter.request()?;
+        }
+        let Some(egress) = &mut self.egress else {
+            return Ok(requests.iter().map(|_| Err(no_way_out())).collect());
+        };
+        let outcomes =
+            egress.send_all(requests.into_iter().map(request_from_guest).collect()).await;
+        if outcomes.iter().any(is_wait) {
+            self.meter.waited();
+        }
+        let answer = |outcome: Result<HttpResponse, SendError>| {
+            outcome.map(response_to_guest).map_err(failure_to_guest)
+        };
+        Ok(outcomes.into_iter().map(answer).collect())
+    }
+
+    async fn throttled(
+        &mut self,
+        slot: String,
+        quota: String,
+        ms: u64,
+    ) -> wasmtime::Result<Result<(), http::Failure>> {
+        self.meter.request()?;
+        let Some(egress) = &mut self.egress else { return Ok(Err(no_way_out())) };
+        Ok(egress.report_throttled(&slot, &quota, ms).await.map_err(failure_to_guest))
+    }
+
+    async fn time_left(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.timer.left_ms())
     }
 
     async fn refused(&mut self, slot: String) -> wasmtime::Result<Result<(), http::Failure>> {
@@ -83,6 +120,12 @@ impl http::Host for GuestState {
         self.meter.waited();
         Ok(Ok(()))
     }
+}
+
+/// True where the guest waited for somebody. What is refused at once is no wait: a guest that asks
+/// for it in a loop runs.
+fn is_wait(outcome: &Result<HttpResponse, SendError>) -> bool {
+    !matches!(outcome, Err(SendError::Refused(refusal)) if !refusal.is_of_answer())
 }
 
 fn no_way_out() -> http::Failure {
@@ -110,7 +153,8 @@ fn request_from_guest(request: http::Request) -> HttpRequest {
 }
 
 fn response_to_guest(response: HttpResponse) -> http::Response {
-    http::Response { status: response.status, headers: response.headers, body: response.body }
+    let HttpResponse { status, headers, body } = response;
+    http::Response { status, headers, body, facts: Vec::new() }
 }
 
 fn failure_to_guest(failure: SendError) -> http::Failure {

@@ -1,5 +1,5 @@
-//! Keyed hashes over secrets that the guest cannot see (`wit/v1/http.wit`, interface `signing`), in
-//! constant time.
+//! Keyed hashes over secrets that the guest cannot see (`wit/v0.2/http.wit`, interface `signing`),
+//! in constant time.
 
 use std::collections::BTreeMap;
 

@@ -266,7 +266,7 @@ async fn a_create_put_off_after_an_attempt_that_broke_off_is_uncertain() {
     let write = async |object: &str, action| {
         let (intent, object) = ("intent".to_owned(), object.to_owned());
         let cells = Vec::new();
-        let one = Operation { intent, action, id: None, key: None, if_version: None, cells };
+        let one = Operation { intent, action, id: None, key: vec![], if_version: None, cells };
         let (columns, options, operations) = (Vec::new(), Vec::new(), vec![one]);
         let request = WriteRequest { object, columns, operations, options };
         street.open().await.perform(EffectCall::Write(&request)).await.unwrap().remove(0)

@@ -13,7 +13,7 @@ use renkei_model::reason::Reason;
 use renkei_model::record::{Outcome, Problem, Remedy};
 use renkei_model::review;
 use renkei_model::state::{
-    OutboxEntry, RecordKey, RecordState, RecordStatus, ReviewStatus, ReviewSubject,
+    LinkId, OutboxEntry, RecordKey, RecordState, RecordStatus, ReviewStatus, ReviewSubject,
 };
 use renkei_model::store::fetch::links_for;
 
@@ -45,30 +45,59 @@ impl BatchSettler<'_> {
         outcomes: &[Outcome],
     ) -> Result<(), IngestError> {
         for (entry, outcome) in batch.iter().zip(outcomes) {
-            let Outcome::Exists(id) = outcome else { continue };
-            let (key, link) = (self.there(id), self.final_link(entry.link));
-            let record = self.records.get(&key).filter(|record| record.link.is_none());
-            let Some(record) = record else { continue };
-            let views = links_for(self.engine.store, self.entity, &[link]).await?;
-            let Some(view) = views.into_iter().next() else { continue };
-            let all = std::iter::once(record).chain(view.records.iter().map(AsRef::as_ref));
-            let all: Vec<&RecordState> = all.collect();
-            let (keys, _) = match_keys(&self.engine.transforms, self.entity, &all).await?;
-            let mut keys = keys.into_iter().map(|(_, values)| values);
-            let mine = keys.next().unwrap_or_default();
-            let mut shared = keys.flatten().filter(|key| key.1 != UNMADE_KEY);
-            if shared.any(|key| mine.contains(&key)) {
-                self.alike.insert((link, key));
+            let Outcome::Exists(ids) = outcome else { continue };
+            let link = self.final_link(entry.link);
+            for id in ids {
+                let key = self.there(id);
+                if self.is_alike(link, &key).await? {
+                    self.alike.insert((link, key));
+                }
             }
         }
         Ok(())
     }
 
+    /// True if a record without a link shares a match key with a link.
+    async fn is_alike(&self, link: LinkId, key: &RecordKey) -> Result<bool, IngestError> {
+        let record = self.records.get(key).filter(|record| record.link.is_none());
+        let Some(record) = record else { return Ok(false) };
+        let views = links_for(self.engine.store, self.entity, &[link]).await?;
+        let Some(view) = views.into_iter().next() else { return Ok(false) };
+        let all = std::iter::once(record).chain(view.records.iter().map(AsRef::as_ref));
+        let all: Vec<&RecordState> = all.collect();
+        let (keys, _) = match_keys(&self.engine.transforms, self.entity, &all).await?;
+        let mut keys = keys.into_iter().map(|(_, values)| values);
+        let mine = keys.next().unwrap_or_default();
+        let mut shared = keys.flatten().filter(|key| key.1 != UNMADE_KEY);
+        Ok(shared.any(|key| mine.contains(&key)))
+    }
+
+    /// The record that decides, of those that a system takes for duplicates: the link's own, else
+    /// the only one that is the same thing, else the first. True where it is the same thing.
+    fn decisive(&self, link: LinkId, ids: &[String]) -> Option<(RecordKey, bool)> {
+        let keys: Vec<RecordKey> = ids.iter().map(|id| self.there(id)).collect();
+        let is_own = |key: &&RecordKey| {
+            self.records.get(key).is_some_and(|record| {
+                record.link == Some(link) && record.status == RecordStatus::Live
+            })
+        };
+        let alike = keys.iter().filter(|key| self.alike.contains(&(link, (*key).clone())));
+        let only = match alike.collect::<Vec<_>>().as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        };
+        let found = keys.iter().find(is_own).or(only).or(keys.first())?;
+        Some((found.clone(), only == Some(found)))
+    }
+
     /// The record that is there is linked, if it is free and the same thing; else a person must
     /// look.
-    pub(super) fn exists(&mut self, entry: &OutboxEntry, id: &str) -> WriteResult {
-        let (key, link) = (self.there(id), self.final_link(entry.link));
-        let alike = self.alike.contains(&(link, key.clone()));
+    pub(super) fn exists(&mut self, entry: &OutboxEntry, ids: &[String]) -> WriteResult {
+        let link = self.final_link(entry.link);
+        let Some((key, alike)) = self.decisive(link, ids) else {
+            self.drop(entry, Reason::ChangedMeanwhile);
+            return WriteResult::Later;
+        };
         let record =
             self.records.get_mut(&key).filter(|record| record.status == RecordStatus::Live);
         let is_mine = record.as_ref().is_some_and(|record| record.link == Some(link));

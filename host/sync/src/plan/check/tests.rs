@@ -95,6 +95,7 @@ fn merge(winner: &str, loser: &str) -> OutboxEntry {
         state: OutboxState::Planned,
         not_before_ms: 0,
         attempts: 0,
+        job: None,
     }
 }
 

@@ -166,6 +166,7 @@ fn weighed_in(entity: &EntitySpec, title: Cell, city: Cell) -> FieldState {
         state: OutboxState::Sent,
         not_before_ms: 0,
         attempts: 0,
+        job: None,
     };
     let mut record = record([text("a@x"), title, city]);
     weigh_found_record(entity, &entry, &per_field(sent), &mut record);

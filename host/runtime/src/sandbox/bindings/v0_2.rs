@@ -1,4 +1,4 @@
-//! Version 0.1 of the contract (`wit/v1`): the only file that calls `bindgen!`.
+//! Version 0.2 of the contract (`wit/v0.2`): the only file that calls `bindgen!`.
 //!
 //! The transform world reuses the connector world's types and log import, so that one set of
 //! conversions serves both.
@@ -6,7 +6,7 @@
 pub(crate) mod connector {
     //! World `connector-plugin`.
     wasmtime::component::bindgen!({
-        path: "../../wit/v1",
+        path: "../../wit/v0.2",
         world: "connector-plugin",
         imports: { "renkei:plugin/http": async | trappable, default: trappable },
         exports: { default: async },
@@ -16,7 +16,7 @@ pub(crate) mod connector {
 pub(crate) mod transform {
     //! World `transform-plugin`.
     wasmtime::component::bindgen!({
-        path: "../../wit/v1",
+        path: "../../wit/v0.2",
         world: "transform-plugin",
         imports: { default: trappable },
         exports: { default: async },
