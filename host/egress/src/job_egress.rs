@@ -70,6 +70,11 @@ impl JobEgress {
         })
     }
 
+    /// The base URL of each slot, as configured.
+    pub fn base_urls(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.slots.iter().map(|(name, slot)| (name.as_str(), slot.base.as_str()))
+    }
+
     /// Begins a new call of the guest.
     pub fn begin_call(&mut self) {
         self.refusals_left = REFUSALS_PER_CALL;

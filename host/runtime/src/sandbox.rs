@@ -15,5 +15,6 @@ pub(crate) mod limits;
 pub(crate) mod loader;
 pub(crate) mod plugin_bytes;
 pub(crate) mod probe;
+pub(crate) mod schema_memos;
 pub(crate) mod settings;
 pub(crate) mod transform;

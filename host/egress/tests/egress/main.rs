@@ -10,6 +10,7 @@
 
 mod bounds;
 mod sending;
+mod several;
 mod shared_quota;
 
 use std::collections::BTreeMap;

@@ -30,6 +30,8 @@ pub enum Cap {
     Cursor,
     /// Bytes of the token of a job at a vendor.
     Token,
+    /// Bytes of the memo of a schema.
+    Memo,
     /// Permits for instances; all were taken for too long.
     Places,
     /// Size of the file or of one of its parts.
@@ -56,6 +58,7 @@ impl Cap {
             Self::Log => "log",
             Self::Cursor => "cursor",
             Self::Token => "token",
+            Self::Memo => "memo",
             Self::Places => "places",
             Self::File => "file",
             Self::CompileMemory => "compile-memory",

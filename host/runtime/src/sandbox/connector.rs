@@ -19,7 +19,7 @@ use renkei_model::value::Value;
 use crate::sandbox::bindings::v0_2::{ConnectorPlugin, calls, types};
 use crate::sandbox::call_failure::CallFailure;
 use crate::sandbox::convert::connector::{
-    account_from_guest, outcome_from_guest, outcomes_from_guest, page_from_guest,
+    account_from_guest, memos_from_guest, outcome_from_guest, outcomes_from_guest, page_from_guest,
     page_request_to_guest, scanned_from_guest, schemas_from_guest, write_request_to_guest,
 };
 use crate::sandbox::convert::scans::ScanProgress;
@@ -88,8 +88,9 @@ impl ConnectorJob {
         };
         let given = &system.config().settings;
         let settings = settings::complete(&manifest.settings, given).map_err(misconfigured)?;
-        let settings = attributes_to_guest(&settings);
         let egress = JobEgress::open(system, manifest, generation).map_err(misconfigured)?;
+        let settings = settings.into_iter().chain(settings::of_host(&egress)).collect();
+        let settings = attributes_to_guest(&settings);
         let egress = egress.without(&plugin.denied);
         let runner = GuestRunner::new(shared, limits, generation, &system.config().name);
         let place = shared.permits.jobs.acquire(plugin.needs).await;
@@ -200,12 +201,23 @@ impl ConnectorJob {
 
     pub(crate) async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, CallFailure> {
         let wanted = objects.to_vec();
-        let schemas = call!(self, 0, call_discover, &wanted)?;
-        schemas_from_guest(schemas, objects).map_err(|breach| self.runner.breach(breach).into())
+        let mut schemas = call!(self, 0, call_discover, &wanted)?;
+        let breach = |breach| CallFailure::from(self.runner.breach(breach));
+        let memos = memos_from_guest(&mut schemas).map_err(breach)?;
+        let schemas = schemas_from_guest(schemas, objects).map_err(breach)?;
+        for (object, memo) in memos {
+            self.plugin.memos.keep(self.runner.system(), &object, memo);
+        }
+        Ok(schemas)
+    }
+
+    /// The memo that the connector left with the schema of an object.
+    fn memo(&self, object: &str) -> Option<Vec<u8>> {
+        self.plugin.memos.memo(self.runner.system(), object)
     }
 
     pub(crate) async fn read_page(&self, request: &PageRequest) -> Result<Page, CallFailure> {
-        let wanted = page_request_to_guest(request);
+        let wanted = page_request_to_guest(request, self.memo(&request.object));
         let page = call!(self, 0, call_read_page, &wanted);
         let mut scans = self.scans.lock().await;
         let page = page.map_err(|failed| match failed {
@@ -231,7 +243,7 @@ impl ConnectorJob {
             object: object.to_owned(),
             columns: columns.to_vec(),
             ids: ids.to_vec(),
-            memo: None,
+            memo: self.memo(object),
             options: Vec::new(),
         };
         let page = call!(self, ids.len(), call_read_records, &wanted)?;
@@ -253,7 +265,7 @@ impl ConnectorJob {
             values: values.iter().map(|value| vec![value_to_guest(value)]).collect(),
             limit: FIND_ROWS,
             cursor: None,
-            memo: None,
+            memo: self.memo(object),
             options: Vec::new(),
         };
         let mut all = Batch { columns: columns.to_vec(), rows: Vec::new() };
@@ -282,9 +294,10 @@ impl ConnectorJob {
         let outcomes = match call {
             EffectCall::Write(request) => self.write(request).await?,
             EffectCall::Merge { object, winner, losers, intent } => {
-                let (object, winner, intent) = (object.into(), winner.into(), intent.into());
+                let (winner, intent) = (winner.to_owned(), intent.to_owned());
+                let object = object.to_owned();
                 let losers = losers.to_vec();
-                let (memo, options) = (None, Vec::new());
+                let (memo, options) = (self.memo(&object), Vec::new());
                 let merge = calls::MergeRequest { intent, object, winner, losers, memo, options };
                 vec![self.merge(merge).await?]
             }
@@ -305,7 +318,7 @@ impl ConnectorJob {
             object: object.to_owned(),
             columns: columns.to_vec(),
             tokens: tokens.to_vec(),
-            memo: None,
+            memo: self.memo(object),
             options: Vec::new(),
         };
         let outcomes = call!(self, count, call_finish, &wanted)?;
@@ -326,7 +339,7 @@ impl ConnectorJob {
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, CallFailure> {
         let (operations, columns) = (request.operations.len(), request.columns.len());
-        let wanted = write_request_to_guest(request);
+        let wanted = write_request_to_guest(request, self.memo(&request.object));
         let outcomes = call!(self, operations, call_write, &wanted)?;
         let outcomes = outcomes_from_guest(outcomes, operations, columns)
             .map_err(|breach| self.runner.breach(breach))?;

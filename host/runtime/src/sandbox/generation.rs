@@ -2,6 +2,7 @@
 //! import.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
@@ -14,6 +15,7 @@ use crate::sandbox::bindings::v0_2::{
 };
 use crate::sandbox::instance::{self, GuestState};
 use crate::sandbox::instance_permits::ResourceNeeds;
+use crate::sandbox::schema_memos::SchemaMemos;
 
 /// One generation of a plugin, as the admin left it.
 pub(crate) struct PluginGeneration {
@@ -29,6 +31,8 @@ pub(crate) struct PluginGeneration {
     /// Two-way functions that broke a lens law when they were probed, with what happened: they run
     /// one-way.
     pub(crate) one_way: BTreeMap<String, String>,
+    /// What it wants to know again in later jobs.
+    pub(crate) memos: Arc<SchemaMemos>,
 }
 
 /// Compiled and linked, but not instantiated.
@@ -54,6 +58,7 @@ impl PluginGeneration {
             denied: denied.clone(),
             code: self.code.clone(),
             one_way: self.one_way.clone(),
+            memos: Arc::clone(&self.memos),
         }
     }
 

@@ -212,8 +212,9 @@ impl PluginLoader {
         })?;
         let (whole, denied, one_way) = (manifest.clone(), BTreeSet::new(), BTreeMap::new());
         let needs = ResourceNeeds::of_component(&component);
+        let memos = Arc::default();
         let mut plugin =
-            PluginGeneration { generation, manifest, whole, denied, code, needs, one_way };
+            PluginGeneration { generation, manifest, whole, denied, code, needs, one_way, memos };
         self.start(name, &plugin).await?;
         if self.try_laws {
             plugin.one_way =

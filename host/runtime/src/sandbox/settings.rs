@@ -1,9 +1,10 @@
 //! Fills in and checks what a configuration or a mapping says to a plugin against the manifest's
 //! schema.
 
+use renkei_egress::JobEgress;
 use renkei_model::record::Attributes;
 use renkei_model::value::Value;
-use renkei_package::{Setting, SettingKind, SettingValue};
+use renkei_package::{CONTRACT, Setting, SettingKind, SettingValue};
 
 /// `given` with the defaults of `schema` for what it leaves out; the error names the setting.
 pub(crate) fn complete(schema: &[Setting], given: &Attributes) -> Result<Attributes, String> {
@@ -25,6 +26,14 @@ pub(crate) fn complete(schema: &[Setting], given: &Attributes) -> Result<Attribu
         }
     }
     Ok(complete)
+}
+
+/// What the host says of itself beside the settings; no setting has such a name.
+pub(crate) fn of_host(egress: &JobEgress) -> Attributes {
+    let own = |code: &str, text: &str| (format!("host.{code}"), Value::from(text));
+    let slots = egress.base_urls().map(|(slot, base)| own(&format!("base-url.{slot}"), base));
+    let about = [own("version", env!("CARGO_PKG_VERSION")), own("contract", CONTRACT)];
+    about.into_iter().chain(slots).collect()
 }
 
 fn default(value: &SettingValue) -> Value {

@@ -19,12 +19,17 @@ use renkei_egress::escape::words;
 
 /// The largest cursor that is kept, bytes: it is written with every page.
 const CURSOR_BYTES_MAX: usize = 64 << 10;
+/// The largest memo of a schema, bytes.
+const MEMO_BYTES_MAX: usize = 64 << 10;
 /// The longest token of a job at a vendor, bytes.
 const TOKEN_BYTES_MAX: usize = 1024;
 /// The longest pause between two pages, ms.
 const PAGE_WAIT_MS_MAX: i64 = 600_000;
 
-pub(crate) fn page_request_to_guest(request: &PageRequest) -> calls::PageRequest {
+pub(crate) fn page_request_to_guest(
+    request: &PageRequest,
+    memo: Option<Vec<u8>>,
+) -> calls::PageRequest {
     calls::PageRequest {
         object: request.object.clone(),
         columns: request.columns.clone(),
@@ -34,7 +39,7 @@ pub(crate) fn page_request_to_guest(request: &PageRequest) -> calls::PageRequest
             Scan::Sweep => calls::Scan::Sweep,
         },
         cursor: request.cursor.clone(),
-        memo: None,
+        memo,
         filter: request
             .filter
             .iter()
@@ -108,7 +113,10 @@ fn tombstone(tombstone: types::Tombstone) -> Result<Tombstone, ContractBreach> {
     })
 }
 
-pub(crate) fn write_request_to_guest(request: &WriteRequest) -> calls::WriteRequest {
+pub(crate) fn write_request_to_guest(
+    request: &WriteRequest,
+    memo: Option<Vec<u8>>,
+) -> calls::WriteRequest {
     let operation = |operation: &Operation| calls::Operation {
         intent: operation.intent.clone(),
         action: action_to_guest(operation.action),
@@ -122,7 +130,7 @@ pub(crate) fn write_request_to_guest(request: &WriteRequest) -> calls::WriteRequ
         object: request.object.clone(),
         columns: request.columns.clone(),
         operations: request.operations.iter().map(operation).collect(),
-        memo: None,
+        memo,
         options: attributes_to_guest(&request.options),
     }
 }
@@ -216,6 +224,20 @@ pub(crate) fn account_from_guest(account: calls::Account) -> Result<Account, Con
         (words(&code), value)
     });
     Ok(Account { id: words(&account.id), name: words(&account.name), facts: facts.collect() })
+}
+
+/// Takes the memos out of schemas, by object.
+pub(crate) fn memos_from_guest(
+    schemas: &mut [calls::Schema],
+) -> Result<Vec<(String, Option<Vec<u8>>)>, ContractBreach> {
+    let memo = |schema: &mut calls::Schema| {
+        let memo = schema.memo.take();
+        if memo.as_ref().is_some_and(|memo| memo.len() > MEMO_BYTES_MAX) {
+            return Err(ContractBreach::Limit(LimitReached::new(Cap::Memo, MEMO_BYTES_MAX)));
+        }
+        Ok((schema.object.clone(), memo))
+    };
+    schemas.iter_mut().map(memo).collect()
 }
 
 /// Takes one schema per object asked for, in any order.

@@ -47,6 +47,11 @@ impl GuestRunner {
         }
     }
 
+    /// The system that it serves; empty for a transform.
+    pub(crate) fn system(&self) -> &str {
+        &self.system
+    }
+
     /// The state of this guest, without a way out.
     pub(crate) fn new_state(&self) -> GuestState {
         let stops = Arc::clone(&self.shared.stops);

@@ -53,6 +53,7 @@ impl LimitReached {
             Cap::Requests => format!("it sent more than its limit of {limit} requests in one call"),
             Cap::Log => "it wrote more lines than it may, and the rest is dropped".to_owned(),
             Cap::Cursor => format!("its cursor is larger than {limit} bytes"),
+            Cap::Memo => format!("the memo of a schema is larger than {limit} bytes"),
             Cap::Token => format!("the token of its job is larger than {limit} bytes"),
             Cap::Places => format!("no place for an instance became free in {limit} ms"),
             Cap::File => "its file is larger than the limit".to_owned(),
