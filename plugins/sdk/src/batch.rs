@@ -4,7 +4,7 @@
 //! header reads as absent, as does a row that is too short: the host refuses such batches, so a
 //! plugin need not care.
 
-use crate::{Batch, Cell, Row, Value};
+use crate::{Attributes, Batch, Cell, Removal, Row, Tombstone, Value};
 
 impl Batch {
     /// An empty batch with this header.
@@ -44,7 +44,7 @@ impl Batch {
 impl Row {
     /// A row of a system. A row of a transform is made by [`Row::from_cells`].
     pub fn new(id: impl Into<String>, cells: Vec<Cell>) -> Self {
-        Self { id: id.into(), version: None, modified: None, cells }
+        Self { id: id.into(), version: None, modified: None, cells, facts: Attributes::new() }
     }
 
     /// A row of a transform, which has no id.
@@ -52,9 +52,43 @@ impl Row {
         Self::new("", cells)
     }
 
+    /// With the record's version, which moves with every change.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// With the system's own time of this version, ms.
+    #[must_use]
+    pub fn modified(mut self, modified_ms: i64) -> Self {
+        self.modified = Some(modified_ms);
+        self
+    }
+
     /// The cell at a place that [`Batch::column`] gave; `None` where it is absent.
     pub fn cell(&self, column: usize) -> Option<&Value> {
         self.cells.get(column)?.as_ref()
+    }
+}
+
+impl Tombstone {
+    /// A record that is no longer there, for this reason, at an unknown time.
+    ///
+    /// ```
+    /// # use renkei_sdk::{Removal, Tombstone};
+    /// let gone = Tombstone::new("17", Removal::Deleted).at(1_773_309_857_000);
+    /// # assert_eq!(gone.at, Some(1_773_309_857_000));
+    /// ```
+    pub fn new(id: impl Into<String>, removal: Removal) -> Self {
+        Self { id: id.into(), removal, at: None, facts: Attributes::new() }
+    }
+
+    /// With the time of the removal, ms.
+    #[must_use]
+    pub fn at(mut self, at_ms: i64) -> Self {
+        self.at = Some(at_ms);
+        self
     }
 }
 

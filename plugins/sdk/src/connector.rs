@@ -2,21 +2,23 @@
 //!
 //! One component instance serves one job on one system. `configure` makes the connector, which then
 //! lives as long as the instance; a call before it is answered with `bug`. Whatever must outlive
-//! the job is in the cursor.
+//! the job is in the cursor, in a token, or in the memo of an object's schema.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::thread::LocalKey;
 
 use crate::bindings::connector::exports::renkei::plugin::connector as world;
-use crate::{Attributes, Batch, Error, Value};
+use crate::{Attributes, Error};
 
 pub use world::{
-    Account, Action, Activity, Applied, Field, Hint, Hook, Operation, Outcome, Page, PageRequest,
-    Reply, Scan, Schema, WriteRequest,
+    Account, Action, Activity, Applied, Field, FindRequest, FinishRequest, Found, Hint, Hook, Job,
+    MergeRequest, ObjectInfo, Operation, Outcome, Page, PageRequest, RecordsRequest, Reply, Scan,
+    Schema, Subscription, SubscriptionRequest, WriteRequest,
 };
 
-/// The functions of a connector. `wit/v1/connector.wit` says what every argument and result means.
+/// The functions of a connector. `wit/v0.2/connector.wit` says what every argument and result
+/// means.
 pub trait Connector: Sized + 'static {
     /// Makes the connector from the system's settings, which the host checked against the manifest.
     ///
@@ -30,6 +32,14 @@ pub trait Connector: Sized + 'static {
     /// # Errors
     /// `unauthorized`, `forbidden`.
     fn check(&mut self) -> Result<Account, Error>;
+
+    /// Every object of the account that can be read, those of the manifest or not.
+    ///
+    /// # Errors
+    /// `unsupported` unless the connector says otherwise.
+    fn objects(&mut self) -> Result<Vec<ObjectInfo>, Error> {
+        Err(Error::unsupported("objects"))
+    }
 
     /// The live schema of these objects, in order.
     ///
@@ -47,24 +57,15 @@ pub trait Connector: Sized + 'static {
     ///
     /// # Errors
     /// Only what stops the whole call: a missing record is no error.
-    fn read_records(
-        &mut self,
-        object: &str,
-        columns: &[String],
-        ids: &[String],
-    ) -> Result<Page, Error>;
+    fn read_records(&mut self, request: &RecordsRequest) -> Result<Page, Error>;
 
-    /// All records whose `key` equals one of `values`.
+    /// All records whose keys equal one of the values. Most often there is one key
+    /// ([`FindRequest::key`]).
     ///
     /// # Errors
-    /// `invalid` where the column cannot be searched by.
-    fn find(
-        &mut self,
-        object: &str,
-        columns: &[String],
-        key: &str,
-        values: &[Value],
-    ) -> Result<Batch, Error>;
+    /// `invalid` where a column cannot be searched by, `unsupported` for more keys than the API can
+    /// compare at once.
+    fn find(&mut self, request: &FindRequest) -> Result<Found, Error>;
 
     /// Writes, in as few requests as the API allows; one outcome per operation, in order.
     ///
@@ -73,13 +74,21 @@ pub trait Connector: Sized + 'static {
     /// outcomes.
     fn write(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error>;
 
-    /// Makes `winner` absorb `losers`.
+    /// Makes the winner absorb the losers.
     ///
     /// # Errors
     /// `unsupported` unless the connector says otherwise.
-    fn merge(&mut self, object: &str, winner: &str, losers: &[String]) -> Result<Outcome, Error> {
-        let _ = (winner, losers);
-        Err(Error::unsupported(format!("merge of {object}")))
+    fn merge(&mut self, request: &MergeRequest) -> Result<Outcome, Error> {
+        Err(Error::unsupported(format!("merge of {}", request.object)))
+    }
+
+    /// The outcomes of jobs that were [`pending`](Outcome::pending), one per token, in order;
+    /// pending again for one that is not done. A connector that never answers `pending` needs none.
+    ///
+    /// # Errors
+    /// `unsupported` unless the connector says otherwise.
+    fn finish(&mut self, request: &FinishRequest) -> Result<Vec<Outcome>, Error> {
+        Err(Error::unsupported(format!("finish of {}", request.object)))
     }
 
     /// Adds activities, each at most once per intent; one outcome each, in order.
@@ -98,6 +107,33 @@ pub trait Connector: Sized + 'static {
     fn webhook(&mut self, hook: &Hook) -> Result<Reply, Error> {
         let _ = hook;
         Err(Error::unsupported("webhook"))
+    }
+
+    /// Has the vendor call the host when records of these objects change.
+    ///
+    /// # Errors
+    /// `unsupported` unless the connector says otherwise.
+    fn subscribe(&mut self, request: &SubscriptionRequest) -> Result<Subscription, Error> {
+        let _ = request;
+        Err(Error::unsupported("subscribe"))
+    }
+
+    /// Prolongs a subscription.
+    ///
+    /// # Errors
+    /// `unsupported` unless the connector says otherwise.
+    fn renew(&mut self, token: &str) -> Result<Subscription, Error> {
+        let _ = token;
+        Err(Error::unsupported("renew"))
+    }
+
+    /// Ends a subscription; one that is no more is no error.
+    ///
+    /// # Errors
+    /// `unsupported` unless the connector says otherwise.
+    fn unsubscribe(&mut self, token: &str) -> Result<(), Error> {
+        let _ = token;
+        Err(Error::unsupported("unsubscribe"))
     }
 }
 
@@ -134,6 +170,10 @@ impl<C: ExportedConnector> world::Guest for Exported<C> {
         with_connector(C::check)
     }
 
+    fn objects() -> Result<Vec<ObjectInfo>, Error> {
+        with_connector(C::objects)
+    }
+
     fn discover(objects: Vec<String>) -> Result<Vec<Schema>, Error> {
         with_connector(|connector: &mut C| connector.discover(&objects))
     }
@@ -142,25 +182,24 @@ impl<C: ExportedConnector> world::Guest for Exported<C> {
         with_connector(|connector: &mut C| connector.read_page(&request))
     }
 
-    fn read_records(object: String, columns: Vec<String>, ids: Vec<String>) -> Result<Page, Error> {
-        with_connector(|connector: &mut C| connector.read_records(&object, &columns, &ids))
+    fn read_records(request: RecordsRequest) -> Result<Page, Error> {
+        with_connector(|connector: &mut C| connector.read_records(&request))
     }
 
-    fn find(
-        object: String,
-        columns: Vec<String>,
-        key: String,
-        values: Vec<Value>,
-    ) -> Result<Batch, Error> {
-        with_connector(|connector: &mut C| connector.find(&object, &columns, &key, &values))
+    fn find(request: FindRequest) -> Result<Found, Error> {
+        with_connector(|connector: &mut C| connector.find(&request))
     }
 
     fn write(request: WriteRequest) -> Result<Vec<Outcome>, Error> {
         with_connector(|connector: &mut C| connector.write(&request))
     }
 
-    fn merge(object: String, winner: String, losers: Vec<String>) -> Result<Outcome, Error> {
-        with_connector(|connector: &mut C| connector.merge(&object, &winner, &losers))
+    fn merge(request: MergeRequest) -> Result<Outcome, Error> {
+        with_connector(|connector: &mut C| connector.merge(&request))
+    }
+
+    fn finish(request: FinishRequest) -> Result<Vec<Outcome>, Error> {
+        with_connector(|connector: &mut C| connector.finish(&request))
     }
 
     fn add_activities(activities: Vec<Activity>) -> Result<Vec<Outcome>, Error> {
@@ -169,6 +208,18 @@ impl<C: ExportedConnector> world::Guest for Exported<C> {
 
     fn webhook(hook: Hook) -> Result<Reply, Error> {
         with_connector(|connector: &mut C| connector.webhook(&hook))
+    }
+
+    fn subscribe(request: SubscriptionRequest) -> Result<Subscription, Error> {
+        with_connector(|connector: &mut C| connector.subscribe(&request))
+    }
+
+    fn renew(token: String) -> Result<Subscription, Error> {
+        with_connector(|connector: &mut C| connector.renew(&token))
+    }
+
+    fn unsubscribe(token: String) -> Result<(), Error> {
+        with_connector(|connector: &mut C| connector.unsubscribe(&token))
     }
 }
 
@@ -208,6 +259,7 @@ mod tests {
     use world::Guest;
 
     use super::*;
+    use crate::Batch;
 
     struct Counter(u32);
 
@@ -229,12 +281,12 @@ mod tests {
             Ok(Page::last(Batch::default(), Vec::new()))
         }
 
-        fn read_records(&mut self, _: &str, _: &[String], _: &[String]) -> Result<Page, Error> {
+        fn read_records(&mut self, _: &RecordsRequest) -> Result<Page, Error> {
             Ok(Page::last(Batch::default(), Vec::new()))
         }
 
-        fn find(&mut self, _: &str, _: &[String], _: &str, _: &[Value]) -> Result<Batch, Error> {
-            Ok(Batch::default())
+        fn find(&mut self, _: &FindRequest) -> Result<Found, Error> {
+            Ok(Found::all(Batch::default()))
         }
 
         fn write(&mut self, _: &WriteRequest) -> Result<Vec<Outcome>, Error> {
@@ -250,7 +302,21 @@ mod tests {
         assert_eq!(id(), Err(Error::bug("called before configure")));
         assert_eq!(Exported::<Counter>::configure(Vec::new()), Ok(()));
         assert_eq!((id(), id()), (Ok("1".into()), Ok("2".into())));
-        let merged = Exported::<Counter>::merge("people".into(), "1".into(), Vec::new());
+        let merged = Exported::<Counter>::merge(MergeRequest::new("people", "1", ["2"]));
         assert_eq!(merged, Err(Error::unsupported("merge of people")));
+    }
+
+    #[test]
+    fn calls_that_a_connector_leaves_out_are_unsupported() {
+        assert_eq!(Exported::<Counter>::configure(Vec::new()), Ok(()));
+        let refused = |what: &str| Error::unsupported(what);
+        let request = FinishRequest::new("people", ["name"], ["job-1"]);
+        assert_eq!(Exported::<Counter>::finish(request), Err(refused("finish of people")));
+        assert_eq!(Exported::<Counter>::objects(), Err(refused("objects")));
+        let (url, token) = ("https://renkei.example".to_owned(), "s-1".to_owned());
+        let request = SubscriptionRequest { url, objects: Vec::new(), options: Vec::new() };
+        assert_eq!(Exported::<Counter>::subscribe(request), Err(refused("subscribe")));
+        assert_eq!(Exported::<Counter>::renew(token.clone()), Err(refused("renew")));
+        assert_eq!(Exported::<Counter>::unsubscribe(token), Err(refused("unsubscribe")));
     }
 }

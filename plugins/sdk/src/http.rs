@@ -2,14 +2,14 @@
 //!
 //! A request names a connection slot and a path below that slot's base URL. The host adds the
 //! credentials, waits for the declared quotas, and repeats what is safe to repeat; see
-//! `wit/v1/http.wit`. Natively a test's handler answers (`testing::with_http`).
+//! `wit/v0.2/http.wit`. Natively a test's handler answers (`testing::with_http`).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bindings::imports::renkei::plugin::http as import;
-use crate::{Error, Problem, Remedy};
+use crate::{Attributes, Error, Problem, Remedy};
 
 pub use import::{Failure, Method, Request, Response};
 
@@ -32,6 +32,7 @@ impl Request {
             repeatable: false,
             quotas: Vec::new(),
             timeout_ms: None,
+            facts: Attributes::new(),
         }
     }
 
@@ -151,13 +152,19 @@ impl Failure {
     /// True if the request may have reached the system, so that its effect is unknown.
     pub fn may_have_arrived(&self) -> bool {
         match self {
-            Self::NoAnswer(_) | Self::TooLarge(_) | Self::Timeout | Self::Cancelled => true,
+            Self::NoAnswer(_) | Self::TooLarge(_) | Self::Timeout => true,
+            Self::Cancelled | Self::Other(_) => true,
             Self::Quota(_) | Self::Denied(_) | Self::Unauthorized(_) => false,
         }
     }
 }
 
 impl Response {
+    /// An answer without headers, for tests.
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, headers: Vec::new(), body: body.into(), facts: Attributes::new() }
+    }
+
     /// True for a status of 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
@@ -200,6 +207,57 @@ impl Response {
 /// ```
 pub fn escape(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// Sends several requests at once and answers in their order, one result each. The host decides how
+/// many are on the way at a time; one that fails stops no other. Every one counts as if sent alone.
+///
+/// ```no_run
+/// use renkei_sdk::http::{self, Request};
+/// # use renkei_sdk::Error;
+///
+/// fn names(ids: &[String]) -> Result<Vec<String>, Error> {
+///     let requests = ids.iter().map(|id| Request::get(format!("/people/{}", http::escape(id))));
+///     let answers = http::send_all(requests.collect());
+///     answers.into_iter().map(|answer| answer?.json()).collect()
+/// }
+/// ```
+pub fn send_all(requests: Vec<Request>) -> Vec<Result<Response, Failure>> {
+    #[cfg(target_family = "wasm")]
+    return import::send_all(&requests);
+    #[cfg(not(target_family = "wasm"))]
+    requests.iter().map(send).collect()
+}
+
+/// Says that the answer just read means "a quota is used up" although its status does not: which
+/// quota of the manifest (`all` included), and for how many ms. From then on the host holds back
+/// what uses it. Then send again: the host waits, or answers `quota`. Natively
+/// `testing::throttles` has it.
+///
+/// # Errors
+/// `denied` for a slot or a quota that the manifest does not name.
+pub fn throttled(slot: &str, quota: &str, ms: u64) -> Result<(), Failure> {
+    #[cfg(target_family = "wasm")]
+    return import::throttled(slot, quota, ms);
+    #[cfg(all(not(target_family = "wasm"), feature = "testing"))]
+    {
+        crate::testing::throttle(slot, quota, ms);
+        Ok(())
+    }
+    #[cfg(all(not(target_family = "wasm"), not(feature = "testing")))]
+    Err(Failure::Denied(format!("there is no host to hold back {quota} of {slot} for {ms} ms")))
+}
+
+/// The time that is left to this call, in ms of the host's clock, waiting not counted. A connector
+/// with work for longer ends early with what it has: a page with `more`, `retry-after` for the rest
+/// of a write. Natively there is no end, unless `testing::with_time_left` sets one.
+pub fn time_left() -> u64 {
+    #[cfg(target_family = "wasm")]
+    return import::time_left();
+    #[cfg(all(not(target_family = "wasm"), feature = "testing"))]
+    return crate::testing::time_left();
+    #[cfg(all(not(target_family = "wasm"), not(feature = "testing")))]
+    u64::MAX
 }
 
 /// Says that the answer just read means "refused credentials" although its status does not. The
@@ -308,6 +366,7 @@ fn without_halves(body: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Extra;
 
     #[test]
     fn request_has_what_each_step_set() {
@@ -331,10 +390,7 @@ mod tests {
 
     #[test]
     fn body_of_another_shape_is_an_error_that_does_not_quote_it() {
-        let answer = |body: &str| {
-            let response = Response { status: 200, headers: Vec::new(), body: body.into() };
-            response.json::<Vec<u32>>().unwrap_err()
-        };
+        let answer = |body: &str| Response::new(200, body).json::<Vec<u32>>().unwrap_err();
         let Error::Bug(message) = answer(r#"["secret"]"#) else { panic!("another shape is a bug") };
         assert!(message.contains("line 1 column 9") && !message.contains("secret"), "{message}");
         let Error::Invalid(problem) = answer("<html>secret") else { panic!("no JSON is invalid") };
@@ -362,5 +418,8 @@ mod tests {
         assert_eq!(Error::from(Failure::Quota(250)), Error::RetryAfter(250));
         assert!(matches!(Failure::Unauthorized("no".into()).into(), Error::Unauthorized(_)));
         assert_eq!(Error::from(Failure::Timeout), Error::Host("timeout".into()));
+        let other = Failure::Other(Extra { code: "paused".into(), text: "until noon".into() });
+        assert!(other.may_have_arrived(), "an unknown failure is read as no-answer");
+        assert_eq!(Error::from(other), Error::Host("paused: until noon".into()));
     }
 }

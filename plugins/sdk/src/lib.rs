@@ -1,7 +1,7 @@
 //! The SDK of Renkei's plugins.
 //!
 //! A plugin is one WebAssembly component: a connector (one CRM) or a transform (pure functions over
-//! batches). This crate is the contract `wit/v1` in Rust, with the types as generated and short
+//! batches). This crate is the contract `wit/v0.2` in Rust, with the types as generated and short
 //! ways to make and read them. Features: `connector` and `transform` bring the world's trait and
 //! macro, `testing` the host for native tests.
 //!
@@ -13,8 +13,9 @@
 //! ```
 //! use renkei_sdk::http::Request;
 //! use renkei_sdk::{
-//!     Account, Action, Applied, Attributes, Batch, Cell, Connector, Error, Field, Kind, Operation,
-//!     Outcome, Page, PageRequest, Problem, Remedy, Row, Schema, Value, WriteRequest, cursor,
+//!     Account, Action, Applied, Attributes, Batch, Cell, Connector, Error, Field, FindRequest,
+//!     Found, Kind, Operation, Outcome, Page, PageRequest, Problem, RecordsRequest, Remedy, Row,
+//!     Schema, Value, WriteRequest, cursor,
 //! };
 //! use serde::Deserialize;
 //!
@@ -61,28 +62,19 @@
 //!         Ok(if page.more { Page::more(batch, cursor) } else { Page::last(batch, cursor) })
 //!     }
 //!
-//!     fn read_records(
-//!         &mut self,
-//!         _: &str,
-//!         columns: &[String],
-//!         ids: &[String],
-//!     ) -> Result<Page, Error> {
-//!         let answer = Request::get("/people").query("ids", &ids.join(",")).send()?;
+//!     fn read_records(&mut self, request: &RecordsRequest) -> Result<Page, Error> {
+//!         let answer = Request::get("/people").query("ids", &request.ids.join(",")).send()?;
 //!         let page: People = answer.json()?;
-//!         Ok(Page::last(batch(columns, page.people), Vec::new()))
+//!         Ok(Page::last(batch(&request.columns, page.people), Vec::new()))
 //!     }
 //!
-//!     fn find(
-//!         &mut self,
-//!         _: &str,
-//!         columns: &[String],
-//!         key: &str,
-//!         values: &[Value],
-//!     ) -> Result<Batch, Error> {
-//!         let names: Vec<&str> = values.iter().filter_map(Value::as_text).collect();
+//!     fn find(&mut self, request: &FindRequest) -> Result<Found, Error> {
+//!         // This API compares one field; several at once are `unsupported`.
+//!         let (key, values) = request.key()?;
+//!         let names: Vec<&str> = values.into_iter().filter_map(Value::as_text).collect();
 //!         let answer = Request::get("/people").query(key, &names.join(",")).send()?;
 //!         let page: People = answer.json()?;
-//!         Ok(batch(columns, page.people))
+//!         Ok(Found::all(batch(&request.columns, page.people)))
 //!     }
 //!
 //!     fn write(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {
@@ -123,15 +115,7 @@
 //! use renkei_sdk::testing::{respond, with_http};
 //! use renkei_sdk::Scan;
 //!
-//! let request = PageRequest {
-//!     object: "people".into(),
-//!     columns: vec!["name".into()],
-//!     scan: Scan::Backfill,
-//!     cursor: None,
-//!     filter: vec![],
-//!     limit: 100,
-//!     options: vec![],
-//! };
+//! let request = PageRequest::new("people", ["name"], Scan::Backfill);
 //! let page = with_http(
 //!     |request| {
 //!         assert_eq!(request.path, "/people?after=");
@@ -166,6 +150,12 @@ mod value;
 #[cfg(feature = "connector")]
 pub mod connector;
 #[cfg(feature = "connector")]
+mod hook;
+#[cfg(feature = "connector")]
+mod outcome;
+#[cfg(feature = "connector")]
+mod request;
+#[cfg(feature = "connector")]
 mod schema;
 #[cfg(feature = "transform")]
 pub mod transform;
@@ -179,16 +169,17 @@ pub mod testing;
 pub mod time;
 
 pub use bindings::imports::renkei::plugin::types::{
-    Batch, Error, Problem, Removal, Row, Tombstone, Value,
+    Batch, Error, Extra, Problem, Removal, Row, Tombstone, Value,
 };
 #[cfg(feature = "connector")]
 pub use connector::{
-    Account, Action, Activity, Applied, Connector, Field, Hint, Hook, Operation, Outcome, Page,
-    PageRequest, Reply, Scan, Schema, WriteRequest,
+    Account, Action, Activity, Applied, Connector, Field, FindRequest, FinishRequest, Found, Hint,
+    Hook, Job, MergeRequest, ObjectInfo, Operation, Outcome, Page, PageRequest, RecordsRequest,
+    Reply, Scan, Schema, Subscription, SubscriptionRequest, WriteRequest,
 };
 pub use problem::Remedy;
 #[cfg(feature = "connector")]
-pub use schema::Kind;
+pub use schema::{Kind, Resolution};
 #[cfg(feature = "transform")]
 pub use transform::Transform;
-pub use value::{Attributes, Cell, Facts};
+pub use value::{Attributes, Cell, Facts, text_of_parts};

@@ -113,6 +113,7 @@ impl From<Failure> for Error {
             Failure::TooLarge(bytes) => Self::Host(format!("answer larger than {bytes} bytes")),
             Failure::Timeout => Self::Host("timeout".to_owned()),
             Failure::Cancelled => Self::Host("cancelled".to_owned()),
+            Failure::Other(other) => Self::Host(format!("{}: {}", other.code, other.text)),
         }
     }
 }

@@ -1,11 +1,7 @@
-//! Making schemas, pages and outcomes: short constructors for the records of the connector world.
+//! Making accounts, schemas and pages: short constructors for what a reading answers.
 
-use crate::batch::present;
-use crate::connector::{
-    Account, Action, Applied, Field, Operation, Outcome, Page, Schema, WriteRequest,
-};
-use crate::http::Failure;
-use crate::{Attributes, Cell, Problem, Remedy, Value};
+use crate::connector::{Account, Action, Field, Found, ObjectInfo, Page, Schema};
+use crate::{Attributes, Batch, Value};
 
 /// The kinds that this version of the contract knows (`field.kind`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +26,12 @@ pub enum Kind {
     Reference,
     /// Ids of records of another object, the primary one first.
     References,
+    /// A time of the day; the cell is made by [`Value::time`].
+    Time,
+    /// An amount of a currency; the cell is made by [`Value::money`].
+    Money,
+    /// A file, under a name that the same plugin understands; the cell is [`Value::other`].
+    File,
 }
 
 impl Kind {
@@ -46,6 +48,34 @@ impl Kind {
             Self::Choices => "choices",
             Self::Reference => "reference",
             Self::References => "references",
+            Self::Time => "time",
+            Self::Money => "money",
+            Self::File => "file",
+        }
+    }
+}
+
+/// The finest that a system keeps of a moment (field fact `resolution`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution {
+    /// Milliseconds; a field that says nothing has this.
+    Millisecond,
+    /// Whole seconds.
+    Second,
+    /// Whole minutes.
+    Minute,
+    /// Whole days.
+    Day,
+}
+
+impl Resolution {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Millisecond => "ms",
+            Self::Second => "s",
+            Self::Minute => "minute",
+            Self::Day => "day",
         }
     }
 }
@@ -64,11 +94,83 @@ impl Account {
     }
 }
 
+impl ObjectInfo {
+    /// An object of the vendor's that can be read and no more.
+    ///
+    /// ```
+    /// # use renkei_sdk::{Action, ObjectInfo};
+    /// let lines = ObjectInfo::new("line_items", "Line items").part_of("deals");
+    /// let people = ObjectInfo::new("people", "People").action(Action::Create).merges();
+    /// # assert_eq!((lines.actions.len(), people.actions.join(" ")), (0, "create merge".into()));
+    /// let pets = ObjectInfo::new("pets__c", "Pets").custom();
+    /// # assert!(pets.custom);
+    /// ```
+    pub fn new(name: impl Into<String>, label: impl Into<String>) -> Self {
+        let (name, label) = (name.into(), label.into());
+        Self { name, label, actions: Vec::new(), custom: false, facts: Attributes::new() }
+    }
+
+    /// This account may also do this to its records.
+    #[must_use]
+    pub fn action(mut self, action: Action) -> Self {
+        self.actions.push(action.as_str().to_owned());
+        self
+    }
+
+    /// This account may also merge its records.
+    #[must_use]
+    pub fn merges(mut self) -> Self {
+        self.actions.push("merge".to_owned());
+        self
+    }
+
+    /// Made by the account's people, not by the vendor.
+    #[must_use]
+    pub fn custom(mut self) -> Self {
+        self.custom = true;
+        self
+    }
+
+    /// Its records are parts of records of this object.
+    #[must_use]
+    pub fn part_of(self, object: &str) -> Self {
+        self.fact("parent", object)
+    }
+
+    /// With one fact more.
+    #[must_use]
+    pub fn fact(mut self, code: &str, value: impl Into<Value>) -> Self {
+        self.facts.push((code.to_owned(), value.into()));
+        self
+    }
+}
+
+impl Action {
+    /// The word on the wire, such as in `object-info.actions`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Upsert => "upsert",
+            Self::Archive => "archive",
+            Self::Restore => "restore",
+        }
+    }
+}
+
 impl Schema {
     /// A schema without fields.
     pub fn new(object: impl Into<String>, label: impl Into<String>) -> Self {
-        let facts = Attributes::new();
-        Self { object: object.into(), label: label.into(), fields: Vec::new(), facts }
+        let (object, label, fields) = (object.into(), label.into(), Vec::new());
+        Self { object, label, fields, memo: None, facts: Attributes::new() }
+    }
+
+    /// The same schema with whatever the connector would otherwise ask for again in each job, at
+    /// most 64 KiB. It comes back in requests about this object; a job may still come without.
+    #[must_use]
+    pub fn memo(mut self, memo: Vec<u8>) -> Self {
+        self.memo = Some(memo);
+        self
     }
 
     /// The same schema with one field more.
@@ -165,6 +267,31 @@ impl Field {
         self
     }
 
+    /// How fine the system keeps this moment; `ms` where nothing is said.
+    ///
+    /// ```
+    /// # use renkei_sdk::{Facts as _, Field, Kind, Resolution};
+    /// let changed = Field::new("changed", Kind::Timestamp).resolution(Resolution::Second);
+    /// assert_eq!(changed.facts.text("resolution"), Some("s"));
+    /// ```
+    #[must_use]
+    pub fn resolution(self, resolution: Resolution) -> Self {
+        self.fact("resolution", resolution.as_str())
+    }
+
+    /// The record that this reference names has this one as a part, and takes it along when it
+    /// goes.
+    #[must_use]
+    pub fn parent(self) -> Self {
+        self.fact("parent", true)
+    }
+
+    /// This integer orders the parts of one parent.
+    #[must_use]
+    pub fn position(self) -> Self {
+        self.fact("position", true)
+    }
+
     /// With one fact more.
     #[must_use]
     pub fn fact(mut self, code: &str, value: impl Into<Value>) -> Self {
@@ -182,118 +309,25 @@ impl Page {
     }
 
     /// The last page of a scan: rows, and where the next scan goes on.
-    pub fn last(batch: crate::Batch, cursor: Vec<u8>) -> Self {
+    pub fn last(batch: Batch, cursor: Vec<u8>) -> Self {
         let (removed, facts) = (Vec::new(), Attributes::new());
         Self { batch, removed, cursor, more: false, server_time: None, facts }
     }
 
     /// A page with more behind it.
-    pub fn more(batch: crate::Batch, cursor: Vec<u8>) -> Self {
+    pub fn more(batch: Batch, cursor: Vec<u8>) -> Self {
         Self { more: true, ..Self::last(batch, cursor) }
     }
 }
 
-impl WriteRequest {
-    /// The cells of an operation that are to be written (null included) with their columns.
-    pub fn present<'a>(
-        &'a self,
-        operation: &'a Operation,
-    ) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        present(&self.columns, &operation.cells)
+impl Found {
+    /// All records that were looked for.
+    pub fn all(batch: Batch) -> Self {
+        Self { batch, cursor: None, facts: Attributes::new() }
     }
 
-    /// An operation's cell of this column; `None` where it is to be left alone.
-    pub fn cell<'a>(&self, operation: &'a Operation, column: &str) -> Option<&'a Value> {
-        let index = self.columns.iter().position(|name| name == column)?;
-        operation.cells.get(index)?.as_ref()
-    }
-}
-
-impl Operation {
-    /// An operation on the record with this id, or on a new one, without key and version.
-    pub fn new(
-        intent: impl Into<String>,
-        action: Action,
-        id: Option<&str>,
-        cells: Vec<Cell>,
-    ) -> Self {
-        let (intent, id) = (intent.into(), id.map(str::to_owned));
-        Self { intent, action, id, key: None, if_version: None, cells }
-    }
-}
-
-impl Applied {
-    /// An update of this record, with nothing known of its state.
-    pub fn updated(id: impl Into<String>) -> Self {
-        Self { id: id.into(), created: false, version: None, modified: None, after: Vec::new() }
-    }
-
-    /// A new record, with nothing known of its state.
-    pub fn created(id: impl Into<String>) -> Self {
-        Self { created: true, ..Self::updated(id) }
-    }
-
-    /// With the record's version after the write.
-    #[must_use]
-    pub fn version(mut self, version: impl Into<String>) -> Self {
-        self.version = Some(version.into());
-        self
-    }
-
-    /// With the system's own time of the write, ms, as a later row shows it.
-    #[must_use]
-    pub fn modified(mut self, modified_ms: i64) -> Self {
-        self.modified = Some(modified_ms);
-        self
-    }
-
-    /// With what the system now holds for the request's columns.
-    #[must_use]
-    pub fn after(mut self, cells: Vec<Cell>) -> Self {
-        self.after = cells;
-        self
-    }
-}
-
-impl Outcome {
-    /// Refused for one reason.
-    pub fn rejected(problem: Problem) -> Self {
-        Self::Rejected(vec![problem])
-    }
-}
-
-impl From<Applied> for Outcome {
-    fn from(applied: Applied) -> Self {
-        Self::Applied(applied)
-    }
-}
-
-/// The outcome of each operation in a failed request. Nothing was written where the host sent
-/// nothing; otherwise the effect is unknown, and the host probes.
-impl From<Failure> for Outcome {
-    fn from(failure: Failure) -> Self {
-        let problem = |message, remedy| Self::rejected(Problem::new("not-sent", message, remedy));
-        match failure {
-            Failure::Quota(ms) => Self::RetryAfter(ms),
-            Failure::Denied(why) => problem(why, Remedy::Plugin),
-            Failure::Unauthorized(why) => problem(why, Remedy::Admin),
-            Failure::NoAnswer(why) => Self::Uncertain(why),
-            Failure::TooLarge(bytes) => Self::Uncertain(format!("answer of over {bytes} bytes")),
-            Failure::Timeout => Self::Uncertain("timeout".to_owned()),
-            Failure::Cancelled => Self::Uncertain("cancelled".to_owned()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn failed_request_says_whether_its_effect_is_known() {
-        assert_eq!(Outcome::from(Failure::Quota(9)), Outcome::RetryAfter(9));
-        assert_eq!(Outcome::from(Failure::Timeout), Outcome::Uncertain("timeout".into()));
-        let rejected = Outcome::rejected(Problem::new("not-sent", "grant", Remedy::Plugin));
-        assert_eq!(Outcome::from(Failure::Denied("grant".into())), rejected);
+    /// Some of the records, and where a later request for the same goes on.
+    pub fn more(batch: Batch, cursor: Vec<u8>) -> Self {
+        Self { cursor: Some(cursor), ..Self::all(batch) }
     }
 }

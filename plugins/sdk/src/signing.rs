@@ -9,7 +9,7 @@ pub use import::Algorithm;
 /// unknown secret compares as false.
 #[cfg(target_family = "wasm")]
 pub fn verify(secret: &str, algorithm: Algorithm, message: &[u8], expected: &[u8]) -> bool {
-    import::verify(secret, algorithm, message, expected)
+    import::verify(secret, &algorithm, message, expected)
 }
 
 /// As in the host, over the secrets of `testing::with_secret`.

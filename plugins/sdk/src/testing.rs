@@ -6,7 +6,7 @@
 
 mod loopback;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -24,6 +24,8 @@ thread_local! {
     static HANDLER: RefCell<Option<Handler>> = const { RefCell::new(None) };
     static SLEEPER: RefCell<Option<Sleeper>> = const { RefCell::new(None) };
     static WAITS: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    static THROTTLES: RefCell<Vec<Throttle>> = const { RefCell::new(Vec::new()) };
+    static TIME_LEFT: Cell<u64> = const { Cell::new(u64::MAX) };
     static SECRETS: RefCell<Vec<(String, Vec<u8>)>> = const { RefCell::new(Vec::new()) };
     static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
 }
@@ -39,8 +41,20 @@ pub struct Line {
     pub attributes: Vec<(String, String)>,
 }
 
-/// Runs `test` with this handler in the host's place. The handler that was there before comes back
-/// afterwards.
+/// A quota that the plugin reported as used up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Throttle {
+    /// The connection.
+    pub slot: String,
+    /// The quota of the manifest.
+    pub quota: String,
+    /// The time until it is not.
+    pub ms: u64,
+}
+
+/// Runs `test` with this handler in the host's place. Several requests at once
+/// ([`crate::http::send_all`]) reach it one after another, in their order. The handler that was
+/// there before comes back afterwards.
 ///
 /// ```
 /// use renkei_sdk::http::{Request, Response};
@@ -100,6 +114,26 @@ pub fn waited() -> Vec<u64> {
     WAITS.take()
 }
 
+/// The quotas reported as used up on this thread since the last call ([`crate::http::throttled`]).
+pub fn throttles() -> Vec<Throttle> {
+    THROTTLES.take()
+}
+
+/// Runs `test` with so many ms left to the call ([`crate::http::time_left`]).
+///
+/// ```
+/// use renkei_sdk::http::time_left;
+/// use renkei_sdk::testing::with_time_left;
+///
+/// assert_eq!(with_time_left(1_500, time_left), 1_500);
+/// assert_eq!(time_left(), u64::MAX);
+/// ```
+pub fn with_time_left<T>(ms: u64, test: impl FnOnce() -> T) -> T {
+    let before = TIME_LEFT.replace(ms);
+    let _restore = Restore(Some(|| TIME_LEFT.set(before)));
+    test()
+}
+
 /// Runs `test` with a secret that [`crate::signing::verify`] knows.
 pub fn with_secret<T>(name: &str, value: &[u8], test: impl FnOnce() -> T) -> T {
     let before = SECRETS.with_borrow(Clone::clone);
@@ -121,7 +155,7 @@ pub fn texts(items: &[&str]) -> Vec<String> {
 /// A JSON answer.
 pub fn respond(status: u16, json: &str) -> Response {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    Response { status, headers, body: json.as_bytes().to_vec() }
+    Response { headers, ..Response::new(status, json) }
 }
 
 /// Runs its closure when it goes, also while a failed test unwinds.
@@ -156,6 +190,15 @@ pub(crate) fn wait(ms: u64) -> Result<(), Failure> {
     Ok(())
 }
 
+pub(crate) fn throttle(slot: &str, quota: &str, ms: u64) {
+    let throttle = Throttle { slot: slot.to_owned(), quota: quota.to_owned(), ms };
+    THROTTLES.with_borrow_mut(|throttles| throttles.push(throttle));
+}
+
+pub(crate) fn time_left() -> u64 {
+    TIME_LEFT.get()
+}
+
 pub(crate) fn record(level: Level, message: &str, attributes: &[(&str, &str)]) {
     let attributes =
         attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
@@ -175,6 +218,7 @@ pub(crate) fn verify(name: &str, algorithm: Algorithm, message: &[u8], expected:
             let hash = Sha256::new().chain_update(&secret).chain_update(message).finalize();
             hash.as_slice() == expected
         }
+        Algorithm::Other(_) => false,
     }
 }
 
@@ -217,6 +261,7 @@ mod tests {
             assert!(!check("app", Algorithm::HmacSha256, &bytes[1..]));
             assert!(!check("other", Algorithm::HmacSha256, &bytes));
             assert!(check("app", Algorithm::Sha256Prefixed, &prefixed));
+            assert!(!check("app", Algorithm::Other("md5".into()), &prefixed));
         });
         assert!(!check("app", Algorithm::HmacSha256, &bytes));
     }
@@ -233,6 +278,26 @@ mod tests {
         assert_eq!(crate::http::wait(9), Ok(()));
         assert_eq!(waited(), [7, 9]);
         assert!(waited().is_empty());
+    }
+
+    #[test]
+    fn several_requests_are_answered_in_their_order_and_one_that_fails_stops_none() {
+        let handler = |request: &Request| match request.path.as_str() {
+            "/2" => Err(Failure::Timeout),
+            path => Ok(respond(200, path)),
+        };
+        let requests = ["/1", "/2", "/3"].map(Request::get).to_vec();
+        let answers = with_http(handler, || crate::http::send_all(requests));
+        let bodies: Vec<_> = answers.into_iter().map(|answer| answer.map(|one| one.body)).collect();
+        assert_eq!(bodies, [Ok(b"/1".to_vec()), Err(Failure::Timeout), Ok(b"/3".to_vec())]);
+    }
+
+    #[test]
+    fn used_up_quotas_are_kept_until_they_are_taken() {
+        assert_eq!(crate::http::throttled("primary", "all", 250), Ok(()));
+        let (slot, quota) = ("primary".to_owned(), "all".to_owned());
+        assert_eq!(throttles(), [Throttle { slot, quota, ms: 250 }]);
+        assert_eq!(throttles(), []);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::marker::PhantomData;
 use crate::bindings::transform::exports::renkei::plugin::transform as world;
 use crate::{Attributes, Batch, Error, Value};
 
-/// The functions of a transform. `wit/v1/transform.wit` says what every argument and result means.
+/// The functions of a transform. `wit/v0.2/transform.wit` says what every argument and result
+/// means.
 pub trait Transform: 'static {
     /// Input columns to output columns. `old` has what the target holds now, row by row, or no rows
     /// at all.

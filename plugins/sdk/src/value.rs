@@ -1,7 +1,7 @@
 //! Cells and attributes: making them and looking into them.
 //!
 //! Absent (`None`), null (`Some(Value::Null)`) and a value are three different things
-//! (`wit/v1/types.wit`); nothing here turns one into another silently.
+//! (`wit/v0.2/types.wit`); nothing here turns one into another silently.
 
 use crate::{Error, Value};
 
@@ -48,6 +48,50 @@ impl Value {
         valid.then(|| Self::Date(text.to_owned()))
     }
 
+    /// A time of the day (kind `time`), if the text has the form `HH:MM` or `HH:MM:SS`.
+    ///
+    /// ```
+    /// # use renkei_sdk::Value;
+    /// assert_eq!(Value::time("09:30").unwrap().as_time(), Some("09:30:00"));
+    /// assert_eq!(Value::time("9:30"), None);
+    /// assert_eq!(Value::time("24:00"), None);
+    /// ```
+    pub fn time(text: &str) -> Option<Self> {
+        let below = |part: &str, end: u8| {
+            let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+            digits && part.parse::<u8>().is_ok_and(|number| number < end)
+        };
+        let mut parts = text.split(':');
+        let (hours, minutes) = (parts.next()?, parts.next()?);
+        let seconds = parts.next().unwrap_or("00");
+        let valid = below(hours, 24) && below(minutes, 60) && below(seconds, 60);
+        let whole = || Self::other("time", [format!("{hours}:{minutes}:{seconds}")]);
+        (valid && parts.next().is_none()).then(whole)
+    }
+
+    /// An amount of a currency (kind `money`), if the amount is a decimal and the currency a code
+    /// of three capitals.
+    ///
+    /// ```
+    /// # use renkei_sdk::Value;
+    /// assert_eq!(Value::money("1200.50", "JPY").unwrap().as_money(), Some(("1200.50", "JPY")));
+    /// assert_eq!(Value::money("1,200", "JPY"), None);
+    /// ```
+    pub fn money(amount: &str, currency: &str) -> Option<Self> {
+        Self::decimal(amount)?;
+        let valid = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
+        valid.then(|| Self::other("money", [amount, currency]))
+    }
+
+    /// A value of another kind: the word of the kind, then its documented parts.
+    pub fn other(
+        kind: impl Into<String>,
+        parts: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let parts = parts.into_iter().map(Into::into);
+        Self::Other(std::iter::once(kind.into()).chain(parts).collect())
+    }
+
     /// Text, or null where it is empty: what most CRMs mean by an empty string.
     pub fn text_or_null(text: &str) -> Self {
         if text.is_empty() { Self::Null } else { Self::Text(text.to_owned()) }
@@ -90,6 +134,39 @@ impl Value {
         }
     }
 
+    /// The parts of a value of this other kind.
+    pub fn as_other(&self, kind: &str) -> Option<&[String]> {
+        match self {
+            Self::Other(parts) => parts.split_first().filter(|(word, _)| *word == kind),
+            _ => None,
+        }
+        .map(|(_, parts)| parts)
+    }
+
+    /// The time of a cell of kind `time`; in a write the host may give it as text.
+    pub fn as_time(&self) -> Option<&str> {
+        match (self, self.as_other("time")) {
+            (_, Some([time])) => Some(time),
+            (Self::Text(time), _) => Some(time),
+            _ => None,
+        }
+    }
+
+    /// The amount and the currency of a cell of kind `money`; in a write the host may give it as
+    /// text.
+    ///
+    /// ```
+    /// # use renkei_sdk::Value;
+    /// assert_eq!(Value::from("12.50 EUR").as_money(), Some(("12.50", "EUR")));
+    /// ```
+    pub fn as_money(&self) -> Option<(&str, &str)> {
+        match (self, self.as_other("money")) {
+            (_, Some([amount, currency])) => Some((amount, currency)),
+            (Self::Text(text), _) => text.split_once(' '),
+            _ => None,
+        }
+    }
+
     /// The items of choices or references.
     pub fn as_list(&self) -> Option<&[String]> {
         match self {
@@ -97,6 +174,17 @@ impl Value {
             _ => None,
         }
     }
+}
+
+/// The text of a value of another kind: its parts without the kind's word.
+///
+/// ```
+/// # use renkei_sdk::{Value, text_of_parts};
+/// let Some(Value::Other(parts)) = Value::money("12.50", "EUR") else { panic!() };
+/// assert_eq!(text_of_parts(&parts), "12.50 EUR");
+/// ```
+pub fn text_of_parts(kind_and_parts: &[String]) -> String {
+    kind_and_parts.get(1..).unwrap_or_default().join(" ")
 }
 
 impl From<&str> for Value {

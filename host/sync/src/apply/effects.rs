@@ -67,8 +67,10 @@ impl EffectTarget<'_> {
                 }
             }
         };
-        self.require_outcomes(batch, &outcomes)?;
-        Ok(CallAnswer { columns, outcomes })
+        match self.miscounted(batch, &outcomes) {
+            Some(fault) => Err(fault),
+            None => Ok(CallAnswer { columns, outcomes }),
+        }
     }
 
     /// Asks about the jobs that carry a batch of one kind out.
@@ -80,21 +82,18 @@ impl EffectTarget<'_> {
         let tokens = batch.iter().filter_map(|entry| Some(entry.job.as_ref()?.token.clone()));
         let tokens: Vec<String> = tokens.collect();
         let outcomes = self.connector.finish(&self.member.object, &columns, &tokens).await?;
-        self.require_outcomes(batch, &outcomes)?;
-        Ok(CallAnswer { columns, outcomes })
+        match self.miscounted(batch, &outcomes) {
+            Some(fault) => Err(fault),
+            None => Ok(CallAnswer { columns, outcomes }),
+        }
     }
 
-    fn require_outcomes(
-        &self,
-        batch: &[OutboxEntry],
-        outcomes: &[Outcome],
-    ) -> Result<(), PluginError> {
-        if outcomes.len() == batch.len() {
-            return Ok(());
-        }
+    /// The fault of an answer that has not one outcome per operation.
+    fn miscounted(&self, batch: &[OutboxEntry], outcomes: &[Outcome]) -> Option<PluginError> {
         let reason = format!("{} outcomes for {} operations", outcomes.len(), batch.len());
         let plugin = self.connector.generation().clone();
-        Err(PluginError::Broken { plugin, cause: StopCause::Contract, reason })
+        let fault = PluginError::Broken { plugin, cause: StopCause::Contract, reason };
+        (outcomes.len() != batch.len()).then_some(fault)
     }
 
     /// Commits what follows from the outcomes of a batch of one kind.

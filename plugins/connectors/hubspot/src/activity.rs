@@ -91,8 +91,7 @@ fn add_to_group(
         group.places.push(place);
         return;
     }
-    let (object, operations) = (shape.object.to_owned(), vec![operation]);
-    let request = WriteRequest { object, columns, operations, options: Vec::new() };
+    let request = WriteRequest::new(shape.object, columns, vec![operation]);
     groups.push(ActivityGroup { request, places: vec![place] });
 }
 

@@ -3,7 +3,7 @@
 //! A refusal of one row becomes an outcome, a refusal of a whole call an error. Errors in a 207
 //! have the same shape as whole answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use renkei_sdk::{Action, Error, Outcome, Problem, Remedy};
 use serde::Deserialize;
@@ -93,7 +93,7 @@ impl ApiError {
 
     /// True for a row with the same unique value as another one of its batch, which has no id yet.
     pub(crate) fn is_conflict_within_batch(&self) -> bool {
-        self.category == CONFLICT && self.existing_id().is_none()
+        self.category == CONFLICT && self.existing_ids().is_empty()
     }
 
     /// The outcome of a record whose write it refuses.
@@ -102,7 +102,10 @@ impl ApiError {
         if !is_new && self.is_not_found() {
             return Outcome::Gone;
         }
-        self.existing_id().map_or_else(|| Outcome::Rejected(self.problems()), Outcome::Exists)
+        match self.existing_ids() {
+            ids if ids.is_empty() => Outcome::Rejected(self.problems()),
+            ids => Outcome::Exists(ids),
+        }
     }
 
     /// The error of a whole call that it refuses.
@@ -124,14 +127,20 @@ impl ApiError {
         Error::Forbidden(Problem { remedy: Remedy::Admin.as_str().into(), ..problem })
     }
 
-    /// The id of the record that already has a unique value of a refused write.
-    fn existing_id(&self) -> Option<String> {
-        let named = self.context.texts("existingId").into_iter().next();
-        let details = self.errors.iter().map(|detail| &detail.message);
-        let found = named.or_else(|| {
-            std::iter::once(&self.message).chain(details).find_map(|said| holder(said))
-        });
-        found.filter(|id| id.chars().any(|digit| digit.is_ascii_digit() && digit != '0'))
+    /// The ids of the records that already have unique values of a refused write, each once.
+    fn existing_ids(&self) -> Vec<String> {
+        let mut found = self.context.texts("existingId");
+        if found.is_empty() {
+            let details = self.errors.iter().map(|detail| &detail.message);
+            found = std::iter::once(&self.message)
+                .chain(details)
+                .filter_map(|said| holder(said))
+                .collect();
+        }
+        let mut seen = BTreeSet::new();
+        let is_id = |id: &String| id.chars().any(|digit| digit.is_ascii_digit() && digit != '0');
+        found.retain(|id| is_id(id) && seen.insert(id.clone()));
+        found
     }
 
     /// The properties that do not exist, when that is what is wrong.
@@ -217,7 +226,7 @@ mod tests {
     #[test]
     fn existing_record_is_named_in_context_or_in_words() {
         let check = |json, expected: &str| {
-            assert_eq!(refusal(json).outcome(Action::Create), Outcome::Exists(expected.into()));
+            assert_eq!(refusal(json).outcome(Action::Create), Outcome::exists(expected));
         };
         check(
             r#"{"status":"error","category":"CONFLICT","message":"Contact already exists.",
@@ -236,13 +245,21 @@ mod tests {
             for outcome in
                 [refusal(json).outcome(Action::Update), refusal(json).outcome(Action::Create)]
             {
-                assert_eq!(outcome, Outcome::Exists("42".into()), "{json}");
+                assert_eq!(outcome, Outcome::exists("42"), "{json}");
             }
         };
         check(r#"{"category":"CONFLICT","message":"Existing ID: 42"}"#);
         check(&taken("v", "42"));
         check(&taken("Existing ID: 9. 7 already has that value.", "42"));
         check(&format!(r#"{{"category":"VALIDATION_ERROR","errors":[{}]}}"#, taken("v", "42")));
+    }
+
+    #[test]
+    fn every_holder_is_named_once() {
+        let details = [taken("v", "42"), taken("w", "7"), taken("x", "42")].join(",");
+        let json = format!(r#"{{"category":"VALIDATION_ERROR","errors":[{details}]}}"#);
+        let exists = Outcome::Exists(vec!["42".into(), "7".into()]);
+        assert_eq!(refusal(&json).outcome(Action::Update), exists);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use renkei_sdk::http::Request;
-use renkei_sdk::{Batch, Error, Page, Value};
+use renkei_sdk::{Batch, Error, FindRequest, Page, Value};
 use serde_json::{Value as Json, json};
 
 use crate::client::call;
@@ -39,48 +39,77 @@ pub(crate) fn read_records(selection: &Selection<'_>, ids: &[String]) -> Result<
     Ok(Page { removed, ..Page::last(batch, Vec::new()) }.lag(0))
 }
 
-/// All records whose `key` is one of the values, as HubSpot compares them.
+/// All records whose keys equal one of the values, as HubSpot compares them; an empty value equals
+/// nothing.
 pub(crate) fn find_records(
     selection: &Selection<'_>,
     properties: &Properties,
-    key: &str,
-    wanted: &[Value],
+    request: &FindRequest,
 ) -> Result<Batch, Error> {
-    if properties.kind(key).is_none() {
+    if let Some(key) = request.keys.iter().find(|key| properties.kind(key).is_none()) {
         return Err(Error::invalid("unknown-key", format!("no property {key} to find by")));
     }
-    let unique = properties.is_unique(selection.object, key);
-    // Addresses are kept in lower case, and a search compares with the value in lower case.
-    let text = |value: &Value| match value {
-        Value::Text(text) if !unique || key == "email" => text.to_lowercase(),
-        other => value::write_text(other),
-    };
-    let texts: BTreeSet<String> = wanted.iter().map(text).collect();
-    let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
-    let found = if unique {
-        let id_property = Some(key).filter(|key| *key != "hs_object_id");
-        read_batch(selection.object, &selection.properties(), id_property, &texts, false)?
-    } else {
-        search_records(selection, key, texts)?
+    let found = match request.keys.as_slice() {
+        [key] if properties.is_unique(selection.object, key) => {
+            let id_property = Some(key.as_str()).filter(|key| *key != "hs_object_id");
+            let texts: BTreeSet<String> =
+                request.key()?.1.into_iter().map(|value| write_unique(key, value)).collect();
+            let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+            read_batch(selection.object, &selection.properties(), id_property, &texts, false)?
+        }
+        [key] => {
+            let texts: BTreeSet<String> =
+                request.key()?.1.into_iter().map(write_compared).collect();
+            let texts = texts.into_iter().filter(|text| !text.is_empty()).collect();
+            let chunks = search::split_values(texts).into_iter();
+            let filters = chunks.map(|chunk| vec![vec![search::filter_one_of(key, &chunk)]]);
+            search_records(selection, filters.collect())?
+        }
+        _ => search_records(selection, search_by_keys(request)?)?,
     };
     selection.make_batch(&found, LinkSource::Apart)
 }
 
+/// A value of a property with unique values, to read by. Addresses are kept in lower case.
+fn write_unique(key: &str, value: &Value) -> String {
+    if key == "email" { write_compared(value) } else { value::write_text(value) }
+}
+
+/// A value to search by: searches compare with the value in lower case (H-search-9).
+fn write_compared(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.to_lowercase(),
+        other => value::write_text(other),
+    }
+}
+
+/// The filters of each search for records by several properties together.
+///
+/// # Errors
+/// `unsupported` for more properties than one search compares at once.
+fn search_by_keys(request: &FindRequest) -> Result<Vec<search::Groups>, Error> {
+    let texts = |list: &Vec<Value>| list.iter().map(write_compared).collect::<Vec<String>>();
+    let lists: BTreeSet<Vec<String>> = request.values.iter().map(texts).collect();
+    let whole = lists.into_iter().filter(|list| !list.iter().any(String::is_empty));
+    search::group_by_keys(&request.keys, whole.collect()).ok_or_else(|| {
+        let count = request.keys.len();
+        Error::unsupported(format!("a search by {count} properties together"))
+    })
+}
+
 fn search_records(
     selection: &Selection<'_>,
-    key: &str,
-    texts: Vec<String>,
+    searches: Vec<search::Groups>,
 ) -> Result<Vec<Record>, Error> {
     let mut found = Vec::new();
-    for chunk in search::split_values(texts) {
-        let filter = search::filter_one_of(key, &chunk);
+    for groups in searches {
         let mut last_id: Option<String> = None;
         loop {
             let properties = selection.properties();
             let after = last_id.as_deref();
             let request = search::request_page(
                 selection.object,
-                &filter,
+                &groups,
                 after,
                 &properties,
                 search::PAGE_MAX,

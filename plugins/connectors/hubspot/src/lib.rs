@@ -34,8 +34,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use renkei_sdk::{
-    Account, Activity, Attributes, Batch, Connector, Error, Hook, Outcome, Page, PageRequest,
-    Reply, Schema, Value, WriteRequest,
+    Account, Activity, Attributes, Connector, Error, FindRequest, Found, Hook, MergeRequest,
+    Outcome, Page, PageRequest, RecordsRequest, Reply, Schema, WriteRequest,
 };
 
 use crate::config::Config;
@@ -104,25 +104,16 @@ impl Connector for HubSpot {
         read::read_page(&self.config, &selection, request)
     }
 
-    fn read_records(
-        &mut self,
-        object: &str,
-        columns: &[String],
-        ids: &[String],
-    ) -> Result<Page, Error> {
-        let properties = self.get_properties(object)?;
-        find::read_records(&Selection::new(object, columns, &properties), ids)
+    fn read_records(&mut self, request: &RecordsRequest) -> Result<Page, Error> {
+        let properties = self.get_properties(&request.object)?;
+        let selection = Selection::new(&request.object, &request.columns, &properties);
+        find::read_records(&selection, &request.ids)
     }
 
-    fn find(
-        &mut self,
-        object: &str,
-        columns: &[String],
-        key: &str,
-        values: &[Value],
-    ) -> Result<Batch, Error> {
-        let properties = self.get_properties(object)?;
-        find::find_records(&Selection::new(object, columns, &properties), &properties, key, values)
+    fn find(&mut self, request: &FindRequest) -> Result<Found, Error> {
+        let properties = self.get_properties(&request.object)?;
+        let selection = Selection::new(&request.object, &request.columns, &properties);
+        Ok(Found::all(find::find_records(&selection, &properties, request)?))
     }
 
     fn write(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {
@@ -130,8 +121,8 @@ impl Connector for HubSpot {
         write::write_records(request, &properties, &self.config.stamp_property)
     }
 
-    fn merge(&mut self, object: &str, winner: &str, losers: &[String]) -> Result<Outcome, Error> {
-        write::merge::merge_records(object, winner, losers)
+    fn merge(&mut self, request: &MergeRequest) -> Result<Outcome, Error> {
+        write::merge::merge_records(&request.object, &request.winner, &request.losers)
     }
 
     fn add_activities(&mut self, activities: &[Activity]) -> Result<Vec<Outcome>, Error> {

@@ -39,7 +39,7 @@ pub(crate) fn read_page(
     let at = Cursor::decode(request.cursor.as_deref())?;
     let limit = request.limit.max(1);
     let options = &request.options;
-    match (request.scan, at) {
+    match (&request.scan, at) {
         (Scan::Backfill, None) => read_backfill(selection, options, limit, None, None),
         (Scan::Backfill, Some(Cursor::Backfill { since, after })) => {
             read_backfill(selection, options, limit, Some(since), Some(after))
@@ -65,6 +65,7 @@ pub(crate) fn read_page(
         (Scan::Sweep, Some(Cursor::Sweep { since, archived, after })) => {
             read_sweep(selection, options, limit, Some(since), archived, after)
         }
+        (Scan::Other(scan), _) => Err(Error::unsupported(format!("scan {}", scan.code))),
         _ => Err(Error::cursor_lost("cursor-of-another-scan", "this cursor is of another scan")),
     }
 }
@@ -132,7 +133,7 @@ fn read_changes(
     at: SearchPosition,
 ) -> Result<Page, Error> {
     let from_ms = at.since.saturating_sub(config.lookback_ms).max(0);
-    let filter = search::filter_modified_since(selection.object, from_ms);
+    let groups = [vec![search::filter_modified_since(selection.object, from_ms)]];
     let properties = selection.properties();
     let (mut begun, mut server_time) = (at.begun, None);
     let mut last_id = at.last_id;
@@ -140,7 +141,7 @@ fn read_changes(
     let mut left = limit;
     while left > 0 {
         let request =
-            search::request_page(selection.object, &filter, last_id.as_deref(), &properties, left);
+            search::request_page(selection.object, &groups, last_id.as_deref(), &properties, left);
         let answer: Answer<Results<Record>> = match call(&request) {
             Ok(answer) => answer,
             // What was read is kept; the next page meets the failure again, if it lasts.

@@ -5,7 +5,7 @@
 
 pub(crate) mod rows;
 
-use renkei_sdk::{Kind, Value, time};
+use renkei_sdk::{Kind, Value, text_of_parts, time};
 
 /// A property's text as a value of its kind.
 pub(crate) fn read_text(kind: Kind, text: Option<&str>) -> Value {
@@ -37,6 +37,7 @@ pub(crate) fn write_text(value: &Value) -> String {
         // HubSpot takes milliseconds as well, which have no last year.
         Value::Timestamp(ms) => time::format(*ms).unwrap_or_else(|| ms.to_string()),
         Value::Choices(items) | Value::References(items) => items.join(";"),
+        Value::Other(parts) => text_of_parts(parts),
     }
 }
 

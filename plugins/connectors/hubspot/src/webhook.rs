@@ -55,18 +55,18 @@ pub(crate) fn receive_call(hook: &Hook) -> Result<Reply, Error> {
     let key = |hint: &Hint| (hint.object.clone(), hint.id.clone(), hint.what.clone());
     hints.sort_by_key(key);
     hints.dedup();
-    Ok(Reply { status: 200, body: Vec::new(), hints })
+    Ok(Reply::new(200, hints))
 }
 
 fn is_signed(hook: &Hook) -> bool {
-    match find_header(hook, "x-hubspot-signature-v3") {
+    match hook.header("x-hubspot-signature-v3") {
         Some(signature) => is_signed_v3(hook, signature),
         None => is_signed_before_v3(hook),
     }
 }
 
 fn is_signed_v3(hook: &Hook, signature: &str) -> bool {
-    let Some(sent) = find_header(hook, "x-hubspot-request-timestamp") else { return false };
+    let Some(sent) = hook.header("x-hubspot-request-timestamp") else { return false };
     let recent = sent.parse().is_ok_and(|sent: i64| hook.received_at.abs_diff(sent) <= AGE_MAX_MS);
     let Ok(expected) = STANDARD.decode(signature) else { return false };
     let signs = |url: &str| {
@@ -78,18 +78,13 @@ fn is_signed_v3(hook: &Hook, signature: &str) -> bool {
 }
 
 fn is_signed_before_v3(hook: &Hook) -> bool {
-    let Some(signature) = find_header(hook, "x-hubspot-signature") else { return false };
+    let Some(signature) = hook.header("x-hubspot-signature") else { return false };
     let Ok(expected) = hex::decode(signature) else { return false };
-    let message = match find_header(hook, "x-hubspot-signature-version") {
+    let message = match hook.header("x-hubspot-signature-version") {
         Some("v2") => [hook.method.as_bytes(), hook.url.as_bytes(), &hook.body].concat(),
         _ => hook.body.clone(),
     };
     verify(SECRET, Algorithm::Sha256Prefixed, &message, &expected)
-}
-
-fn find_header<'a>(hook: &'a Hook, name: &str) -> Option<&'a str> {
-    let found = hook.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value.as_str())
 }
 
 fn decode_escapes(url: &str) -> String {
@@ -144,8 +139,8 @@ impl WebhookEvent {
             &self.to_object_id,
         ));
         let hint = |(object, id): (Option<&str>, &String)| {
-            let (object, id) = (object?.to_owned(), id.clone());
-            (!id.is_empty()).then(|| Hint { object, id, what: what.to_owned() })
+            let object = object?;
+            (!id.is_empty()).then(|| Hint::new(object, id, what))
         };
         found.into_iter().filter_map(hint).collect()
     }

@@ -208,11 +208,11 @@ impl<'a> WriteJob<'a> {
 
     fn set_applied(&mut self, verb: &BatchVerb, item: &PlannedOperation<'a>, record: &Record) {
         let applied = Applied {
-            id: record.id.clone(),
             created: record.new.unwrap_or(*verb == BatchVerb::Create),
             version: record.updated_at.clone(),
             modified: record.modified_ms(),
             after: self.selection.cells_after_write(record),
+            ..Applied::updated(&record.id)
         };
         self.set_outcome(item.index, applied.into());
     }

@@ -19,7 +19,8 @@ use renkei_connector_hubspot::HubSpot;
 use renkei_sdk::http::Request;
 use renkei_sdk::testing::{loopback, texts, with_http};
 use renkei_sdk::{
-    Action, Attributes, Connector, Operation, Outcome, Page, PageRequest, Scan, Value, WriteRequest,
+    Action, Attributes, Connector, FindRequest, Operation, Outcome, Page, PageRequest,
+    RecordsRequest, Row, Scan, Value, WriteRequest,
 };
 use renkei_simulators::clock::SimClock;
 use renkei_simulators::faults::Faults;
@@ -126,13 +127,9 @@ impl Sim {
         let mut pages = Vec::new();
         loop {
             let request = PageRequest {
-                object: object.to_owned(),
-                columns: texts(columns),
-                scan,
                 cursor: cursor.take(),
-                filter: Vec::new(),
                 limit,
-                options: Vec::new(),
+                ..PageRequest::new(object, columns.iter().copied(), scan.clone())
             };
             let page = self.with(|hubspot| hubspot.read_page(&request)).unwrap();
             let (more, next) = (page.more, page.cursor.clone());
@@ -154,9 +151,25 @@ impl Sim {
         operations: Vec<Operation>,
         options: Attributes,
     ) -> Vec<Outcome> {
-        let (object, columns) = ("contacts".to_owned(), texts(columns));
-        let request = WriteRequest { object, columns, operations, options };
+        let request = WriteRequest::new("contacts", columns.iter().copied(), operations);
+        let request = WriteRequest { options, ..request };
         self.with(|hubspot| hubspot.write(&request)).unwrap()
+    }
+
+    fn read_records(&self, columns: &[&str], ids: &[String]) -> Page {
+        let request = RecordsRequest::new("contacts", columns.iter().copied(), ids);
+        self.with(|hubspot| hubspot.read_records(&request)).unwrap()
+    }
+
+    fn find(&self, columns: &[&str], key: &str, values: &[Value]) -> Vec<Row> {
+        let values = values.iter().cloned();
+        self.find_by(&FindRequest::new("contacts", columns.iter().copied(), key, values))
+    }
+
+    fn find_by(&self, request: &FindRequest) -> Vec<Row> {
+        let found = self.with(|hubspot| hubspot.find(request)).unwrap();
+        assert_eq!(found.cursor, None, "these are all");
+        found.batch.rows
     }
 }
 

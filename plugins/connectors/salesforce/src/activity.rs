@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use renkei_sdk::{
-    Action, Activity, Applied, Error, Operation, Outcome, Problem, Remedy, Value, WriteRequest,
+    Action, Activity, Applied, Error, FindRequest, Operation, Outcome, Problem, Remedy, Value,
+    WriteRequest,
 };
 
 use crate::Salesforce;
@@ -38,15 +39,14 @@ impl Salesforce {
                 outcomes.insert(index, Outcome::rejected(problem));
             }
         }
-        let (object, columns) = (TASK.to_owned(), columns());
-        let request = WriteRequest { object, columns, operations, options: Vec::new() };
+        let request = WriteRequest::new(TASK, columns(), operations);
         outcomes.extend(sent.into_iter().zip(self.write_operations(&request)?));
         Ok(outcomes.into_values().collect())
     }
 
     /// Ids of the tasks that carry the intent of one of these activities.
     fn tasks_there(&mut self, activities: &[Activity]) -> Result<BTreeMap<String, String>, Error> {
-        let columns = ["WhoId", "WhatId", "Description"].map(str::to_owned);
+        let columns = ["WhoId", "WhatId", "Description"];
         let mut there = BTreeMap::new();
         for key in ["WhoId", "WhatId"] {
             let of_key = activities.iter().filter(|activity| column_of(activity) == key);
@@ -55,7 +55,7 @@ impl Salesforce {
             if ids.is_empty() {
                 continue;
             }
-            let tasks = self.find_records(TASK, &columns, key, &ids)?;
+            let tasks = self.find_records(&FindRequest::new(TASK, columns, key, ids))?;
             for task in tasks.iter() {
                 let marked = task.text("Description").unwrap_or_default();
                 let found = activities.iter().find(|found| marked.ends_with(&marker(found)));

@@ -4,6 +4,8 @@
 //! and becomes an [`Error`]. A row of a collection fails under HTTP 200 with `statusCode` instead
 //! and becomes an [`Outcome`]. A quota is a 403 with a code (S-limit-1), so it is recognised here.
 
+use std::collections::BTreeSet;
+
 use renkei_sdk::http::{Failure, Response};
 use renkei_sdk::{Action, Error, Outcome, Problem, Remedy};
 use serde::Deserialize;
@@ -89,13 +91,13 @@ struct MatchedId {
 }
 
 impl DuplicateResult {
-    /// The first record found, one of the object written to before others.
-    fn id(&self) -> Option<&str> {
+    /// The records found, those of the object written to before others.
+    fn ids(&self) -> impl Iterator<Item = &str> {
         let is_other =
             |result: &&MatchResult| result.entity_type != self.duplicate_rule_entity_type;
         let (others, own): (Vec<_>, Vec<_>) = self.match_results.iter().partition(is_other);
         let records = own.into_iter().chain(others).flat_map(|result| &result.match_records);
-        records.map(|one| one.record.id.as_str()).find(|id| is_id(id))
+        records.map(|one| one.record.id.as_str()).filter(|id| is_id(id))
     }
 }
 
@@ -144,15 +146,19 @@ impl ApiError {
         }
     }
 
-    /// The record that a duplicate rule found, or the id at the end of "duplicate value found: X
-    /// duplicates value on record with id: 003..." (S-error-3).
-    fn duplicate_id(&self) -> Option<&str> {
-        if let Some(duplicate) = &self.duplicate {
-            return duplicate.id();
+    /// The records that a duplicate rule found, or the id at the end of "duplicate value found: X
+    /// duplicates value on record with id: 003..." (S-error-3); none for another refusal.
+    fn duplicate_ids(&self) -> Vec<&str> {
+        match (&self.duplicate, self.message.rsplit_once("with id: ")) {
+            _ if !matches!(self.code.as_str(), "DUPLICATE_VALUE" | DUPLICATES_DETECTED) => {
+                Vec::new()
+            }
+            (Some(duplicate), _) => duplicate.ids().collect(),
+            (None, Some((_, id))) => {
+                Some(id.trim_end_matches('.')).filter(|id| is_id(id)).into_iter().collect()
+            }
+            (None, None) => Vec::new(),
         }
-        let (_, id) = self.message.rsplit_once("with id: ")?;
-        let id = id.trim_end_matches('.');
-        is_id(id).then_some(id)
     }
 }
 
@@ -211,6 +217,13 @@ pub(crate) fn read_error(answer: &Response) -> Error {
     first.error(answer.status)
 }
 
+/// The records that these refusals name, each once.
+fn list_duplicates(errors: &[ApiError]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let named = errors.iter().flat_map(ApiError::duplicate_ids);
+    named.filter(|id| seen.insert(*id)).map(str::to_owned).collect()
+}
+
 /// The outcome of one row that failed.
 pub(crate) fn row_outcome(action: Action, errors: &[ApiError]) -> Outcome {
     let is_new = matches!(action, Action::Create | Action::Upsert);
@@ -220,15 +233,15 @@ pub(crate) fn row_outcome(action: Action, errors: &[ApiError]) -> Outcome {
         }
         // For a new record, and where a field is named, it is a parent that is deleted (S-error-4).
         let itself = !is_new && error.fields.is_empty();
-        match (error.code.as_str(), error.duplicate_id()) {
-            ("ENTITY_IS_DELETED" | "CANNOT_UPDATE_CONVERTED_LEAD", _) if itself => {
+        match error.code.as_str() {
+            "ENTITY_IS_DELETED" | "CANNOT_UPDATE_CONVERTED_LEAD" if itself => {
                 return Outcome::Gone;
             }
-            ("INVALID_CROSS_REFERENCE_KEY", _) if action == Action::Archive => {
+            "INVALID_CROSS_REFERENCE_KEY" if action == Action::Archive => {
                 return Outcome::Gone;
             }
-            ("DUPLICATE_VALUE" | DUPLICATES_DETECTED, Some(id)) => {
-                return Outcome::Exists(id.to_owned());
+            _ if !error.duplicate_ids().is_empty() => {
+                return Outcome::Exists(list_duplicates(errors));
             }
             _ => {}
         }
@@ -246,7 +259,7 @@ mod tests {
     }
 
     fn answer(status: u16, body: &str) -> Response {
-        Response { status, headers: Vec::new(), body: body.as_bytes().to_vec() }
+        Response::new(status, body)
     }
 
     #[test]
@@ -304,22 +317,23 @@ mod tests {
             "duplicate value found: X__c duplicates value on record with id: 003000000000001AAA",
             &[],
         );
-        check(Action::Create, duplicate.clone(), Outcome::Exists("003000000000001AAA".into()));
-        check(Action::Update, duplicate, Outcome::Exists("003000000000001AAA".into()));
+        check(Action::Create, duplicate.clone(), Outcome::exists("003000000000001AAA"));
+        check(Action::Update, duplicate, Outcome::exists("003000000000001AAA"));
     }
 
     #[test]
     fn duplicate_rule_names_what_it_found() {
-        let check = |name: &str, results: &str, expected: Option<&str>| {
+        let check = |name: &str, results: &str, expected: &[&str]| {
             let body = format!(
                 r#"{{"errorCode":"DUPLICATES_DETECTED","message":"Use one of these records?",
                     "{name}":{{"duplicateRuleEntityType":"Lead","matchResults":[{results}]}}}}"#
             );
             let fault: ApiError = serde_json::from_str(&body).unwrap();
             for action in [Action::Create, Action::Update] {
+                let ids = expected.iter().map(|&id| id.to_owned()).collect();
                 let expected = match expected {
-                    Some(id) => Outcome::Exists(id.to_owned()),
-                    None => Outcome::Rejected(vec![fault.problem()]),
+                    [] => Outcome::Rejected(vec![fault.problem()]),
+                    _ => Outcome::Exists(ids),
                 };
                 assert_eq!(
                     row_outcome(action, std::slice::from_ref(&fault)),
@@ -336,12 +350,15 @@ mod tests {
         };
         let lead = found("Lead", "00Q000000000001AAA");
         let contact = found("Contact", "003000000000001AAA");
-        check("duplicateResut", &lead, Some("00Q000000000001AAA"));
-        check("duplicateResult", &format!("{contact},{lead}"), Some("00Q000000000001AAA"));
-        check("duplicateResult", &contact, Some("003000000000001AAA"));
-        check("duplicateResult", r#"{"entityType":"Lead"}"#, None);
-        check("duplicateResult", "", None);
-        check("unknown", &lead, None);
+        let [one, other] = ["00Q000000000001AAA", "00Q000000000002AAA"];
+        let second = found("Lead", other);
+        check("duplicateResut", &lead, &[one]);
+        let all = format!("{contact},{lead},{second},{lead}");
+        check("duplicateResult", &all, &[one, other, "003000000000001AAA"]);
+        check("duplicateResult", &contact, &["003000000000001AAA"]);
+        check("duplicateResult", r#"{"entityType":"Lead"}"#, &[]);
+        check("duplicateResult", "", &[]);
+        check("unknown", &lead, &[]);
     }
 
     #[test]

@@ -4,12 +4,12 @@
 //! queries in one call (S-collection-6).
 
 use renkei_sdk::http::Request;
-use renkei_sdk::{Batch, Error, Page, Value, cursor};
+use renkei_sdk::{Batch, Error, FindRequest, Page, cursor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::Salesforce;
-use crate::client::soql::{PATH_LEN_MAX, Query, check_name, quote, split_literals, write_literals};
+use crate::client::soql::{AnyOf, PATH_LEN_MAX, Query, check_name, quote, write_literals};
 use crate::client::{check_part, parse, send};
 use crate::read::query::query_path;
 use crate::value::rows::{FoundRows, JsonRow, QueryAnswer, QueryScope, Selection};
@@ -84,44 +84,36 @@ impl Salesforce {
         ids: &[String],
     ) -> Result<FoundRows, Error> {
         let selection = Selection { columns: &[], scope: QueryScope::All, ..*selection };
-        self.query_literals(&selection, "Id", ids.iter().map(|id| quote(id)).collect())
+        self.query_any(&selection, &AnyOf::values("Id", ids.iter().map(|id| quote(id)).collect()))
     }
 
-    /// All records whose `key` equals one of `values`, as SOQL compares them (S-query-6); a null
+    /// All records whose keys equal one of the values, as SOQL compares them (S-query-6); a null
     /// equals nothing.
-    pub(crate) fn find_records(
-        &mut self,
-        object: &str,
-        columns: &[String],
-        key: &str,
-        values: &[Value],
-    ) -> Result<Batch, Error> {
+    pub(crate) fn find_records(&mut self, request: &FindRequest) -> Result<Batch, Error> {
+        let FindRequest { object, columns, .. } = request;
         check_name("object", object)?;
-        check_name("column", key)?;
+        request.keys.iter().try_for_each(|key| check_name("column", key))?;
         let shape = self.get_shape(object, columns)?;
         let selection = Selection { object, columns, shape: &shape, scope: QueryScope::Live };
-        let given = values.iter().filter(|value| !value.is_null());
-        let mut literals: Vec<String> = given.flat_map(write_literals).collect();
-        literals.sort_unstable();
-        literals.dedup();
-        Ok(self.query_literals(&selection, key, literals)?.batch)
+        let wanted = match request.keys.as_slice() {
+            [key] => {
+                let given = request.values.iter().flatten().filter(|value| !value.is_null());
+                AnyOf::values(key, given.flat_map(write_literals).collect())
+            }
+            _ => AnyOf::tuples(&request.keys, &request.values),
+        };
+        Ok(self.query_any(&selection, &wanted)?.batch)
     }
 
-    fn query_literals(
-        &self,
-        selection: &Selection<'_>,
-        key: &str,
-        literals: Vec<String>,
-    ) -> Result<FoundRows, Error> {
+    fn query_any(&self, selection: &Selection<'_>, wanted: &AnyOf) -> Result<FoundRows, Error> {
         let query = |list: &[String]| {
             let mut conditions = selection.conditions();
-            conditions.push(format!("{key} IN ({})", list.join(",")));
+            conditions.push(wanted.write(list));
             let (select, from) = (selection.columns_to_ask(), selection.object);
             Query { select, from, conditions, order: "Id", limit: None }
         };
         let room = PATH_LEN_MAX.saturating_sub(query_path(&query(&[]), selection.scope).len());
-        let queries: Vec<Query<'_>> =
-            split_literals(&literals, room).into_iter().map(query).collect();
+        let queries: Vec<Query<'_>> = wanted.split(room).into_iter().map(query).collect();
         let mut found = selection.empty();
         for part in queries.chunks(COMPOSITE_QUERIES) {
             if let [query] = part {

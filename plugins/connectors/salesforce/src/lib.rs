@@ -32,8 +32,8 @@ mod webhook;
 use std::collections::BTreeMap;
 
 use renkei_sdk::{
-    Account, Activity, Attributes, Batch, Connector, Error, Hook, Outcome, Page, PageRequest,
-    Reply, Schema, Value, WriteRequest,
+    Account, Activity, Attributes, Connector, Error, FindRequest, Found, Hook, Outcome, Page,
+    PageRequest, RecordsRequest, Reply, Schema, WriteRequest,
 };
 
 use crate::client::soql::check_name;
@@ -71,23 +71,12 @@ impl Connector for Salesforce {
         self.read_scan_page(request)
     }
 
-    fn read_records(
-        &mut self,
-        object: &str,
-        columns: &[String],
-        ids: &[String],
-    ) -> Result<Page, Error> {
-        self.retrieve_records(object, columns, ids)
+    fn read_records(&mut self, request: &RecordsRequest) -> Result<Page, Error> {
+        self.retrieve_records(&request.object, &request.columns, &request.ids)
     }
 
-    fn find(
-        &mut self,
-        object: &str,
-        columns: &[String],
-        key: &str,
-        values: &[Value],
-    ) -> Result<Batch, Error> {
-        self.find_records(object, columns, key, values)
+    fn find(&mut self, request: &FindRequest) -> Result<Found, Error> {
+        Ok(Found::all(self.find_records(request)?))
     }
 
     fn write(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {

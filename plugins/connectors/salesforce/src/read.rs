@@ -54,7 +54,8 @@ impl Salesforce {
         let columns = &request.columns;
         let selection = Selection { object: &request.object, columns, shape: &shape, scope };
         let here = PageRead { salesforce: self, request, selection };
-        match (request.scan, step) {
+        match (&request.scan, step) {
+            (Scan::Other(scan), _) => Err(Error::unsupported(format!("scan {}", scan.code))),
             (Scan::Changes, Some(ScanStep::Since { at_ms })) => here.read_first_changes(at_ms),
             (Scan::Changes, Some(ScanStep::Stamps { stamp_ms, id, since_ms })) => {
                 let page = here.fetch_changes(follow_stamp(stamp_ms, &id))?;

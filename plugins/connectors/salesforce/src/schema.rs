@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use renkei_sdk::{Error, Field, Kind, Schema, Value};
+use renkei_sdk::{Error, Field, Kind, Resolution, Schema, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{get_all, parse};
@@ -227,6 +227,10 @@ impl DescribedField {
         if self.external_id {
             field = field.fact("external-id", true);
         }
+        // S-value-1.
+        if kind == Kind::Timestamp {
+            field = field.resolution(Resolution::Second);
+        }
         if matches!(kind, Kind::Choice | Kind::Choices) {
             field = field.fact("restricted", self.restricted_picklist);
         }
@@ -251,6 +255,7 @@ mod tests {
          "picklistValues":[{"active":true,"label":"未対応","value":"Open"},
                            {"active":false,"label":"Old","value":"Old"}]},
         {"name":"Address","label":"Address","type":"address"},
+        {"name":"CreatedDate","label":"Created","type":"datetime"},
         {"name":"OwnerId","label":"Owner","type":"reference","length":18,
          "referenceTo":["Group","User"]},
         {"name":"IsConverted","label":"Converted","type":"boolean","nillable":false,
@@ -272,6 +277,8 @@ mod tests {
         assert_eq!(field("Status").unwrap().choices, [("Open".into(), "未対応".into())]);
         assert!(!field("IsConverted").unwrap().required);
         assert_eq!(field("OwnerId").unwrap().targets, ["Group", "User"]);
+        let resolution = |name| field(name).unwrap().facts.text("resolution");
+        assert_eq!((resolution("CreatedDate"), resolution("LastName")), (Some("s"), None));
         assert!(described.schema("Other__c").facts.text("stamp").is_none());
     }
 

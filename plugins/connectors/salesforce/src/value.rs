@@ -6,7 +6,7 @@
 pub(crate) mod rows;
 
 use renkei_sdk::http::read_json;
-use renkei_sdk::{Value, time};
+use renkei_sdk::{Value, text_of_parts, time};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -131,6 +131,7 @@ impl Serialize for Written<'_> {
                 Some(id) => out.serialize_str(id),
                 None => out.serialize_unit(),
             },
+            Value::Other(parts) => out.serialize_str(&text_of_parts(parts)),
         }
     }
 }

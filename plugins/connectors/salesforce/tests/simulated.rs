@@ -25,8 +25,8 @@ use renkei_connector_salesforce::Salesforce;
 use renkei_sdk::http::{Failure, Request, Response};
 use renkei_sdk::testing::{loopback, with_http, with_wait};
 use renkei_sdk::{
-    Action, Attributes, Connector, Facts, Operation, Outcome, Page, PageRequest, Scan, Value,
-    WriteRequest,
+    Action, Attributes, Batch, Connector, Facts, FindRequest, Operation, Outcome, Page,
+    PageRequest, RecordsRequest, Scan, Value, WriteRequest,
 };
 use renkei_simulators::clock::SimClock;
 use renkei_simulators::faults::Faults;
@@ -172,13 +172,10 @@ impl OrgSession {
     fn request(&self, object: &str, scan: Scan, cursor: Option<Vec<u8>>) -> PageRequest {
         let columns = if scan == Scan::Sweep { Vec::new() } else { columns(object) };
         PageRequest {
-            object: object.into(),
-            columns,
-            scan,
             cursor,
-            filter: Vec::new(),
             limit: self.limit,
             options: self.now_ms.map(|now| ("now-ms".to_owned(), now.into())).into_iter().collect(),
+            ..PageRequest::new(object, columns, scan)
         }
     }
 
@@ -206,6 +203,17 @@ impl OrgSession {
         self.scan(object, Scan::Changes, Some(since.cursor()))
     }
 
+    fn read_records(&mut self, object: &str, ids: &[String]) -> Page {
+        let request = RecordsRequest::new(object, columns(object), ids);
+        self.connector.read_records(&request).unwrap()
+    }
+
+    fn find(&mut self, request: &FindRequest) -> Batch {
+        let found = self.connector.find(request).unwrap();
+        assert_eq!(found.cursor, None, "these are all");
+        found.batch
+    }
+
     fn write(&mut self, object: &str, operations: Vec<Operation>) -> Vec<Outcome> {
         self.connector.write(&written(object, operations)).unwrap()
     }
@@ -222,12 +230,7 @@ fn columns(object: &str) -> Vec<String> {
 }
 
 fn written(object: &str, operations: Vec<Operation>) -> WriteRequest {
-    WriteRequest {
-        object: object.into(),
-        columns: columns(object),
-        operations,
-        options: Vec::new(),
-    }
+    WriteRequest::new(object, columns(object), operations)
 }
 
 /// An operation whose cells are the given columns, the others left alone.

@@ -44,7 +44,7 @@ fn received(mut answer: http::Response<ureq::Body>) -> Result<Response, Failure>
     let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value)));
     let (status, headers) = (answer.status().as_u16(), headers.collect());
     let body = answer.body_mut().with_config().limit(ANSWER_MAX).read_to_vec().map_err(failure)?;
-    Ok(Response { status, headers, body })
+    Ok(Response { headers, ..Response::new(status, body) })
 }
 
 fn failure(fault: ureq::Error) -> Failure {

@@ -1,7 +1,7 @@
 //! Contacts by id, and by the value of a field.
 
 use renkei_sdk::http::Request;
-use renkei_sdk::{Batch, Error, Page, Value};
+use renkei_sdk::{Error, FindRequest, Found, Page, Value};
 use serde_json::json;
 
 use crate::client::send;
@@ -16,17 +16,14 @@ pub(crate) fn read_records(columns: &[String], ids: &[String]) -> Result<Page, E
     Ok(make_page(columns, send(&post)?.json()?))
 }
 
-/// All contacts whose field `key` has one of the values.
+/// All contacts whose field has one of the values. The API compares one field.
 ///
 /// # Errors
-/// Only what stops the whole call.
-pub(crate) fn find_records(
-    columns: &[String],
-    key: &str,
-    values: &[Value],
-) -> Result<Batch, Error> {
-    let values: Vec<&str> = values.iter().filter_map(Value::as_text).collect();
+/// `unsupported` for several fields together.
+pub(crate) fn find_records(request: &FindRequest) -> Result<Found, Error> {
+    let (key, values) = request.key()?;
+    let values: Vec<&str> = values.into_iter().filter_map(Value::as_text).collect();
     let body = json!({ "field": key, "values": values });
     let post = Request::post("/contacts/find").json(&body).repeatable();
-    Ok(make_page(columns, send(&post)?.json()?).batch)
+    Ok(Found::all(make_page(&request.columns, send(&post)?.json()?).batch))
 }

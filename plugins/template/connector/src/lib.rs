@@ -1,5 +1,5 @@
-//! A connector for a small CRM. `API.md` says what the API does on the wire, `wit/v1/connector.wit`
-//! in Renkei's repository what each function means.
+//! A connector for a small CRM. `API.md` says what the API does on the wire, and
+//! `wit/v0.2/connector.wit` in Renkei's repository what each function means.
 //!
 //! The files are those of every connector of Renkei:
 //!
@@ -29,8 +29,8 @@ mod activity;
 mod webhook;
 
 use renkei_sdk::{
-    Account, Activity, Attributes, Batch, Connector, Error, Hook, Outcome, Page, PageRequest,
-    Reply, Schema, Value, WriteRequest,
+    Account, Activity, Attributes, Connector, Error, FindRequest, Found, Hook, Outcome, Page,
+    PageRequest, RecordsRequest, Reply, Schema, WriteRequest,
 };
 
 use crate::config::Config;
@@ -59,23 +59,12 @@ impl Connector for Crm {
         read::read_page(&self.config, request)
     }
 
-    fn read_records(
-        &mut self,
-        _object: &str,
-        columns: &[String],
-        ids: &[String],
-    ) -> Result<Page, Error> {
-        find::read_records(columns, ids)
+    fn read_records(&mut self, request: &RecordsRequest) -> Result<Page, Error> {
+        find::read_records(&request.columns, &request.ids)
     }
 
-    fn find(
-        &mut self,
-        _object: &str,
-        columns: &[String],
-        key: &str,
-        values: &[Value],
-    ) -> Result<Batch, Error> {
-        find::find_records(columns, key, values)
+    fn find(&mut self, request: &FindRequest) -> Result<Found, Error> {
+        find::find_records(request)
     }
 
     fn write(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {

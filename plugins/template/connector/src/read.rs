@@ -28,21 +28,24 @@ struct Cursor {
 /// # Errors
 /// `cursor-lost` for bytes that are no cursor of this connector.
 pub(crate) fn read_page(config: &Config, request: &PageRequest) -> Result<Page, Error> {
+    if let Scan::Other(scan) = &request.scan {
+        return Err(Error::unsupported(format!("scan {}", scan.code)));
+    }
     let Cursor { since, after } = cursor::decode(request.cursor.as_deref())?;
     let get = Request::get("/contacts")
         .query("since", &since.to_string())
         .query("after", &after)
         .query("limit", &request.limit.min(PAGE_ROWS_MAX).to_string());
     let listing: Listing = send(&get)?.json()?;
-    let next = next_cursor(config, &listing, request.scan, Cursor { since, after });
+    let next = next_cursor(config, &listing, &request.scan, Cursor { since, after });
     let (more, cursor) = (listing.more, cursor::encode(&next)?);
     Ok(Page { more, cursor, ..make_page(&request.columns, listing) })
 }
 
 /// Behind the last contact; at the end of a scan, a little before it, where `changes` begins.
-fn next_cursor(config: &Config, listing: &Listing, scan: Scan, here: Cursor) -> Cursor {
+fn next_cursor(config: &Config, listing: &Listing, scan: &Scan, here: Cursor) -> Cursor {
     let Some(last) = listing.items.last() else { return here };
-    if listing.more || scan == Scan::Sweep {
+    if listing.more || *scan == Scan::Sweep {
         return Cursor { since: last.changed, after: last.id.clone() };
     }
     Cursor { since: (last.changed - config.lookback_ms).max(0), after: String::new() }

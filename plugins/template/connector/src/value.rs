@@ -12,15 +12,11 @@ pub(crate) fn make_page(columns: &[String], listing: Listing) -> Page {
     let mut removed = Vec::new();
     for Contact { id, changed, deleted, fields } in listing.items {
         if deleted {
-            removed.push(Tombstone { id, removal: Removal::Deleted, at: Some(changed) });
+            removed.push(Tombstone::new(id, Removal::Deleted).at(changed));
             continue;
         }
         let cells = columns.iter().map(|column| fields.get(column).map(read_json)).collect();
-        batch.rows.push(Row {
-            version: Some(changed.to_string()),
-            modified: Some(changed),
-            ..Row::new(id, cells)
-        });
+        batch.rows.push(Row::new(id, cells).version(changed.to_string()).modified(changed));
     }
     Page { removed, server_time: Some(listing.now), ..Page::last(batch, Vec::new()) }
 }

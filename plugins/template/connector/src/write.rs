@@ -53,7 +53,7 @@ fn read_outcome(changed: Changed) -> Outcome {
         Changed::Created { id } => Applied::created(id).into(),
         Changed::Updated { id } | Changed::Deleted { id } => Applied::updated(id).into(),
         Changed::Gone => Outcome::Gone,
-        Changed::Exists { id } => Outcome::Exists(id),
+        Changed::Exists { id } => Outcome::exists(id),
         Changed::Invalid { code, message, field } => {
             let problem = Problem::new(code, message, Remedy::SourceData);
             Outcome::rejected(Problem { field, ..problem })

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use renkei_sdk::http::{Failure, Request, Response};
 use renkei_sdk::testing::{respond, texts, with_http};
 use renkei_sdk::{
-    Action, Applied, Attributes, Connector, Error, Field, Kind, Operation, Outcome, PageRequest,
-    Problem, Remedy, Removal, Scan, Tombstone, Value, WriteRequest,
+    Action, Applied, Attributes, Connector, Error, Field, FindRequest, Kind, Operation, Outcome,
+    PageRequest, Problem, RecordsRequest, Remedy, Removal, Scan, Tombstone, Value, WriteRequest,
 };
 use serde_json::json;
 
@@ -37,15 +37,8 @@ fn ok(json: &serde_json::Value) -> Result<Response, Failure> {
 }
 
 fn page_request(scan: Scan, cursor: Option<Vec<u8>>) -> PageRequest {
-    PageRequest {
-        object: "contacts".into(),
-        columns: texts(&["email", "name", "phone"]),
-        scan,
-        cursor,
-        filter: vec![],
-        limit: 2,
-        options: vec![],
-    }
+    let request = PageRequest::new("contacts", ["email", "name", "phone"], scan);
+    PageRequest { cursor, limit: 2, ..request }
 }
 
 #[test]
@@ -61,7 +54,7 @@ fn page_has_wanted_columns_and_deleted_records_apart() {
     assert_eq!(row.get("email"), Some(&Value::Null));
     assert_eq!(row.text("name"), Some("山田"));
     assert_eq!(row.get("phone"), None);
-    let gone = Tombstone { id: "2".into(), removal: Removal::Deleted, at: Some(600_000) };
+    let gone = Tombstone::new("2", Removal::Deleted).at(600_000);
     assert_eq!((page.removed, page.more), (vec![gone], true));
 
     let request = page_request(Scan::Backfill, Some(page.cursor));
@@ -84,8 +77,7 @@ fn cursor_of_another_kind_is_lost() {
 }
 
 fn write_request(operations: Vec<Operation>) -> WriteRequest {
-    let columns = texts(&["email", "name"]);
-    WriteRequest { object: "contacts".into(), columns, operations, options: vec![] }
+    WriteRequest::new("contacts", ["email", "name"], operations)
 }
 
 #[test]
@@ -133,17 +125,18 @@ fn request_takes_fifty_and_lost_answer_is_uncertain() {
 fn records_are_found_by_value_and_read_by_id() {
     let found =
         json!({ "now": 1, "items": [{ "id": "1", "changed": 1, "fields": { "email": "a" } }] });
-    let columns = texts(&["email"]);
-    let (batch, sent) = run(vec![ok(&found)], |crm| {
-        crm.find("contacts", &columns, "email", &["a".into()]).unwrap()
-    });
+    let request = FindRequest::new("contacts", ["email"], "email", ["a"]);
+    let (answer, sent) = run(vec![ok(&found)], |crm| crm.find(&request).unwrap());
     assert_eq!(sent, [r#"POST /contacts/find {"field":"email","values":["a"]}"#]);
-    assert_eq!(batch.rows[0].id, "1");
-    let (page, sent) = run(vec![ok(&found)], |crm| {
-        crm.read_records("contacts", &columns, &texts(&["1"])).unwrap()
-    });
+    assert_eq!((answer.batch.rows[0].id.as_str(), answer.cursor), ("1", None));
+    let request = RecordsRequest::new("contacts", ["email"], ["1"]);
+    let (page, sent) = run(vec![ok(&found)], |crm| crm.read_records(&request).unwrap());
     assert_eq!(sent, [r#"POST /contacts/read {"ids":["1"]}"#]);
-    assert_eq!(page.batch, batch);
+    assert_eq!(page.batch, answer.batch);
+
+    let request = FindRequest::by_keys("contacts", ["email", "name"], ["email", "name"], vec![]);
+    let (refused, _) = run(vec![], |crm| crm.find(&request));
+    assert!(matches!(refused, Err(Error::Unsupported(_))), "{refused:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! `old` is what keeps a two-way function from changing what still means the same:
 //! `Taro@Example.jp` stays as it is while the other side says `taro@example.jp`. The laws are in
-//! `wit/v1/transform.wit`.
+//! `wit/v0.2/transform.wit`.
 
 use renkei_sdk::{Attributes, Batch, Error, Facts, Row, Transform, Value};
 

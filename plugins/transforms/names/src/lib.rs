@@ -2,7 +2,7 @@
 //!
 //! Splitting a name is guesswork, so the other side's present value (the lens's complement) decides
 //! wherever it can: what still means the same stays as it is written, letter by letter.
-//! [`layout::read`] is that "means the same"; both laws of `wit/v1/transform.wit` follow from it,
+//! [`layout::read`] is that "means the same"; both laws of `wit/v0.2/transform.wit` follow from it,
 //! because every split and every join is checked against it.
 
 pub mod join;

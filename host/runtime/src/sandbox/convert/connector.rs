@@ -226,10 +226,13 @@ pub(crate) fn account_from_guest(account: calls::Account) -> Result<Account, Con
     Ok(Account { id: words(&account.id), name: words(&account.name), facts: facts.collect() })
 }
 
+/// The memo of an object's schema, if it has one.
+type ObjectMemo = (String, Option<Vec<u8>>);
+
 /// Takes the memos out of schemas, by object.
 pub(crate) fn memos_from_guest(
     schemas: &mut [calls::Schema],
-) -> Result<Vec<(String, Option<Vec<u8>>)>, ContractBreach> {
+) -> Result<Vec<ObjectMemo>, ContractBreach> {
     let memo = |schema: &mut calls::Schema| {
         let memo = schema.memo.take();
         if memo.as_ref().is_some_and(|memo| memo.len() > MEMO_BYTES_MAX) {

@@ -5,20 +5,16 @@
 
 use renkei_sdk::http::Failure;
 use renkei_sdk::testing::texts;
-use renkei_sdk::{Connector, Removal, Value};
+use renkei_sdk::{Connector, Extra, Removal, Value};
 
 use super::*;
 use crate::client::scripted::{NOW_MS, SentRequest, ok, scripted};
 
 fn request(scan: Scan, cursor: Option<Cursor>, columns: &[&str]) -> PageRequest {
     PageRequest {
-        object: "contacts".into(),
-        columns: texts(columns),
-        scan,
         cursor: cursor.map(|cursor| cursor.encode().unwrap()),
-        filter: Vec::new(),
         limit: 500,
-        options: Vec::new(),
+        ..PageRequest::new("contacts", columns.iter().copied(), scan)
     }
 }
 
@@ -209,4 +205,11 @@ fn cursor_of_another_scan_is_lost() {
     check(Scan::Changes, Cursor::Backfill { since: 5, after: "2".into() });
     check(Scan::Backfill, Cursor::changes(5, None));
     check(Scan::Sweep, Cursor::Archived { since: 5, after: None, pages: 0 });
+}
+
+#[test]
+fn scan_of_an_unknown_code_is_unsupported() {
+    let other = Scan::Other(Extra { code: "mirror".into(), text: String::new() });
+    let (page, _) = scripted(vec![], |hubspot| hubspot.read_page(&request(other, None, &[])));
+    assert_eq!(page, Err(Error::unsupported("scan mirror")));
 }

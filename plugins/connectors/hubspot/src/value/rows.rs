@@ -101,7 +101,7 @@ impl<'a> Selection<'a> {
         };
         let modified = record.modified_ms();
         let cells = self.columns.iter().map(cell).collect();
-        Row { id: record.id.clone(), version: record.updated_at.clone(), modified, cells }
+        Row { version: record.updated_at.clone(), modified, ..Row::new(&record.id, cells) }
     }
 
     /// The cells that HubSpot holds after a write; associations are known to the writer only.
@@ -152,21 +152,17 @@ pub(crate) fn merged_tombstones(records: &[Record]) -> Vec<Tombstone> {
         losers.sort();
         losers.dedup();
         let survivor = record.id.clone();
-        losers.into_iter().map(move |id| Tombstone {
-            id,
-            removal: Removal::MergedInto(survivor.clone()),
-            at: None,
-        })
+        let into = move || Removal::MergedInto(survivor.clone());
+        losers.into_iter().map(move |id| Tombstone::new(id, into()))
     };
     records.iter().flat_map(merged).collect()
 }
 
 /// Archived records as tombstones.
 pub(crate) fn archived_tombstones(records: &[Record]) -> Vec<Tombstone> {
-    let tombstone = |record: &Record| Tombstone {
-        id: record.id.clone(),
-        removal: Removal::Archived,
-        at: record.archived_at.as_deref().and_then(time::parse),
+    let tombstone = |record: &Record| {
+        let at = record.archived_at.as_deref().and_then(time::parse);
+        Tombstone { at, ..Tombstone::new(&record.id, Removal::Archived) }
     };
     records.iter().map(tombstone).collect()
 }

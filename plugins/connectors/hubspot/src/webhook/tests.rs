@@ -26,6 +26,7 @@ fn hook(headers: &[(&str, &str)], body: &str) -> Hook {
         headers: pairs.collect(),
         body: body.as_bytes().to_vec(),
         received_at: SENT_MS + 1_000,
+        facts: Vec::new(),
     }
 }
 
@@ -159,6 +160,7 @@ fn verifier_never_panics_on_any_call() {
             headers: vec![(line(), line()), (line(), line())],
             body: line().into_bytes(),
             received_at: SENT_MS,
+            facts: Vec::new(),
         };
         let taken = with_secret(SECRET, KEY, || receive_call(&hook));
         // The v1 vector signs a body alone, so that a call around it may change and hold.

@@ -58,7 +58,7 @@ pub(super) fn plan_step(
     stamp: Option<&str>,
 ) -> PlannedStep {
     let id = operation.id.clone().unwrap_or_default();
-    let key = operation.key.as_deref();
+    let key = operation.one_key();
     match (operation.action, stamp, key) {
         (Action::Create, Some(stamp), _) => {
             PlannedStep::Send(BatchVerb::Upsert(stamp.to_owned()), operation.intent.clone())
@@ -79,6 +79,9 @@ pub(super) fn plan_step(
         }
         (Action::Update, ..) => PlannedStep::Send(BatchVerb::Update, id),
         (Action::Archive, ..) => PlannedStep::Send(BatchVerb::Archive, id),
+        (Action::Upsert, ..) if !operation.key.is_empty() => {
+            refuse("unsupported", "HubSpot upserts by one property")
+        }
         (Action::Upsert, ..) => refuse("key-missing", "the upsert names no key"),
         // H-merge-5.
         (Action::Restore, ..) => refuse("unsupported", "HubSpot restores records by hand only"),
@@ -159,8 +162,8 @@ mod tests {
     }
 
     fn request(operations: Vec<Operation>) -> WriteRequest {
-        let columns = ["email", "phone", "associations.companies"].map(str::to_owned).to_vec();
-        WriteRequest { object: "contacts".into(), columns, operations, options: Vec::new() }
+        let columns = ["email", "phone", "associations.companies"];
+        WriteRequest::new("contacts", columns, operations)
     }
 
     fn body(
@@ -218,6 +221,9 @@ mod tests {
         check(Action::Update, None, cells(), "id-missing");
         check(Action::Restore, Some("9"), cells(), "unsupported");
         check(Action::Upsert, None, cells(), "key-missing");
+        let twice = operation(Action::Upsert, None, cells()).by_key("email").by_key("phone");
+        let step = plan_step(&request(vec![twice.clone()]), &twice, None);
+        assert!(matches!(&step, PlannedStep::Refuse(_)), "{step:?}");
         let only_companies = vec![None, None, Some(Value::Null)];
         check(Action::Update, Some("9"), only_companies, "RelateOnly(\"9\")");
     }

@@ -23,8 +23,7 @@ fn create(intent: &str) -> Operation {
 }
 
 fn request(columns: &[&str], operations: Vec<Operation>) -> WriteRequest {
-    let columns = texts(columns);
-    WriteRequest { object: "contacts".into(), columns, operations, options: Vec::new() }
+    WriteRequest::new("contacts", columns.iter().copied(), operations)
 }
 
 fn write(
@@ -41,7 +40,7 @@ fn short(outcomes: &[Outcome]) -> Vec<String> {
     let short = |outcome: &Outcome| match outcome {
         Outcome::Applied(applied) if applied.created => format!("created {}", applied.id),
         Outcome::Applied(applied) => format!("updated {}", applied.id),
-        Outcome::Exists(id) => format!("exists {id}"),
+        Outcome::Exists(ids) => format!("exists {}", ids.join(" ")),
         Outcome::Rejected(problems) => {
             let field = problems[0].field.as_deref().unwrap_or("-");
             format!("rejected {} {field}", problems[0].code)
@@ -50,6 +49,7 @@ fn short(outcomes: &[Outcome]) -> Vec<String> {
         Outcome::Uncertain(_) => "uncertain".to_owned(),
         Outcome::Gone => "gone".to_owned(),
         Outcome::Conflict => "conflict".to_owned(),
+        other => format!("{other:?}"),
     };
     outcomes.iter().map(short).collect()
 }

@@ -90,11 +90,9 @@ fn merged_record_leads_to_its_survivor() {
         assert!(ids(&pages).contains(&survivor.to_owned()));
         assert!(gone.iter().all(|one| one.id != survivor));
 
-        let columns = texts(&["email"]);
-        let asked = texts(&[loser, survivor, "999999999"]);
-        let page = sim.with(|hubspot| hubspot.read_records("contacts", &columns, &asked)).unwrap();
+        let page = sim.read_records(&["email"], &texts(&[loser, survivor, "999999999"]));
         assert_eq!(ids(std::slice::from_ref(&page)), [survivor]);
-        assert_eq!(page.removed, [Tombstone { id: loser.to_owned(), removal: into, at: None }]);
+        assert_eq!(page.removed, [Tombstone::new(loser, into)]);
     };
     check(true);
     check(false);
@@ -117,9 +115,7 @@ fn archived_record_is_a_tombstone_in_each_way_of_reading() {
     let (pages, _) = sim.scan(Scan::Sweep, None, &[], 100);
     tombstone(&pages);
     assert_eq!(ids(&pages), sim.live("contacts"));
-    let columns = texts(&["email"]);
-    let asked = [id.clone()];
-    let page = sim.with(|hubspot| hubspot.read_records("contacts", &columns, &asked)).unwrap();
+    let page = sim.read_records(&["email"], std::slice::from_ref(&id));
     tombstone(std::slice::from_ref(&page));
 }
 
@@ -135,9 +131,7 @@ fn all_ways_of_reading_agree_on_a_record() {
     let backfill = rows(sim.scan(Scan::Backfill, None, &columns, 100).0);
     sim.advance(LAG_MS);
     assert_eq!(rows(sim.scan(Scan::Changes, None, &columns, 1000).0), backfill);
-    let all = sim.live("contacts");
-    let wanted_columns = texts(&columns);
-    let page = sim.with(|hubspot| hubspot.read_records("contacts", &wanted_columns, &all)).unwrap();
+    let page = sim.read_records(&columns, &sim.live("contacts"));
     assert_eq!(rows(vec![page]), backfill);
     let version = |row: &renkei_sdk::Row| (row.id.clone(), row.version.clone(), row.modified);
     let sweep = rows(sim.scan(Scan::Sweep, None, &[], 100).0);
@@ -182,9 +176,7 @@ fn records_are_found_by_unique_and_by_other_values() {
     });
     let row = row.expect("a contact with an address and a name");
     let find = |key: &str, value: Value| {
-        let columns = texts(&columns);
-        let values = [value, Value::from("nobody@example.invalid")];
-        sim.with(|hubspot| hubspot.find("contacts", &columns, key, &values)).unwrap().rows
+        sim.find(&columns, key, &[value, Value::from("nobody@example.invalid")])
     };
     let mail = row.cells[0].clone().unwrap();
     let loud = Value::from(mail.as_text().unwrap().to_uppercase());
@@ -193,6 +185,22 @@ fn records_are_found_by_unique_and_by_other_values() {
     let found = find("lastname", name.clone());
     assert!(found.contains(row));
     assert!(found.iter().all(|row| row.cells[1] == Some(name.clone())));
+
+    // Both must hold: with the name of nobody, or the address of nobody, there is none.
+    let both = |values: Vec<Vec<Value>>| {
+        let keys = ["email", "lastname"];
+        sim.find_by(&FindRequest::by_keys("contacts", columns, keys, values))
+    };
+    let nobody = || Value::from("nobody@example.invalid");
+    let others = vec![vec![mail.clone(), nobody()], vec![nobody(), name.clone()]];
+    assert_eq!(both(others.clone()), []);
+    let wanted = vec![mail.clone(), name];
+    let found = both([others, vec![wanted, vec![mail, Value::Null]]].concat());
+    assert_eq!(found, std::slice::from_ref(row));
+    let keys = ["email", "lastname", "firstname", "phone", "city", "zip"];
+    let request = FindRequest::by_keys("contacts", keys, keys, vec![vec![nobody(); 6]]);
+    let refused = sim.with(|hubspot| hubspot.find(&request));
+    assert!(matches!(refused, Err(renkei_sdk::Error::Unsupported(_))), "{refused:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Each test counts records behind the API's back, so that a double or a lost one shows.
 
-use renkei_sdk::{Activity, Applied, Removal};
+use renkei_sdk::{Activity, Applied, MergeRequest, Removal};
 
 use super::*;
 
@@ -39,10 +39,7 @@ fn create_whose_answer_was_lost_is_found_by_its_intent() {
     let before = sim.live("contacts").len();
     let outcomes = sim.write(&["email"], vec![create("i-1", "one@example.jp")]);
     assert!(matches!(outcomes[0], Outcome::Uncertain(_)), "{outcomes:?}");
-    let columns = texts(&["renkei_id", "email"]);
-    let values = [Value::from("i-1")];
-    let found = sim.with(|hubspot| hubspot.find("contacts", &columns, "renkei_id", &values));
-    let found = found.unwrap().rows;
+    let found = sim.find(&["renkei_id", "email"], "renkei_id", &["i-1".into()]);
     assert_eq!(found[0].cells, [Some("i-1".into()), Some("one@example.jp".into())]);
     sim.set(&json!({ "lose_reply_after_write": 0 }));
     let again = sim.write(&["email"], vec![create("i-1", "one@example.jp")]);
@@ -77,13 +74,13 @@ fn each_row_of_a_mixed_batch_has_its_own_outcome() {
         ],
     );
     assert!(applied(&outcomes[0]).created);
-    assert_eq!(outcomes[1], Outcome::Exists(known.clone()));
+    assert_eq!(outcomes[1], Outcome::exists(&known));
     let Outcome::Rejected(problems) = &outcomes[2] else { panic!("{:?}", outcomes[2]) };
     assert_eq!(problems[0].field.as_deref(), Some("lifecyclestage"));
     assert_eq!(problems[0].remedy, "source-data");
     assert_eq!(outcomes[3], Outcome::Gone);
     assert_eq!(applied(&outcomes[4]).after, [Some("six@example.jp".into()), Some(Value::Null)]);
-    assert_eq!(outcomes[5], Outcome::Exists(applied(&outcomes[0]).id.clone()));
+    assert_eq!(outcomes[5], Outcome::exists(&applied(&outcomes[0]).id));
 }
 
 /// A property of the account's own that no two records may share.
@@ -103,9 +100,9 @@ fn holder_of_a_unique_value_is_named_to_new_and_changed_records() {
     (change.action, change.id, change.cells[0]) = (Action::Update, Some(two), None);
     let mixed = vec![row("i-3", "090-1"), row("i-4", "090-4"), change];
     let outcomes = sim.write(&columns, mixed);
-    assert_eq!(outcomes[0], Outcome::Exists(one.clone()));
+    assert_eq!(outcomes[0], Outcome::exists(&one));
     assert!(applied(&outcomes[1]).created);
-    assert_eq!(outcomes[2], Outcome::Exists(one));
+    assert_eq!(outcomes[2], Outcome::exists(one));
 }
 
 #[test]
@@ -161,10 +158,7 @@ fn associations_follow_the_column() {
         let options = if removes.is_empty() { Vec::new() } else { options };
         let outcomes = sim.write_with(&columns, vec![update], options);
         assert_eq!(applied(&outcomes[0]).after[1], Some(expected.clone()));
-        let wanted_columns = texts(&columns);
-        let asked = [id.clone()];
-        let page =
-            sim.with(|hubspot| hubspot.read_records("contacts", &wanted_columns, &asked)).unwrap();
+        let page = sim.read_records(&columns, std::slice::from_ref(&id));
         assert_eq!(page.batch.rows[0].cells[1], Some(expected));
     };
     check(refer(&[2]), &[0], refer(&[2, 1]));
@@ -193,15 +187,16 @@ fn merge_gives_the_id_of_the_survivor() {
     let sim = Sim::start(20, calm());
     let all = sim.live("contacts");
     let losers = texts(&[&all[1], &all[2]]);
-    let outcome = sim.with(|hubspot| hubspot.merge("contacts", &all[0], &losers)).unwrap();
+    let request = MergeRequest::new("contacts", &all[0], &losers);
+    let outcome = sim.with(|hubspot| hubspot.merge(&request)).unwrap();
     let survivor = applied(&outcome).id.clone();
     assert_eq!(sim.live("contacts").len(), all.len() - 2);
-    let columns = texts(&["email"]);
-    let page = sim.with(|hubspot| hubspot.read_records("contacts", &columns, &losers)).unwrap();
+    let page = sim.read_records(&["email"], &losers);
     let into = Removal::MergedInto(survivor);
     assert_eq!(page.removed.len(), 2);
     assert!(page.removed.iter().all(|one| one.removal == into));
-    let again = sim.with(|hubspot| hubspot.merge("contacts", &all[0], &losers[..1])).unwrap();
+    let request = MergeRequest::new("contacts", &all[0], &losers[..1]);
+    let again = sim.with(|hubspot| hubspot.merge(&request)).unwrap();
     assert!(matches!(again, Outcome::Rejected(_)), "{again:?}");
 }
 
@@ -236,14 +231,8 @@ fn locks_and_server_errors_lose_and_double_nothing() {
     let before = sim.live("contacts").len();
     let mut open: Vec<Operation> =
         (0..250).map(|n| create(&format!("i-{n}"), &format!("n{n}@example.jp"))).collect();
-    let columns = texts(&["email"]);
     for _ in 0..40 {
-        let request = WriteRequest {
-            object: "contacts".into(),
-            columns: columns.clone(),
-            operations: open.clone(),
-            options: Vec::new(),
-        };
+        let request = WriteRequest::new("contacts", ["email"], open.clone());
         // A host asks again after whatever stopped the call.
         if let Ok(outcomes) = sim.with(|hubspot| hubspot.write(&request)) {
             let both = open.into_iter().zip(outcomes);

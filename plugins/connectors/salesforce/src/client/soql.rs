@@ -7,15 +7,12 @@
 use std::fmt;
 
 use renkei_sdk::http::escape;
-use renkei_sdk::{Error, Value};
+use renkei_sdk::{Error, Value, text_of_parts};
 
 use crate::value::format_moment;
 
 /// Bytes that a path with its query may have, so that headers and token fit beside it.
 pub(crate) const PATH_LEN_MAX: usize = 14_000;
-
-/// An encoded comma.
-const COMMA_LEN: usize = 3;
 
 /// A query of one object.
 #[derive(Debug, Clone, Default)]
@@ -74,6 +71,7 @@ pub(crate) fn write_literals(value: &Value) -> Vec<String> {
         Value::Text(text) => vec![quote(text)],
         Value::Choices(chosen) => vec![quote(&chosen.join(";"))],
         Value::References(ids) => ids.iter().map(|id| quote(id)).collect(),
+        Value::Other(parts) => vec![quote(&text_of_parts(parts))],
     }
 }
 
@@ -116,20 +114,66 @@ pub(crate) fn follow_stamp(stamp_ms: i64, id: &str) -> String {
     format!("(SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > {id}))")
 }
 
-/// Cuts a list of literals so that each part, encoded and with its commas, fits in `room` bytes.
-pub(crate) fn split_literals(literals: &[String], room: usize) -> Vec<&[String]> {
-    let mut parts = Vec::new();
-    let (mut start, mut used) = (0, 0);
-    for (index, literal) in literals.iter().enumerate() {
-        let len = escape(literal).len() + COMMA_LEN;
-        if used + len > room && index > start {
-            parts.extend(literals.get(start..index));
-            (start, used) = (index, 0);
-        }
-        used += len;
+/// A condition that holds where one of many texts does: long lists are cut into several conditions.
+#[derive(Debug)]
+pub(crate) struct AnyOf {
+    before: String,
+    /// Literals, or conditions in parentheses; sorted, each once.
+    texts: Vec<String>,
+    separator: &'static str,
+}
+
+impl AnyOf {
+    /// One column that equals one of these literals.
+    pub(crate) fn values(key: &str, literals: Vec<String>) -> Self {
+        Self::new(format!("{key} IN ("), literals, ",")
     }
-    parts.extend(literals.get(start..).filter(|rest| !rest.is_empty()));
-    parts
+
+    /// Columns that all equal their value in one of these lists. A null equals nothing.
+    pub(crate) fn tuples(keys: &[String], lists: &[Vec<Value>]) -> Self {
+        let texts = lists.iter().filter_map(|list| write_tuple(keys, list)).collect();
+        Self::new("(".to_owned(), texts, " OR ")
+    }
+
+    fn new(before: String, mut texts: Vec<String>, separator: &'static str) -> Self {
+        texts.sort_unstable();
+        texts.dedup();
+        Self { before, texts, separator }
+    }
+
+    /// The condition with some of the texts.
+    pub(crate) fn write(&self, texts: &[String]) -> String {
+        format!("{}{})", self.before, texts.join(self.separator))
+    }
+
+    /// Cuts the texts so that each part, encoded and with its separators, fits in `room` bytes.
+    pub(crate) fn split(&self, room: usize) -> Vec<&[String]> {
+        let separator_len = escape(self.separator).len();
+        let mut parts = Vec::new();
+        let (mut start, mut used) = (0, 0);
+        for (index, text) in self.texts.iter().enumerate() {
+            let len = escape(text).len() + separator_len;
+            if used + len > room && index > start {
+                parts.extend(self.texts.get(start..index));
+                (start, used) = (index, 0);
+            }
+            used += len;
+        }
+        parts.extend(self.texts.get(start..).filter(|rest| !rest.is_empty()));
+        parts
+    }
+}
+
+/// The condition that each column equals its value; nothing where a value equals nothing.
+fn write_tuple(keys: &[String], values: &[Value]) -> Option<String> {
+    let equals = |(key, value): (&String, &Value)| match write_literals(value).as_slice() {
+        _ if value.is_null() => None,
+        [] => None,
+        [one] => Some(format!("{key} = {one}")),
+        literals => Some(format!("{key} IN ({})", literals.join(","))),
+    };
+    let conditions: Option<Vec<String>> = keys.iter().zip(values).map(equals).collect();
+    Some(format!("({})", conditions?.join(" AND ")))
 }
 
 #[cfg(test)]
@@ -200,11 +244,37 @@ mod tests {
 
     #[test]
     fn long_lists_are_cut_by_their_encoded_length() {
-        let all = vec!["'あ'".to_owned(); 10];
+        let all = (0..10).map(|n| format!("'あ{n}'")).collect();
+        let wanted = AnyOf::values("Name", all);
         // Three bytes of kana are nine characters, each quote and each comma are three.
-        let parts = split_literals(&all, 3 * 18);
-        assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [3, 3, 3, 1]);
-        assert_eq!(split_literals(&all, 1).len(), 10);
-        assert!(split_literals(&[], 100).is_empty());
+        let lengths = |wanted: &AnyOf, room| -> Vec<usize> {
+            wanted.split(room).iter().map(|part| part.len()).collect()
+        };
+        assert_eq!(lengths(&wanted, 3 * 19), [3, 3, 3, 1]);
+        assert_eq!(lengths(&wanted, 1), [1; 10]);
+        assert_eq!(wanted.write(wanted.split(38)[0]), "Name IN ('あ0','あ1')");
+        assert!(AnyOf::values("Name", Vec::new()).split(100).is_empty());
+    }
+
+    #[test]
+    fn columns_that_are_compared_together_are_a_condition_each() {
+        let keys = ["Email".to_owned(), "AccountId".to_owned()];
+        let ids = |ids: &[&str]| Value::References(ids.iter().map(|&id| id.to_owned()).collect());
+        let lists = [
+            vec!["a'@x.jp".into(), ids(&["001A"])],
+            vec!["b@x.jp".into(), ids(&["001A", "001B"])],
+            vec!["c@x.jp".into(), Value::Null],
+            vec!["d@x.jp".into(), ids(&[])],
+        ];
+        let wanted = AnyOf::tuples(&keys, &lists);
+        let parts = wanted.split(1_000);
+        assert_eq!(
+            parts.iter().map(|part| wanted.write(part)).collect::<Vec<_>>(),
+            [concat!(
+                r"((Email = 'a\'@x.jp' AND AccountId = '001A') OR ",
+                "(Email = 'b@x.jp' AND AccountId IN ('001A','001B')))"
+            )]
+        );
+        assert_eq!(wanted.split(1).len(), 2);
     }
 }

@@ -63,7 +63,7 @@ struct DeletedRecord {
 impl DeletedRecord {
     fn tombstone(&self) -> Tombstone {
         let at = time::parse(&self.deleted_date);
-        Tombstone { id: self.id.clone(), removal: Removal::Deleted, at }
+        Tombstone { at, ..Tombstone::new(&self.id, Removal::Deleted) }
     }
 }
 

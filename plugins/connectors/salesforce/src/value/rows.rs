@@ -132,15 +132,11 @@ impl FoundRows {
         let stamp_ms = stamp.ok_or_else(|| missing("SystemModstamp"))?;
         self.last = Some((stamp_ms, id.clone()));
         match read_removal(source) {
-            Some(removal) => self.removed.push(Tombstone { id, removal, at: Some(stamp_ms) }),
+            Some(removal) => self.removed.push(Tombstone::new(id, removal).at(stamp_ms)),
             None => {
                 let cell = |column: &String| source.value(column, selection.shape.form(column)?);
-                self.batch.rows.push(Row {
-                    id,
-                    version: Some(stamp_ms.to_string()),
-                    modified: Some(stamp_ms),
-                    cells: selection.columns.iter().map(cell).collect(),
-                });
+                let row = Row::new(id, selection.columns.iter().map(cell).collect());
+                self.batch.rows.push(row.version(stamp_ms.to_string()).modified(stamp_ms));
             }
         }
         Ok(())

@@ -90,8 +90,9 @@ pub(super) fn choose_verb(
         Action::Create => {
             Ok(stamp.map_or(WriteVerb::Insert, |stamp| WriteVerb::Upsert(stamp.to_owned())))
         }
-        Action::Upsert => match &operation.key {
-            Some(key) if check_name("column", key).is_ok() => Ok(WriteVerb::Upsert(key.clone())),
+        Action::Upsert => match operation.key.as_slice() {
+            [key] if check_name("column", key).is_ok() => Ok(WriteVerb::Upsert(key.clone())),
+            [_, _, ..] => Err(refuse("unsupported", "an upsert has one external id")),
             _ => Err(refuse("key-missing", "an upsert names its unique column")),
         },
         Action::Update => with_id(WriteVerb::Update),
@@ -125,7 +126,7 @@ pub(super) fn cut_calls(
         let operation = request.operations.get(*row);
         let name = operation.and_then(|op| match op.action {
             Action::Create => Some(op.intent.as_str()),
-            Action::Upsert => request.cell(op, op.key.as_deref()?)?.as_text(),
+            Action::Upsert => request.cell(op, op.one_key()?)?.as_text(),
             _ => op.id.as_deref(),
         });
         let repeated = name.is_some_and(|name| !named.insert(name));

@@ -18,8 +18,7 @@ fn operation(action: Action, name: &str, cells: Vec<Option<Value>>) -> Operation
 }
 
 fn request(operations: Vec<Operation>) -> WriteRequest {
-    let columns = ["LastName", "AccountId"].map(str::to_owned).to_vec();
-    WriteRequest { object: "Contact".into(), columns, operations, options: Vec::new() }
+    WriteRequest::new("Contact", ["LastName", "AccountId"], operations)
 }
 
 fn rows(calls: &[WriteCall]) -> Vec<Vec<usize>> {

@@ -62,7 +62,7 @@ fn many_rows_travel_by_a_job() {
         let updated = session.write("Lead", updates);
         assert_eq!(calls(), (5, 5));
         assert_eq!(self::ids(&updated), ids);
-        let page = session.connector.read_records("Lead", &columns("Lead"), &ids).unwrap();
+        let page = session.read_records("Lead", &ids);
         assert!(page.batch.iter().all(|row| row.text("LastName") == Some(row.row.id.as_str())));
 
         let archives = ids.iter().map(|id| operation(Action::Archive, id, "Lead", &NO_CELLS));
@@ -131,7 +131,7 @@ fn every_row_of_a_job_has_its_own_outcome() {
         assert_eq!(outcomes[7], Outcome::Gone);
         assert_eq!(count(&outcomes, applied), MANY - 3 + 1);
         // The same record twice: the second goes after the job.
-        let page = session.connector.read_records("Lead", &columns("Lead"), &ids[6..7]).unwrap();
+        let page = session.read_records("Lead", &ids[6..7]);
         assert_eq!(page.batch.iter().next().unwrap().text("LastName"), Some("二度目"));
     });
 }
@@ -156,7 +156,7 @@ fn cell_arrives_as_it_is() {
             operation(Action::Create, &format!("intent-{n}"), "Lead", &cells)
         });
         let ids = ids(&session.write("Lead", many.collect()));
-        let page = session.connector.read_records("Lead", &columns("Lead"), &ids).unwrap();
+        let page = session.read_records("Lead", &ids);
         for row in page.batch.iter() {
             let n = ids.iter().position(|id| *id == row.row.id).unwrap();
             assert_eq!(row.text("Description"), Some(text(n)));
@@ -172,7 +172,7 @@ fn cell_arrives_as_it_is() {
         let updates = ids.iter().enumerate();
         let updates = updates.map(|(n, id)| operation(Action::Update, id, "Lead", &clear(n)));
         assert_eq!(count(&session.write("Lead", updates.collect()), applied), MANY);
-        let page = session.connector.read_records("Lead", &columns("Lead"), &ids).unwrap();
+        let page = session.read_records("Lead", &ids);
         for row in page.batch.iter() {
             let n = ids.iter().position(|id| *id == row.row.id).unwrap();
             let expected = if n % 2 == 0 { None } else { Some(text(n)) };
@@ -190,7 +190,7 @@ fn contacts_keep_their_accounts() {
         let many =
             (0..MANY).map(|n| operation(Action::Create, &format!("intent-{n}"), "Contact", &cells));
         let ids = ids(&session.write("Contact", many.collect()));
-        let page = session.connector.read_records("Contact", &columns("Contact"), &ids).unwrap();
+        let page = session.read_records("Contact", &ids);
         assert_eq!(page.batch.rows.len(), MANY);
         assert!(page.batch.rows.iter().all(|row| row.cells[1] == Some(of_account.clone())));
     });

@@ -1,6 +1,6 @@
 //! Changes: look-back, equal stamps, tombstones, stale cursors.
 
-use renkei_sdk::{Error, Removal};
+use renkei_sdk::{Error, Extra, Removal};
 use renkei_simulators::salesforce::faults::SalesforceFaults;
 
 use super::*;
@@ -159,9 +159,8 @@ fn removed_record_says_why() {
         assert_eq!(removed[0].id, lead);
         assert_eq!(removed[0].removal, Removal::ConvertedTo(pairs.to_vec()));
         assert!(!session.backfill("Lead").ids().contains(&lead));
-        let page =
-            session.connector.read_records("Lead", &columns("Lead"), std::slice::from_ref(&lead));
-        assert_eq!(page.unwrap().removed[0].id, lead);
+        let page = session.read_records("Lead", std::slice::from_ref(&lead));
+        assert_eq!(page.removed[0].id, lead);
     });
 }
 
@@ -204,5 +203,15 @@ fn cursor_of_another_scan_or_plugin_is_lost() {
             let error = session.connector.read_page(&request).unwrap_err();
             assert!(matches!(error, Error::CursorLost(_)), "{error:?}");
         }
+    });
+}
+
+#[test]
+fn scan_of_an_unknown_code_is_unsupported() {
+    with_org(10, Faults::default(), |session| {
+        let other = Scan::Other(Extra { code: "mirror".into(), text: String::new() });
+        let request = session.request("Contact", other, None);
+        let page = session.connector.read_page(&request);
+        assert_eq!(page, Err(Error::unsupported("scan mirror")));
     });
 }

@@ -32,11 +32,24 @@ fn duplicate_of_new_or_changed_row_is_named() {
                 lead(Action::Create, "i-5", &"長".repeat(200)),
             ],
         );
-        assert_eq!(outcomes[0], Outcome::Exists(one.clone()));
+        assert_eq!(outcomes[0], Outcome::exists(one.clone()));
         assert!(matches!(&outcomes[1], Outcome::Applied(applied) if applied.created));
-        assert_eq!(outcomes[2], Outcome::Exists(one));
+        assert_eq!(outcomes[2], Outcome::exists(one));
         assert!(matches!(&outcomes[3], Outcome::Rejected(_)), "{:?}", outcomes[3]);
         assert_eq!(calls().0, 3, "a collection each, and one call for what was found");
+    });
+}
+
+#[test]
+fn every_record_that_a_rule_found_is_named() {
+    with_org(10, Faults::default(), |session| {
+        let twins = [lead(Action::Create, "i-1", "1@x.jp"), lead(Action::Create, "i-2", "1@x.jp")];
+        let there = session.write("Lead", twins.to_vec());
+        guard_addresses();
+        let outcomes = session.write("Lead", vec![lead(Action::Create, "i-3", "1@x.jp")]);
+        let Outcome::Exists(mut ids) = outcomes[0].clone() else { panic!("{outcomes:?}") };
+        ids.sort_unstable();
+        assert_eq!(ids, [0, 1].map(|row| applied_id(&there[row]).to_owned()));
     });
 }
 
@@ -48,10 +61,10 @@ fn duplicate_of_another_object_is_named_and_is_no_record_of_this_one() {
         let contact = applied_id(&session.write("Contact", vec![made])[0]).to_owned();
         guard_addresses();
         let outcomes = session.write("Lead", vec![lead(Action::Create, "i-2", "1@x.jp")]);
-        assert_eq!(outcomes, [Outcome::Exists(contact.clone())]);
+        assert_eq!(outcomes, [Outcome::exists(contact.clone())]);
         let ids = [contact];
         calls();
-        let page = session.connector.read_records("Lead", &columns("Lead"), &ids).unwrap();
+        let page = session.read_records("Lead", &ids);
         assert!(page.batch.rows.is_empty() && page.removed.is_empty());
         assert_eq!(calls().0, 0, "a contact's id is not asked for among leads");
     });
@@ -66,7 +79,7 @@ fn duplicate_is_named_and_made_once_when_object_has_no_stamp_field() {
         guard_addresses();
         let before = ids_in_org("Lead").len();
         let outcomes = session.write("Lead", vec![lead(Action::Create, "i-2", "1@x.jp")]);
-        assert_eq!(outcomes, [Outcome::Exists(applied_id(&there[0]).to_owned())]);
+        assert_eq!(outcomes, [Outcome::exists(applied_id(&there[0]))]);
         assert_eq!(ids_in_org("Lead").len(), before);
     });
 }
@@ -81,7 +94,7 @@ fn duplicate_in_a_job_is_named() {
             .collect();
         many[7] = lead(Action::Create, "m-7", "1@x.jp");
         let outcomes = session.write("Lead", many);
-        let exists = Outcome::Exists(applied_id(&there[0]).to_owned());
+        let exists = Outcome::exists(applied_id(&there[0]));
         assert_eq!(outcomes.iter().filter(|outcome| **outcome == exists).count(), 1);
         assert_eq!(outcomes[7], exists);
     });

@@ -1,5 +1,7 @@
 //! Backfill, sweep, single records and the schema.
 
+use std::collections::BTreeSet;
+
 use renkei_sdk::Removal;
 
 use super::*;
@@ -174,7 +176,7 @@ fn records_are_read_by_id_with_what_became_of_them() {
         calls();
         let mut asked = ids[..5].to_vec();
         asked.push("003000000000000AAA".into());
-        let page = session.connector.read_records("Contact", &columns("Contact"), &asked).unwrap();
+        let page = session.read_records("Contact", &asked);
         assert_eq!(calls().0, 2);
         let mut found: Vec<&str> = page.batch.rows.iter().map(|row| row.id.as_str()).collect();
         found.sort_unstable();
@@ -193,16 +195,43 @@ fn all_records_with_a_value_are_found() {
         let emails: Vec<Value> = all.texts("Email").into_iter().map(Value::from).collect();
         assert!(emails.len() > 1000);
         calls();
-        let found =
-            session.connector.find("Contact", &columns("Contact"), "Email", &emails).unwrap();
+        let find =
+            |values: Vec<Value>| FindRequest::new("Contact", columns("Contact"), "Email", values);
+        let count = emails.len();
+        let found = session.find(&find(emails));
         let (made, _) = calls();
         // Each query carries some 300 addresses, each composite call five queries.
-        assert!(made <= 3, "{made} calls for {} addresses", emails.len());
+        assert!(made <= 3, "{made} calls for {count} addresses");
         assert_eq!(found.rows.len(), all.texts("Email").len());
 
         let odd = vec![Value::from("O'Brien \\ \"山田\"@example.jp"), Value::Null];
-        let none = session.connector.find("Contact", &columns("Contact"), "Email", &odd).unwrap();
-        assert!(none.rows.is_empty());
+        assert!(session.find(&find(odd)).rows.is_empty());
+    });
+}
+
+#[test]
+fn records_are_found_by_columns_together() {
+    with_org(3000, Faults::default(), |session| {
+        let all = session.backfill("Contact");
+        let keys = ["Email", "LastName"];
+        let pairs: Vec<Vec<Value>> = all
+            .pages
+            .iter()
+            .flat_map(|page| page.batch.iter())
+            .filter_map(|row| keys.iter().map(|key| row.text(key).map(Value::from)).collect())
+            .collect();
+        assert!(pairs.len() > 1000);
+        let find = |values| FindRequest::by_keys("Contact", columns("Contact"), keys, values);
+        let of_pairs = |batch: &Batch| batch.rows.iter().map(|row| row.id.clone()).collect();
+        calls();
+        let found: BTreeSet<String> = of_pairs(&session.find(&find(pairs.clone())));
+        let (made, _) = calls();
+        assert!(made <= 5, "{made} calls for {} pairs", pairs.len());
+        assert!(found.len() >= all.texts("Email").len());
+        let [one, other] = [&pairs[0], &pairs[1]];
+        let crossed =
+            vec![vec![one[0].clone(), other[1].clone()], vec![one[0].clone(), Value::Null]];
+        assert!(session.find(&find(crossed)).rows.is_empty() || one[1] == other[1]);
     });
 }
 

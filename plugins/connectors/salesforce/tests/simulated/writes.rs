@@ -25,9 +25,8 @@ fn repeated_intent_makes_one_record() {
         assert!(matches!(&second[0], Outcome::Applied(applied) if !applied.created));
         assert_eq!(ids_in_org("Lead").len(), before + 1);
 
-        let columns = ["LastName", "Renkei_Id__c"].map(str::to_owned);
-        let intents = ["intent-1".into(), "intent-2".into()];
-        let found = session.connector.find("Lead", &columns, "Renkei_Id__c", &intents).unwrap();
+        let (columns, intents) = (["LastName", "Renkei_Id__c"], ["intent-1", "intent-2"]);
+        let found = session.find(&FindRequest::new("Lead", columns, "Renkei_Id__c", intents));
         assert_eq!(found.rows.len(), 1);
         assert_eq!(found.rows[0].id, applied_id(&first[0]));
     });
@@ -125,8 +124,7 @@ fn values_come_back_as_they_were_written() {
         let id = applied_id(&created[0]).to_owned();
         let read = |session: &mut OrgSession| {
             let ids = [id.clone()];
-            let page =
-                session.connector.read_records("Contact", &columns("Contact"), &ids).unwrap();
+            let page = session.read_records("Contact", &ids);
             page.batch.rows[0].cells.clone()
         };
         let before = read(session);
@@ -151,8 +149,8 @@ fn lost_answer_is_uncertain_and_probed_by_the_stamp() {
         let outcomes = session.write("Lead", vec![create("intent-1", "山田")]);
         assert!(matches!(outcomes[0], Outcome::Uncertain(_)), "{outcomes:?}");
         let columns = columns("Lead");
-        let found = session.connector.find("Lead", &columns, "Renkei_Id__c", &["intent-1".into()]);
-        assert_eq!(found.unwrap().rows.len(), 1);
+        let found = session.find(&FindRequest::new("Lead", columns, "Renkei_Id__c", ["intent-1"]));
+        assert_eq!(found.rows.len(), 1);
     });
 }
 

@@ -1,6 +1,6 @@
 // The API as this connector needs it: JSON over the host's `http`, and what refusals mean.
 
-import http from "renkei:plugin/http@0.1.0";
+import http from "renkei:plugin/http@0.2.0";
 
 export const CONTACTS = "/crm/v3/objects/contacts";
 const HOUR_MS = 3_600_000;
@@ -18,7 +18,8 @@ const fromUtf8 = (bytes) => {
 export const encode = (value) => utf8(JSON.stringify(value));
 export const decode = (bytes) => JSON.parse(fromUtf8(new Uint8Array(bytes)));
 
-export const problem = (code, message, remedy, field = null) => ({ code, message, field, remedy });
+export const problem = (code, message, remedy, field = null) =>
+  ({ code, message, field, remedy });
 
 /** A request that the API refused: `refusal` is its body. Nothing was done. */
 export class Refused {
@@ -51,7 +52,8 @@ function failure({ tag, val }) {
   if (tag === "quota") return { tag: "retry-after", val };
   if (tag === "unauthorized") return { tag, val: problem("credentials", val, "admin") };
   if (tag === "denied") return { tag: "host", val };
-  return new Unknown({ tag: "host", val: `${tag}: ${val ?? ""}` });
+  const told = tag === "other" ? `${val.code} ${val.text}` : (val ?? "");
+  return new Unknown({ tag: "host", val: `${tag}: ${told}` });
 }
 
 function refusal(response) {
@@ -82,6 +84,7 @@ export function call(method, path, body = null, { repeatable = false, quotas = [
   try {
     response = http.send({
       slot: "primary", method, path, headers, body: sent, repeatable, quotas, timeoutMs: null,
+      facts: [],
     });
   } catch (thrown) {
     throw failure(thrown.payload ?? thrown);

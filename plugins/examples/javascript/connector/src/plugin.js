@@ -47,19 +47,27 @@ export const connector = {
     return answer(() => (known(request.object), reading.readPage(request)));
   },
 
-  readRecords(object, columns, ids) {
+  readRecords({ object, columns, ids }) {
     return answer(() => (known(object), reading.readRecords(columns, ids)));
   },
 
-  find(object, columns, key, values) {
-    return answer(() => (known(object), reading.find(columns, key, values)));
+  find({ object, columns, keys, values }) {
+    if (keys.length !== 1) unsupported("finding by several columns together");
+    const wanted = values.map(([value]) => value);
+    const found = () => reading.find(columns, keys[0], wanted);
+    return answer(() => (known(object), { batch: found(), cursor: null, facts: [] }));
   },
 
   write(request) {
     return answer(() => (known(request.object), writing.write(request)));
   },
 
+  objects: () => unsupported("listing objects"),
   merge: () => unsupported("merging"),
+  finish: () => unsupported("finishing"),
   addActivities: () => unsupported("adding activities"),
   webhook: () => unsupported("a webhook"),
+  subscribe: () => unsupported("subscribing"),
+  renew: () => unsupported("renewing"),
+  unsubscribe: () => unsupported("unsubscribing"),
 };

@@ -25,7 +25,7 @@ function position(cursor, scan) {
 }
 
 const wanted = (columns) => [...columns.filter((name) => properties().has(name)), MERGED];
-const tombstone = (id, removal, at = null) => ({ id, removal, at });
+const tombstone = (id, removal, at = null) => ({ id, removal, at, facts: [] });
 
 /** The records that were merged into this one. */
 function losers(record) {
@@ -60,7 +60,8 @@ function allowed(time, options) {
   return now === undefined || time === null ? time : Math.min(time, Number(now));
 }
 
-export function readPage({ columns, scan: { tag: scan }, cursor, limit, options }) {
+export function readPage({ columns, scan: { tag: scan, val }, cursor, limit, options }) {
+  if (scan === "other") throw { tag: "unsupported", val: `scan ${val.code}` };
   const at = position(cursor, scan);
   const { body, time } = scan === "changes" && !at.archived
     ? changed(at, columns, limit)

@@ -43,7 +43,7 @@ export function schema() {
   const facts = [["creatable", { tag: "boolean", val: true }], ["archivable", { tag: "boolean", val: true }]];
   if (stamp() !== null) facts.push(["stamp", { tag: "text", val: stamp() }]);
   const fields = [...properties().values()].map(field);
-  return { object: "contacts", label: "Contacts", fields, facts };
+  return { object: "contacts", label: "Contacts", fields, memo: null, facts };
 }
 
 function cell(record, name) {
@@ -57,6 +57,7 @@ function cell(record, name) {
 /** A value as the API takes it; the empty text clears. */
 export function written(value) {
   if (value.tag === "null") return "";
+  if (value.tag === "other") return value.val.slice(1).join(" ");
   return Array.isArray(value.val) ? value.val.join(";") : String(value.val);
 }
 
@@ -70,5 +71,6 @@ export function moment(text) {
 
 export function row(record, columns) {
   const version = record.updatedAt ?? null;
-  return { id: record.id, version, modified: moment(version), cells: cells(record, columns) };
+  const modified = moment(version);
+  return { id: record.id, version, modified, cells: cells(record, columns), facts: [] };
 }

@@ -43,7 +43,7 @@ function existing({ context, message = "" }) {
 /** What a refusal means for one operation. */
 function outcome(verb, refusal) {
   const id = existing(refusal);
-  if ((verb === "create" || verb === "upsert") && id !== null) return { tag: "exists", val: String(id) };
+  if ((verb === "create" || verb === "upsert") && id !== null) return { tag: "exists", val: [String(id)] };
   if (verb === "update" && refusal.category === "OBJECT_NOT_FOUND") return { tag: "gone" };
   return rejected(...problems(refusal));
 }
@@ -65,9 +65,10 @@ function plan(request, operation, index) {
     return stamp() === null ? { verb: "create", key: `new ${index}`, input } : upsert(stamp(), intent);
   }
   if (action === "upsert") {
-    const key = properties[operation.key ?? ""];
-    if (key) return upsert(operation.key, key);
-    return { refused: rejected(problem("key-missing", "the upsert has no value for its key", "plugin")) };
+    const [by, ...others] = operation.key;
+    const key = properties[by ?? ""];
+    if (key && others.length === 0) return upsert(by, key);
+    return { refused: rejected(problem("key-missing", "an upsert needs one key and its value", "plugin")) };
   }
   if (action === "restore" || !id) {
     return { refused: rejected(problem("unsupported", `${action} of nothing, or by hand only`, "plugin")) };
@@ -126,7 +127,8 @@ function send(request, items, outcomes) {
     const created = record ? (record.new ?? verb === "create") : false;
     const after = record ? cells(record, request.columns) : [];
     const version = record?.updatedAt ?? null;
-    outcomes[item.index] = { tag: "applied", val: { id, created, version, modified: moment(version), after } };
+    const val = { id, created, version, modified: moment(version), after, facts: [] };
+    outcomes[item.index] = { tag: "applied", val };
   };
   if (verb === "archive") {
     for (const item of items) applied(item, item.key, null);

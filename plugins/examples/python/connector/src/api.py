@@ -78,7 +78,7 @@ def call(method, path, body=None, repeatable=False, quotas=()):
     headers = [] if body is None else [("content-type", "application/json")]
     sent = b"" if body is None else json.dumps(body).encode()
     request = http.Request(
-        "primary", http.Method[method], path, headers, sent, repeatable, list(quotas), None
+        "primary", http.Method[method], path, headers, sent, repeatable, list(quotas), None, []
     )
     try:
         response = http.send(request)

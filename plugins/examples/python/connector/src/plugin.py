@@ -13,7 +13,7 @@ from api import Refused, Unknown, call, problem
 from componentize_py_types import Err
 from schema import schema
 from wit_world import exports
-from wit_world.exports.connector import Account
+from wit_world.exports.connector import Account, Found
 from wit_world.imports import types
 
 
@@ -63,25 +63,43 @@ class Connector(exports.Connector):
         return read.read_page(request)
 
     @answer
-    def read_records(self, object, columns, ids):
-        known(object)
-        return read.read_records(columns, ids)
+    def read_records(self, request):
+        known(request.object)
+        return read.read_records(request.columns, request.ids)
 
     @answer
-    def find(self, object, columns, key, values):
-        known(object)
-        return read.find(columns, key, values)
+    def find(self, request):
+        known(request.object)
+        if len(request.keys) != 1:
+            raise unsupported("finding by several columns together")
+        values = [value for (value,) in request.values]
+        return Found(read.find(request.columns, request.keys[0], values), None, [])
 
     @answer
     def write(self, request):
         known(request.object)
         return write.write(request)
 
-    def merge(self, object, winner, losers):
+    def objects(self):
+        raise unsupported("listing objects")
+
+    def merge(self, request):
         raise unsupported("merging")
+
+    def finish(self, request):
+        raise unsupported("finishing")
 
     def add_activities(self, activities):
         raise unsupported("adding activities")
 
     def webhook(self, hook):
         raise unsupported("a webhook")
+
+    def subscribe(self, request):
+        raise unsupported("subscribing")
+
+    def renew(self, token):
+        raise unsupported("renewing")
+
+    def unsubscribe(self, token):
+        raise unsupported("unsubscribing")

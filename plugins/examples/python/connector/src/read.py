@@ -47,13 +47,14 @@ def losers(record):
     ids = (record["properties"].get(MERGED) or "").split(";")
     gone = (id.strip() for id in ids)
     removal = types.Removal_MergedInto(record["id"])
-    return [types.Tombstone(id, removal, None) for id in gone if id and id != record["id"]]
+    return [types.Tombstone(id, removal, None, []) for id in gone if id and id != record["id"]]
 
 
 def put(records):
     """Archived records."""
     removal = types.Removal_Archived()
-    return [types.Tombstone(one["id"], removal, moment(one.get("archivedAt"))) for one in records]
+    times = [(one["id"], moment(one.get("archivedAt"))) for one in records]
+    return [types.Tombstone(id, removal, time, []) for id, time in times]
 
 
 def page(columns, live, removed=(), cursor=b"", more=False, time=None):
@@ -83,6 +84,8 @@ def allowed(time, options):
 
 
 def read_page(request):
+    if type(request.scan) not in SCANS:
+        raise Err(types.Error_Unsupported(f"scan {request.scan.value.code}"))
     columns, scan = request.columns, SCANS[type(request.scan)]
     at = position(request.cursor, scan)
     archived, since = at["archived"], at.get("since")

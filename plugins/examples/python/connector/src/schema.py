@@ -14,6 +14,7 @@ from wit_world.imports.types import (
     Value_Boolean,
     Value_Choices,
     Value_Null,
+    Value_Other,
     Value_References,
     Value_Text,
 )
@@ -71,7 +72,8 @@ def schema():
     facts = [("creatable", Value_Boolean(True)), ("archivable", Value_Boolean(True))]
     if stamp():
         facts.append(("stamp", Value_Text(stamp())))
-    return Schema("contacts", "Contacts", [field(one) for one in properties().values()], facts)
+    fields = [field(one) for one in properties().values()]
+    return Schema("contacts", "Contacts", fields, None, facts)
 
 
 def cell(record, name):
@@ -98,6 +100,8 @@ def written(value):
             return "true" if truth else "false"
         case Value_Choices(items) | Value_References(items):
             return ";".join(items)
+        case Value_Other(parts):
+            return " ".join(parts[1:])
     return str(value.value)
 
 
@@ -108,4 +112,4 @@ def moment(text):
 
 def row(record, columns):
     stamped = record.get("updatedAt")
-    return Row(record["id"], stamped, moment(stamped), cells(record, columns))
+    return Row(record["id"], stamped, moment(stamped), cells(record, columns), [])

@@ -76,7 +76,7 @@ def outcome(verb, refusal):
     """The outcome of one operation that is refused."""
     id = existing(refusal)
     if verb in ("create", "upsert") and id:
-        return Outcome_Exists(id)
+        return Outcome_Exists([id])
     if verb == "update" and refusal.get("category") == "OBJECT_NOT_FOUND":
         return Outcome_Gone()
     return Outcome_Rejected(problems(refusal))
@@ -102,10 +102,10 @@ def plan(request, operation, index):
         by = stamp()
         return upsert(by, operation.intent) if by else Item(index, "create", f"new {index}", trace)
     if action == Action.UPSERT:
-        key = properties.get(operation.key or "")
-        if key:
-            return upsert(operation.key, key)
-        told = problem("key-missing", "the upsert has no value for its key", "plugin")
+        by = operation.key[0] if len(operation.key) == 1 else ""
+        if properties.get(by):
+            return upsert(by, properties[by])
+        told = problem("key-missing", "an upsert needs one key and its value", "plugin")
         return Outcome_Rejected([told])
     if action == Action.RESTORE or not id:
         told = problem("unsupported", "a change of nothing, or one by hand only", "plugin")
@@ -167,7 +167,7 @@ def send(request, items, outcomes):
         return []
     if verb == "archive":
         for item in items:
-            outcomes[item.index] = Outcome_Applied(Applied(item.key, False, None, None, []))
+            outcomes[item.index] = Outcome_Applied(Applied(item.key, False, None, None, [], []))
         return []
     again = []
     for refusal in body.get("errors", []):
@@ -186,7 +186,7 @@ def send(request, items, outcomes):
         created = record.get("new", verb == "create")
         after = cells(record, request.columns)
         stamped = record.get("updatedAt")
-        told = Applied(record["id"], created, stamped, moment(stamped), after)
+        told = Applied(record["id"], created, stamped, moment(stamped), after, [])
         outcomes[item.index] = Outcome_Applied(told)
 
     for record in body.get("results", []):

@@ -81,7 +81,8 @@ FORWARD = {"wareki": ("wareki", present(to_wareki)), "postcode": ("postcode", pr
 def rows(batch, column, cells):
     """One row out per row in, in order, with this one column."""
     pairs = zip(batch.rows, cells)
-    return Batch([column], [Row(row.id, row.version, row.modified, [cell]) for row, cell in pairs])
+    made = [Row(row.id, row.version, row.modified, [cell], row.facts) for row, cell in pairs]
+    return Batch([column], made)
 
 
 class Transform(exports.Transform):

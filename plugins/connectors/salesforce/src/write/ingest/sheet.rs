@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use renkei_sdk::{Action, Error, Operation, Value};
+use renkei_sdk::{Action, Error, Operation, Value, text_of_parts};
 
 use crate::value::format_moment;
 use crate::write::call::{IngestJob, WriteVerb};
@@ -117,5 +117,6 @@ fn write_cell(value: &Value) -> Cow<'_, str> {
         Value::Timestamp(at_ms) => format_moment(*at_ms).into(),
         Value::Choices(chosen) => chosen.join(";").into(),
         Value::References(ids) => ids.first().map_or(NULL, String::as_str).into(),
+        Value::Other(parts) => text_of_parts(parts).into(),
     }
 }

@@ -15,9 +15,7 @@ fn request(action: Action, rows: usize, cell: impl Fn(usize) -> Option<Value>) -
         let id = (action != Action::Create).then(|| format!("003{n:012}AAA"));
         Operation::new(format!("i{n}"), action, id.as_deref(), vec![cell(n), None])
     };
-    let columns = ["LastName", "Phone"].map(str::to_owned).to_vec();
-    let operations = (1..=rows).map(operation).collect();
-    WriteRequest { object: "Contact".into(), columns, operations, options: Vec::new() }
+    WriteRequest::new("Contact", ["LastName", "Phone"], (1..=rows).map(operation).collect())
 }
 
 /// Runs a job against a script of answers; what was sent, by method and path, and the uploads.
@@ -55,7 +53,7 @@ fn refusal(status: u16, code: &str) -> Response {
 }
 
 fn csv(text: &str) -> Response {
-    Response { status: 200, headers: Vec::new(), body: text.as_bytes().to_vec() }
+    Response::new(200, text)
 }
 
 #[test]
