@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::bindings::exports::renkei::plugin::connector::Account;
-use crate::bindings::renkei::plugin::http::{self, Method, Request, Response};
+use crate::bindings::renkei::plugin::http::{Failure, Method, Request, Response};
 use crate::bindings::renkei::plugin::types::{Error, Value};
 use crate::config::{App, Config};
 use crate::error::{ApiError, CallFailure, problem};
@@ -25,9 +25,13 @@ use self::query::encode;
 /// The slot of the manifest.
 const SLOT: &str = "primary";
 
+/// Sends a request: the host, or what takes its place in tests.
+pub(crate) type Transport = Box<dyn Fn(&Request) -> Result<Response, Failure>>;
+
 /// What one instance knows: its settings, and the forms that it has read.
 pub(crate) struct Job {
     pub(crate) config: Config,
+    transport: Transport,
     forms: RefCell<BTreeMap<String, Rc<Form>>>,
 }
 
@@ -42,8 +46,8 @@ struct AppInfo {
 }
 
 impl Job {
-    pub(crate) fn new(config: Config) -> Self {
-        Self { config, forms: RefCell::default() }
+    pub(crate) fn new(config: Config, transport: Transport) -> Self {
+        Self { config, transport, forms: RefCell::default() }
     }
 
     /// The form of an object's app, read once per job.
@@ -82,7 +86,7 @@ impl Job {
         if body.is_some() {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
         }
-        let answer = http::send(&Request {
+        let answer = (self.transport)(&Request {
             slot: SLOT.to_owned(),
             method,
             path: format!("{}/{path}", self.config.base_path()),

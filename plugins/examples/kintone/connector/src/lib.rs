@@ -28,6 +28,9 @@ mod write;
 mod activity;
 mod webhook;
 
+#[cfg(test)]
+mod simulated;
+
 /// The contract's types and functions, made of `../wit`.
 mod bindings {
     #![allow(clippy::all, clippy::pedantic, reason = "wit-bindgen wrote it")]
@@ -44,6 +47,7 @@ use std::rc::Rc;
 use crate::bindings::exports::renkei::plugin::connector::{
     Account, Activity, Guest, Hook, Outcome, Page, PageRequest, Reply, Schema, WriteRequest,
 };
+use crate::bindings::renkei::plugin::http;
 use crate::bindings::renkei::plugin::types::{Attributes, Batch, Error, Value};
 use crate::client::Job;
 use crate::config::Config;
@@ -67,7 +71,7 @@ bindings::export!(Kintone with_types_in bindings);
 
 impl Guest for Kintone {
     fn configure(settings: Attributes) -> Result<(), Error> {
-        let job = Job::new(Config::read(&settings)?);
+        let job = Job::new(Config::read(&settings)?, Box::new(http::send));
         JOB.with(|place| place.replace(Some(Rc::new(job))));
         Ok(())
     }

@@ -1,27 +1,17 @@
-//! kintone on loopback: two apps in memory behind the vendor's REST API (`API.md`).
-//!
-//! It was written from the vendor's documentation and shares no code with the connector. It prints
-//! `listening on http://127.0.0.1:PORT` and serves until it is ended.
-
-mod app;
-mod form;
-mod query;
-mod records;
-mod refusal;
-mod seed;
-mod server;
-mod time;
+//! kintone on loopback. It prints `listening on http://127.0.0.1:PORT` and serves until it is ended.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::server::{Access, Server};
+use kintone_simulator::{Access, Server};
 
-const USAGE: &str = "usage: kintone-simulator [--port PORT] [--token TOKEN] [--basic USER:PASSWORD]
+const USAGE: &str =
+    "usage: kintone-simulator [--port PORT] [--token TOKEN] [--basic USER:PASSWORD] [--log]
 
   --port PORT            0, the default, takes a free one
   --token TOKEN          the API token of both apps; default: token
-  --basic USER:PASSWORD  asks for Basic authentication besides the token";
+  --basic USER:PASSWORD  asks for Basic authentication besides the token
+  --log                  prints each request on standard error";
 
 /// The simulator's command line.
 struct Options {
@@ -30,9 +20,13 @@ struct Options {
 }
 
 fn read_options(mut words: impl Iterator<Item = String>) -> Option<Options> {
-    let access = Access { token: "token".to_owned(), basic: None };
+    let access = Access { token: "token".to_owned(), basic: None, log: false };
     let mut options = Options { port: 0, access };
     while let Some(name) = words.next() {
+        if name == "--log" {
+            options.access.log = true;
+            continue;
+        }
         let value = words.next()?;
         match name.as_str() {
             "--port" => options.port = value.parse().ok()?,

@@ -29,7 +29,7 @@ fn app(
     make: fn(u64) -> BTreeMap<&'static str, Json>,
 ) -> App {
     let records = (1..=count).map(|id| {
-        let updated = IMPORTED + if id % 100 == 0 { 60 } else { 0 };
+        let updated = IMPORTED + if id.is_multiple_of(100) { 60 } else { 0 };
         (id, Record { id, revision: 1, created: IMPORTED, updated, cells: make(id) })
     });
     let records = records.collect();
@@ -95,12 +95,12 @@ fn customer(id: u64) -> BTreeMap<&'static str, Json> {
         ("会社名", json!(format!("株式会社サンプル{id}"))),
         ("mail", json!(format!("info{id}@sample{id}.example.jp"))),
         ("tel", json!(format!("03-{:04}-{:04}", id % 10_000, id * 7 % 10_000))),
-        ("memo", json!(if id % 5 == 0 { "一行目\n二行目 \"引用\"" } else { "" })),
+        ("memo", json!(if id.is_multiple_of(5) { "一行目\n二行目 \"引用\"" } else { "" })),
         ("site", json!("")),
         ("code", json!((10_000 + id).to_string())),
         ("rank", json!(rank)),
-        ("sources", if id % 2 == 0 { json!(["紹介", "Web"]) } else { json!([]) }),
-        ("since", if id % 4 == 0 { json!("2020-02-29") } else { Json::Null }),
+        ("sources", if id.is_multiple_of(2) { json!(["紹介", "Web"]) } else { json!([]) }),
+        ("since", if id.is_multiple_of(4) { json!("2020-02-29") } else { Json::Null }),
         ("persons", json!([])),
         ("renkei_key", json!("")),
     ])
@@ -110,8 +110,8 @@ fn deal(id: u64) -> BTreeMap<&'static str, Json> {
     BTreeMap::from([
         ("title", json!(format!("案件{id}"))),
         ("amount", json!(format!("{}.50", id * 1000))),
-        ("next", if id % 3 == 0 { json!("2024-05-01T01:30:00Z") } else { Json::Null }),
-        ("degree", json!(if id % 2 == 0 { "A" } else { "C" })),
+        ("next", if id.is_multiple_of(3) { json!("2024-05-01T01:30:00Z") } else { Json::Null }),
+        ("degree", json!(if id.is_multiple_of(2) { "A" } else { "C" })),
         ("renkei_key", json!("")),
     ])
 }

@@ -4,11 +4,35 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const DAY_S: i64 = 86_400;
 
-/// The server's clock in seconds, cut to the minute.
-pub fn now_minute() -> i64 {
+const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// The server's clock in seconds.
+fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seconds = now.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
-    cut(seconds)
+    now.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// The server's clock, cut to the minute.
+pub fn now_minute() -> i64 {
+    cut(now())
+}
+
+/// The server's clock as the header `Date` has it.
+pub fn http_date() -> String {
+    format_http_date(now())
+}
+
+fn format_http_date(seconds: i64) -> String {
+    let (days, rest) = (seconds.div_euclid(DAY_S), seconds.rem_euclid(DAY_S));
+    let (year, month, day) = civil(days);
+    let name = |names: &[&'static str], index: i64| {
+        usize::try_from(index).ok().and_then(|index| names.get(index).copied()).unwrap_or_default()
+    };
+    let (weekday, month) = (name(&DAYS, days.rem_euclid(7)), name(&MONTHS, month - 1));
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
 fn cut(seconds: i64) -> i64 {
@@ -83,13 +107,14 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{format, is_date, parse};
+    use super::{format, format_http_date, is_date, parse};
 
     #[test]
     fn moment_is_read_with_offset_and_cut_to_the_minute() {
         let moment = parse("2012-03-22T14:17:59+09:00").unwrap();
         assert_eq!(format(moment), "2012-03-22T05:17:00Z");
         assert_eq!(parse("2024-02-29"), parse("2024-02-29T00:00:30Z"));
+        assert_eq!(format_http_date(1_709_251_147), "Thu, 29 Feb 2024 23:59:07 GMT");
         assert!(parse("yesterday").is_none());
         assert!(is_date("2024-02-29") && !is_date("2023-02-29") && !is_date("2024-2-29"));
     }
