@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 
 use crate::bindings::exports::renkei::plugin::connector::Account;
 use crate::bindings::renkei::plugin::http::{Failure, Method, Request, Response};
-use crate::bindings::renkei::plugin::types::{Error, Value};
+use crate::bindings::renkei::plugin::types::Error;
 use crate::config::{App, Config};
 use crate::error::{ApiError, CallFailure, problem};
 
@@ -28,7 +28,7 @@ const SLOT: &str = "primary";
 /// Sends a request: the host, or what takes its place in tests.
 pub(crate) type Transport = Box<dyn Fn(&Request) -> Result<Response, Failure>>;
 
-/// What one instance knows: its settings, and the forms that it has read.
+/// The knowledge of one instance: its settings, and the forms that it has read.
 pub(crate) struct Job {
     pub(crate) config: Config,
     transport: Transport,
@@ -126,12 +126,8 @@ pub(crate) fn check_account(job: &Job) -> Result<Account, Error> {
             }
         }
     }
-    let mut account = account.ok_or_else(|| {
+    account.ok_or_else(|| {
         let message = "no app is configured: set customers_app or deals_app";
         Error::Invalid(problem("setting", message, "admin"))
-    })?;
-    if let Some(zone) = &job.config.time_zone {
-        account.facts.push(("time-zone".to_owned(), Value::Text(zone.clone())));
-    }
-    Ok(account)
+    })
 }

@@ -27,7 +27,6 @@ pub(crate) struct App {
 pub(crate) struct Config {
     pub(crate) apps: Vec<App>,
     pub(crate) guest_space: Option<i64>,
-    pub(crate) time_zone: Option<String>,
     pub(crate) lookback_ms: i64,
 }
 
@@ -43,16 +42,10 @@ impl Config {
                 apps.push(App { object, id, quota });
             }
         }
-        let time_zone = match setting(settings, "time_zone") {
-            None => None,
-            Some(Value::Text(name)) if !name.is_empty() => Some(name.clone()),
-            Some(_) => return Err(invalid("time_zone", "must be the name of a time zone")),
-        };
         let lookback = whole_number(settings, "lookback_ms", LOOKBACK_MS_MIN, LOOKBACK_MS_MAX)?;
         Ok(Self {
             apps,
             guest_space: whole_number(settings, "guest_space", 1, i64::MAX)?,
-            time_zone,
             lookback_ms: lookback.unwrap_or(LOOKBACK_MS),
         })
     }
@@ -73,7 +66,7 @@ impl Config {
         })
     }
 
-    /// What paths of the API begin with (K-path-1).
+    /// The beginning of all paths of the API (K-path-1).
     pub(crate) fn base_path(&self) -> String {
         match self.guest_space {
             Some(space) => format!("/k/guest/{space}/v1"),
@@ -128,7 +121,7 @@ mod tests {
             ("customers_app", Value::Integer(0)),
             ("lookback_ms", Value::Integer(59_999)),
             ("guest_space", Value::Text("7".to_owned())),
-            ("time_zone", Value::Boolean(true)),
+            ("deals_app", Value::Boolean(true)),
         ] {
             let Err(Error::Invalid(problem)) = read(&[(name, value)]) else { panic!("{name}") };
             assert!(problem.message.contains(name), "{problem:?}");

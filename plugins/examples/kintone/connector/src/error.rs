@@ -28,7 +28,7 @@ pub(crate) struct ApiError {
     pub(crate) errors: BTreeMap<String, Messages>,
 }
 
-/// What is wrong at one place.
+/// The messages about one place.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct Messages {
     #[serde(default)]
@@ -44,7 +44,7 @@ pub(crate) enum CallFailure {
     Unanswered(Failure),
 }
 
-/// What is to blame: one record of the request, and its field where the place names one.
+/// The place of a fault: one record of the request, and its field where the place names one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) index: usize,
@@ -80,7 +80,7 @@ impl ApiError {
         error
     }
 
-    /// What is wrong with which record.
+    /// The faults of single records, with their messages.
     pub(crate) fn places(&self) -> Vec<(Place, String)> {
         let read =
             |(at, all): (&String, &Messages)| Some((Place::read(at)?, all.messages.join(" ")));

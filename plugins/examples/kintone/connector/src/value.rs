@@ -37,7 +37,7 @@ pub(crate) fn read_value(kind: FieldKind, json: &Json) -> Option<Value> {
     }
 }
 
-/// What to send for a value.
+/// The JSON to send for a value.
 ///
 /// # Errors
 /// A problem for what the field cannot hold at all.

@@ -33,7 +33,7 @@ struct Writer<'a> {
 /// Writes all operations; one outcome each, in order.
 ///
 /// # Errors
-/// What stops the whole call before anything was written: credentials, rights, a missing app.
+/// Those that stop the whole call before anything was written: credentials, rights, a missing app.
 pub(crate) fn write_records(job: &Job, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {
     let app = job.config.app(&request.object)?;
     let form = job.form(app)?;

@@ -85,7 +85,8 @@ impl Field {
 
     /// As `app/form/fields.json` shows it (K-form-1).
     pub fn to_json(&self) -> Json {
-        let mut field = json!({ "type": self.kind.name(), "code": self.code, "label": self.label, "noLabel": false });
+        let (kind, code, label) = (self.kind.name(), self.code, self.label);
+        let mut field = json!({ "type": kind, "code": code, "label": label, "noLabel": false });
         if self.kind.is_system() || self.kind == FieldType::Table {
             if self.kind == FieldType::Table {
                 field["fields"] = json!({});

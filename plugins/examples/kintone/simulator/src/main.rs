@@ -1,4 +1,4 @@
-//! kintone on loopback. It prints `listening on http://127.0.0.1:PORT` and serves until it is ended.
+//! kintone on loopback. It prints `listening on http://127.0.0.1:PORT` and serves until it ends.
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -40,7 +40,8 @@ impl Query {
         let mut parser = Parser { tokens: tokens(text)?, at: 0 };
         let ends = |token: Option<&Token>| {
             token.is_none_or(|token| {
-                matches!(token, Token::Word(word) if ["order", "limit", "offset"].contains(&&**word))
+                let tails = ["order", "limit", "offset"];
+                matches!(token, Token::Word(word) if tails.contains(&word.as_str()))
             })
         };
         let condition = match ends(parser.peek()) {

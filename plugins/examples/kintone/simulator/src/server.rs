@@ -15,15 +15,15 @@ use crate::refusal::Refusal;
 use crate::seed;
 use crate::time;
 
-/// How many requests are answered at once.
+/// The number of requests answered at once.
 const WORKERS: usize = 8;
 
-/// What a request must bring.
+/// The credentials that a request must bring.
 pub struct Access {
     pub token: String,
     /// `USER:PASSWORD` of Basic authentication.
     pub basic: Option<String>,
-    /// Whether each request is a line on standard error.
+    /// Prints each request on standard error.
     pub log: bool,
 }
 
@@ -44,7 +44,7 @@ pub struct Server {
 
 enum Answer {
     Json(u16, Json),
-    /// What stands before kintone answers, in no JSON.
+    /// An answer of what stands before kintone, in no JSON.
     Text(u16, &'static str),
 }
 
@@ -104,7 +104,8 @@ impl Server {
         // In one write: two would each wait for the other side's acknowledgement.
         let reason = if status == 200 { "OK" } else { "Refused" };
         let head = format!(
-            "HTTP/1.1 {status} {reason}\r\nDate: {}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            "HTTP/1.1 {status} {reason}\r\nDate: {}\r\nContent-Type: {kind}\r\n\
+             Content-Length: {}\r\n\r\n",
             time::http_date(),
             body.len()
         );
@@ -236,7 +237,7 @@ impl State {
         }
     }
 
-    /// What the conformance kit may ask for (`plugins/README.md` of Renkei, "Test your plugin").
+    /// The requests of the conformance kit (`plugins/README.md` of Renkei, "Test your plugin").
     fn control(
         &mut self,
         method: &Method,
@@ -354,7 +355,7 @@ mod tests {
         let token = header("x-cybozu-api-token", "other, t");
         let call =
             |headers: &[(String, String)]| server.call("GET", "/k/v1/app.json?id=1", headers, "").0;
-        assert_eq!(call(&[token.clone()]), 401);
+        assert_eq!(call(std::slice::from_ref(&token)), 401);
         let basic = header("authorization", "Basic dXNlcjpwdw==");
         assert_eq!(call(&[token, basic.clone()]), 200);
         assert_eq!(call(&[basic]), 400);

@@ -60,7 +60,7 @@ struct Mapping {
     field: String,
 }
 
-/// How values of a field look on the wire and in the contract.
+/// The shape of a field's values on the wire and in the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FieldKind {
     Text,
@@ -154,7 +154,7 @@ impl Form {
         stamp.is_some_and(|field| field.unique && field.writable && field.kind == FieldKind::Text)
     }
 
-    /// What to ask for so that rows have these columns, id, version and time.
+    /// The fields to ask for so that rows have these columns, id, version and time.
     pub(crate) fn wanted<'a>(&'a self, columns: &'a [String]) -> Vec<&'a str> {
         let known = columns.iter().map(String::as_str).filter(|code| self.field(code).is_some());
         let updated = self.updated.as_deref().filter(|code| !columns.iter().any(|one| one == code));

@@ -22,11 +22,7 @@ pub(crate) fn records_path(app: i64, condition: &str, limit: u32, fields: &[&str
 
 /// The beginnings of a list that fit a URL each, as `FIELD in (...)` or its like makes them.
 /// `cost` is the length of one item in the URL.
-pub(crate) fn split_to_fit<'a, T>(
-    items: &'a [T],
-    most: usize,
-    cost: impl Fn(&T) -> usize,
-) -> Vec<&'a [T]> {
+pub(crate) fn split_to_fit<T>(items: &[T], most: usize, cost: impl Fn(&T) -> usize) -> Vec<&[T]> {
     // Half of the URL is for path, names and fields.
     let room = URL_MAX / 2;
     let mut parts = Vec::new();

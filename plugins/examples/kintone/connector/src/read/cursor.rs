@@ -30,7 +30,7 @@ struct Wire {
 }
 
 impl Cursor {
-    /// Where a scan of changes begins.
+    /// The beginning of a scan of changes.
     pub(crate) fn changes_since(since: i64) -> Self {
         Self { after: 0, since: Some(since), next: None }
     }

@@ -1,8 +1,8 @@
-//! Who of a refused request is to blame.
+//! The records of a refused request that are to blame.
 //!
 //! Bad input is named by place (K-error-2). A revision and a missing record are not (K-error-4,
-//! K-error-5), so the records are read. A repeated unique value is told from other faults by looking
-//! for the record that has it, because messages come in any language (K-error-3).
+//! K-error-5), so the records are read. A repeated unique value is told from other faults by
+//! looking for the record that has it, because messages come in any language (K-error-3).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -174,7 +174,7 @@ impl Writer<'_> {
         })
     }
 
-    /// Who has the values that unique fields were refused for: one reading per field.
+    /// The records that have the values that unique fields were refused for: one reading per field.
     fn find_holders(
         &self,
         group: &[Item],

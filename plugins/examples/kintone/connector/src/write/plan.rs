@@ -41,7 +41,7 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// What a field gets, as kintone compares it.
+    /// The value that a field gets, as kintone compares it.
     pub(super) fn sent_text(&self, field: &str) -> Option<&str> {
         let key = self.key.as_ref().filter(|(name, _)| name == field).map(|(_, value)| value);
         let sent = key.or_else(|| self.cells.get(field)?.get("value"))?;

@@ -77,18 +77,21 @@ fn make_body(app: i64, lane: Lane, group: &[Item]) -> Json {
 }
 
 fn make_update(item: &Item) -> Json {
-    let mut update = json!({ "record": item.cells });
+    let mut update = serde_json::Map::new();
     match (&item.id, &item.key) {
-        (Some(id), _) => update["id"] = (*id).into(),
+        (Some(id), _) => {
+            update.insert("id".to_owned(), (*id).into());
+        }
         (None, Some((field, value))) => {
-            update["updateKey"] = json!({ "field": field, "value": value });
+            update.insert("updateKey".to_owned(), json!({ "field": field, "value": value }));
         }
         (None, None) => {}
     }
     if let Some(revision) = &item.revision {
-        update["revision"] = revision.as_str().into();
+        update.insert("revision".to_owned(), revision.as_str().into());
     }
-    update
+    update.insert("record".to_owned(), item.cells.clone().into());
+    update.into()
 }
 
 fn read_answer(lane: Lane, group: &[Item], answer: &Response) -> Option<Vec<Applied>> {
