@@ -19,7 +19,7 @@ EXAMPLES = {
     "contacts-py": "python/connector",
 }
 # An outside author's connector: a workspace of its own, with its own simulator.
-KINTONE = WORK / "sources" / "kintone"
+KINTONE = (WORK / "sources" / "kintone").resolve()
 KINTONE_APPS = ["--config", "customers_app=1", "--config", "deals_app=2"]
 # One that is never told is a fault of the program; a slow machine is not.
 PATIENCE_S = 600

@@ -33,7 +33,6 @@ mod simulated;
 
 /// The contract's types and functions, made of `../wit`.
 mod bindings {
-    #![allow(clippy::all, clippy::pedantic, reason = "wit-bindgen wrote it")]
     wit_bindgen::generate!({
         path: "../wit",
         world: "connector-plugin",
