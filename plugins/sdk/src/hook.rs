@@ -27,8 +27,8 @@ impl Reply {
 }
 
 impl Subscription {
-    /// A subscription that lasts until it is ended. The token finds it again; at most 1,024 bytes, no
-    /// secret.
+    /// A subscription that lasts until it is ended. The token finds it again; at most 1,024 bytes,
+    /// no secret.
     pub fn new(token: impl Into<String>) -> Self {
         Self { token: token.into(), expires: None, facts: Attributes::new() }
     }

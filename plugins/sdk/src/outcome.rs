@@ -50,8 +50,8 @@ impl Outcome {
     }
 
     /// Accepted and not done: the host asks [`finish`](crate::Connector::finish) for the outcome
-    /// after so many ms, also after a restart. The token finds the vendor's job again; at most 1,024
-    /// bytes, no secret.
+    /// after so many ms, also after a restart. The token finds the vendor's job again; at most
+    /// 1,024 bytes, no secret.
     pub fn pending(token: impl Into<String>, after_ms: u64) -> Self {
         Self::Pending(Job { token: token.into(), after: after_ms })
     }

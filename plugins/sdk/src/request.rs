@@ -87,8 +87,8 @@ impl FindRequest {
     /// The one key, and the values to compare with it.
     ///
     /// # Errors
-    /// `unsupported` where the records are wanted by several keys together, so that a connector whose
-    /// API compares one column hands this on with `?`.
+    /// `unsupported` where the records are wanted by several keys together, so that a connector
+    /// whose API compares one column hands this on with `?`.
     pub fn key(&self) -> Result<(&str, Vec<&Value>), Error> {
         match self.keys.as_slice() {
             [key] => Ok((key, self.values.iter().filter_map(|list| list.first()).collect())),

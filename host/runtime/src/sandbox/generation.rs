@@ -31,7 +31,7 @@ pub(crate) struct PluginGeneration {
     /// Two-way functions that broke a lens law when they were probed, with what happened: they run
     /// one-way.
     pub(crate) one_way: BTreeMap<String, String>,
-    /// What it wants to know again in later jobs.
+    /// Memos of schemas, which it gets back in later jobs.
     pub(crate) memos: Arc<SchemaMemos>,
 }
 

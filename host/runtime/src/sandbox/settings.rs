@@ -28,7 +28,7 @@ pub(crate) fn complete(schema: &[Setting], given: &Attributes) -> Result<Attribu
     Ok(complete)
 }
 
-/// What the host says of itself beside the settings; no setting has such a name.
+/// The host's own codes beside the settings; no setting has such a name.
 pub(crate) fn of_host(egress: &JobEgress) -> Attributes {
     let own = |code: &str, text: &str| (format!("host.{code}"), Value::from(text));
     let slots = egress.base_urls().map(|(slot, base)| own(&format!("base-url.{slot}"), base));
