@@ -92,8 +92,12 @@ impl World {
                 let job = VendorJob { token: "forgotten".to_owned(), after_ms: JOB_MS };
                 return Some(Outcome::Pending(job));
             }
-            // Without versions nothing can be written on condition: a late job is a limit.
-            Fault::JobLate(asks) => (*asks, self.table(at).knobs.versions != Versions::None),
+            // Without versions nothing can be written on condition, and a late deletion may come
+            // after somebody made the thing again: limits (RULES.md E24).
+            Fault::JobLate(asks) => {
+                let on_condition = self.table(at).knobs.versions != Versions::None;
+                (*asks, on_condition && operation.action != Action::Archive)
+            }
             Fault::JobDone(asks) => (*asks, false),
             _ => return None,
         };
