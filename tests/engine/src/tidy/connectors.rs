@@ -160,3 +160,14 @@ fn cited_wire_facts_exist_and_each_is_cited() {
     }
     assert!(findings.is_empty(), "\n{findings}");
 }
+
+/// An author without our SDK copies the contract; the example's copy must not be an older one.
+#[test]
+fn copy_of_the_contract_in_the_example_is_the_contract() {
+    let copies = root().join("plugins/examples/kintone/wit");
+    for name in ["types.wit", "log.wit", "http.wit", "connector.wit"] {
+        let copy = fs::read_to_string(copies.join(name)).unwrap();
+        let contract = fs::read_to_string(root().join("wit/v0.2").join(name)).unwrap();
+        assert!(copy == contract, "copy wit/v0.2/{name} to plugins/examples/kintone/wit");
+    }
+}

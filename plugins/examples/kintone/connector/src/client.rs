@@ -95,6 +95,7 @@ impl Job {
             repeatable,
             quotas: vec![app.quota.to_owned()],
             timeout_ms: None,
+            facts: Vec::new(),
         });
         let answer = answer.map_err(CallFailure::Unanswered)?;
         if (200..300).contains(&answer.status) {

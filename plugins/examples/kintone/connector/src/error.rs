@@ -208,6 +208,7 @@ fn describe(failure: &Failure) -> String {
         Failure::Timeout => "no answer in time".to_owned(),
         Failure::Cancelled => "cancelled".to_owned(),
         Failure::Unauthorized(reason) => format!("no credentials: {reason}"),
+        Failure::Other(other) => format!("{}: {}", other.code, other.text),
     }
 }
 
@@ -216,7 +217,12 @@ mod tests {
     use super::{ApiError, Error, Outcome, Place, Response};
 
     fn refusal(status: u16, body: &str) -> ApiError {
-        ApiError::read(&Response { status, headers: vec![], body: body.as_bytes().to_vec() })
+        ApiError::read(&Response {
+            status,
+            headers: vec![],
+            body: body.as_bytes().to_vec(),
+            facts: vec![],
+        })
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::bindings::exports::renkei::plugin::connector::Page;
+use crate::bindings::exports::renkei::plugin::connector::{FindRequest, Page};
 use crate::bindings::renkei::plugin::types::{Batch, Error, Removal, Tombstone, Value};
 use crate::client::Job;
 use crate::client::form::{FieldKind, FormField};
@@ -35,8 +35,12 @@ pub(crate) fn read_records(
     let found: BTreeSet<u64> =
         records.iter().filter_map(|record| record.id()).map(|(_, id)| id).collect();
     let gone = numbers.difference(&found);
-    let removed =
-        gone.map(|id| Tombstone { id: id.to_string(), removal: Removal::Deleted, at: None });
+    let removed = gone.map(|id| Tombstone {
+        id: id.to_string(),
+        removal: Removal::Deleted,
+        at: None,
+        facts: Vec::new(),
+    });
     Ok(Page {
         batch: Batch { columns: columns.to_vec(), rows },
         removed: removed.collect(),
@@ -73,14 +77,12 @@ pub(crate) fn list_by_id(
 /// All records whose field `key` has one of the values.
 ///
 /// # Errors
-/// `unsupported` for a field that no query compares.
-pub(crate) fn find_records(
-    job: &Job,
-    object: &str,
-    columns: &[String],
-    key: &str,
-    values: &[Value],
-) -> Result<Batch, Error> {
+/// `unsupported` for a field that no query compares, and for several at once.
+pub(crate) fn find_records(job: &Job, request: &FindRequest) -> Result<Batch, Error> {
+    let (object, columns) = (&request.object, &request.columns);
+    let [key] = request.keys.as_slice() else {
+        return Err(Error::Unsupported("find by several fields at once".to_owned()));
+    };
     let app = job.config.app(object)?;
     let form = job.form(app)?;
     let field = form.field(key).ok_or_else(|| {
@@ -89,7 +91,7 @@ pub(crate) fn find_records(
     if field.kind == FieldKind::LongText {
         return Err(Error::Unsupported(format!("find by {key}, a text of several lines")));
     }
-    let texts: Vec<String> = values.iter().filter_map(query_text).collect();
+    let texts: Vec<String> = request.values.iter().flatten().filter_map(query_text).collect();
     let records = list_by_value(job, app, field, &texts, &form.wanted(columns))?;
     let mut unreadable = Vec::new();
     let rows = records.iter().filter_map(|record| record.make_row(&form, columns, &mut unreadable));

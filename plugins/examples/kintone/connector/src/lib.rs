@@ -1,4 +1,4 @@
-//! A connector for kintone, written against `renkei:plugin@0.1.0` and nothing else of Renkei.
+//! A connector for kintone, written against `renkei:plugin@0.2.0` and nothing else of Renkei.
 //!
 //! An object is one app. `../../API.md` holds the facts of the wire, which comments cite by name.
 //! `../../wit` is a copy of the contract.
@@ -44,10 +44,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::bindings::exports::renkei::plugin::connector::{
-    Account, Activity, Guest, Hook, Outcome, Page, PageRequest, Reply, Schema, WriteRequest,
+    Account, Activity, FindRequest, FinishRequest, Found, Guest, Hook, MergeRequest, ObjectInfo,
+    Outcome, Page, PageRequest, RecordsRequest, Reply, Schema, Subscription, SubscriptionRequest,
+    WriteRequest,
 };
 use crate::bindings::renkei::plugin::http;
-use crate::bindings::renkei::plugin::types::{Attributes, Batch, Error, Value};
+use crate::bindings::renkei::plugin::types::{Attributes, Error};
 use crate::client::Job;
 use crate::config::Config;
 
@@ -87,25 +89,29 @@ impl Guest for Kintone {
         read::read_page(&*job()?, &request)
     }
 
-    fn read_records(object: String, columns: Vec<String>, ids: Vec<String>) -> Result<Page, Error> {
-        find::read_records(&*job()?, &object, &columns, &ids)
+    fn objects() -> Result<Vec<ObjectInfo>, Error> {
+        Err(Error::Unsupported("objects".to_owned()))
     }
 
-    fn find(
-        object: String,
-        columns: Vec<String>,
-        key: String,
-        values: Vec<Value>,
-    ) -> Result<Batch, Error> {
-        find::find_records(&*job()?, &object, &columns, &key, &values)
+    fn read_records(request: RecordsRequest) -> Result<Page, Error> {
+        find::read_records(&*job()?, &request.object, &request.columns, &request.ids)
+    }
+
+    fn find(request: FindRequest) -> Result<Found, Error> {
+        let batch = find::find_records(&*job()?, &request)?;
+        Ok(Found { batch, cursor: None, facts: Vec::new() })
     }
 
     fn write(request: WriteRequest) -> Result<Vec<Outcome>, Error> {
         write::write_records(&*job()?, &request)
     }
 
-    fn merge(_: String, _: String, _: Vec<String>) -> Result<Outcome, Error> {
+    fn merge(_: MergeRequest) -> Result<Outcome, Error> {
         Err(Error::Unsupported("merge".to_owned()))
+    }
+
+    fn finish(_: FinishRequest) -> Result<Vec<Outcome>, Error> {
+        Err(Error::Unsupported("finish: no write of kintone's is pending".to_owned()))
     }
 
     fn add_activities(activities: Vec<Activity>) -> Result<Vec<Outcome>, Error> {
@@ -114,5 +120,17 @@ impl Guest for Kintone {
 
     fn webhook(hook: Hook) -> Result<Reply, Error> {
         webhook::receive(&hook)
+    }
+
+    fn subscribe(_: SubscriptionRequest) -> Result<Subscription, Error> {
+        Err(Error::Unsupported("subscribe".to_owned()))
+    }
+
+    fn renew(_: String) -> Result<Subscription, Error> {
+        Err(Error::Unsupported("renew".to_owned()))
+    }
+
+    fn unsubscribe(_: String) -> Result<(), Error> {
+        Err(Error::Unsupported("unsubscribe".to_owned()))
     }
 }

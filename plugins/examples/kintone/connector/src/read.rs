@@ -30,7 +30,7 @@ use self::cursor::Cursor;
 pub(crate) fn read_page(job: &Job, request: &PageRequest) -> Result<Page, Error> {
     let app = job.config.app(&request.object)?;
     let form = job.form(app)?;
-    let here = Cursor::read(request.scan, request.cursor.as_deref())?;
+    let here = Cursor::read(&request.scan, request.cursor.as_deref())?;
     let condition = condition(&here, &form)?;
     let fields = form.wanted(&request.columns);
     let (listing, limit) = list_what_fits(job, app, &condition, request.limit, &fields)?;
@@ -62,7 +62,9 @@ pub(crate) fn read_page(job: &Job, request: &PageRequest) -> Result<Page, Error>
 
 fn condition(cursor: &Cursor, form: &Form) -> Result<String, Error> {
     let behind = format!("$id > {}", cursor.after);
-    let Some(since) = cursor.since else { return Ok(behind) };
+    let Some(since) = cursor.since else {
+        return Ok(behind);
+    };
     let updated = form.updated.as_deref().ok_or_else(|| {
         Error::Unsupported("changes of an app that shows no time of change".to_owned())
     })?;

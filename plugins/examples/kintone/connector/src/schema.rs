@@ -29,10 +29,15 @@ fn make_schema(object: &str, form: &Form) -> Schema {
         facts.push(("stamp".to_owned(), Value::Text(STAMP.to_owned())));
     }
     let fields = form.fields.iter().map(make_field).collect();
-    Schema { object: object.to_owned(), label: object.to_owned(), fields, facts }
+    let (object, label) = (object.to_owned(), object.to_owned());
+    Schema { object, label, fields, memo: None, facts }
 }
 
 fn make_field(field: &FormField) -> Field {
+    // Seconds are dropped (K-value-3).
+    let is_moment = field.kind.name() == "timestamp";
+    let minute = || ("resolution".to_owned(), Value::Text("minute".to_owned()));
+    let facts = is_moment.then(minute).into_iter();
     let choices = field.choices.iter().map(|name| (name.clone(), name.clone()));
     Field {
         name: field.code.clone(),
@@ -47,7 +52,7 @@ fn make_field(field: &FormField) -> Field {
         max_length: field.max_length,
         choices: choices.collect(),
         targets: Vec::new(),
-        facts: Vec::new(),
+        facts: facts.collect(),
     }
 }
 
@@ -66,5 +71,7 @@ mod tests {
         assert!(field("mail").unique && field("mail").creatable);
         assert!(!field("degree").nullable);
         assert_eq!(field("tags").kind, "choices");
+        let minute = ("resolution".to_owned(), Value::Text("minute".to_owned()));
+        assert_eq!(field("更新日時").facts, [minute]);
     }
 }

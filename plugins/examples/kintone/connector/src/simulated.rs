@@ -36,7 +36,7 @@ fn simulated(token: &str) -> Simulated {
         let text = String::from_utf8(request.body.clone()).unwrap();
         let (status, body) = known.call(method, &request.path, &headers, &text);
         let headers = vec![("date".to_owned(), DATE.to_owned())];
-        Ok(Response { status, headers, body: body.into_bytes() })
+        Ok(Response { status, headers, body: body.into_bytes(), facts: vec![] })
     };
     let settings = [("customers_app", 1), ("deals_app", 2)]
         .map(|(name, id)| (name.to_owned(), Value::Integer(id)));
@@ -62,7 +62,15 @@ fn text(text: &str) -> Option<Value> {
 fn create(intent: &str, name: &str, mail: Option<Value>) -> Operation {
     let cells = vec![text(name), mail];
     let action = Action::Create;
-    Operation { intent: intent.to_owned(), action, id: None, key: None, if_version: None, cells }
+    Operation {
+        intent: intent.to_owned(),
+        action,
+        id: None,
+        key: vec![],
+        if_version: None,
+        cells,
+        options: vec![],
+    }
 }
 
 fn update(id: &str, if_version: Option<&str>, mail: Option<Value>) -> Operation {
@@ -74,7 +82,7 @@ impl Simulated {
     fn write(&self, operations: Vec<Operation>) -> Vec<Outcome> {
         let columns = vec!["会社名".to_owned(), "mail".to_owned()];
         let object = "customers".to_owned();
-        let request = WriteRequest { object, columns, operations, options: vec![] };
+        let request = WriteRequest { object, columns, operations, memo: None, options: vec![] };
         write::write_records(&self.job, &request).unwrap()
     }
 
@@ -89,10 +97,11 @@ impl Simulated {
             let request = PageRequest {
                 object: "customers".to_owned(),
                 columns: vec![],
-                scan,
+                scan: scan.clone(),
                 cursor,
                 filter: vec![],
                 limit: 500,
+                memo: None,
                 options: vec![],
             };
             let page = read::read_page(&self.job, &request).unwrap();
@@ -123,9 +132,9 @@ fn bad_records_are_taken_out_of_a_request() {
     assert_eq!(applied_id(&outcomes[0]), "731");
     let Outcome::Rejected(problems) = &outcomes[1] else { panic!("{outcomes:?}") };
     assert_eq!(problems[0].field.as_deref(), Some("会社名"));
-    assert_eq!(outcomes[2], Outcome::Exists("7".to_owned()));
+    assert_eq!(outcomes[2], Outcome::Exists(vec!["7".to_owned()]));
     // Two of one request with the same value: the first is made, the second exists.
-    assert_eq!(outcomes[4], Outcome::Exists(applied_id(&outcomes[3]).to_owned()));
+    assert_eq!(outcomes[4], Outcome::Exists(vec![applied_id(&outcomes[3]).to_owned()]));
     assert_eq!(sim.count("POST"), 3, "{:?}", sim.sent);
 }
 

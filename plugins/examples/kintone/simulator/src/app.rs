@@ -107,7 +107,9 @@ impl App {
             Condition::All(parts) => parts.iter().all(|part| self.holds(part, record)),
             Condition::Any(parts) => parts.iter().any(|part| self.holds(part, record)),
             Condition::Compare { field, operator, values } => {
-                let Ok(kind) = self.kind_of(field) else { return false };
+                let Ok(kind) = self.kind_of(field) else {
+                    return false;
+                };
                 let cell = self.cell(record, field);
                 let orders = values.iter().map(|value| compare_cell(kind, &cell, value));
                 let mut orders = orders.collect::<Vec<_>>().into_iter();
@@ -126,7 +128,9 @@ impl App {
     /// The order asked for; without one, the newest first.
     fn compare(&self, order: &[(String, bool)], a: &Record, b: &Record) -> Ordering {
         for (field, ascending) in order {
-            let Ok(kind) = self.kind_of(field) else { continue };
+            let Ok(kind) = self.kind_of(field) else {
+                continue;
+            };
             let other = self.cell(b, field);
             let other = other.as_str().unwrap_or_default();
             let found = compare_cell(kind, &self.cell(a, field), other).unwrap_or(Ordering::Equal);

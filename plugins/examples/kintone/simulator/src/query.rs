@@ -112,7 +112,9 @@ impl Parser {
             let inner = self.any()?;
             return self.takes(&Token::Sign(")")).then_some(inner).ok_or_else(bad_syntax);
         }
-        let Some(Token::Word(field)) = self.next() else { return Err(bad_syntax()) };
+        let Some(Token::Word(field)) = self.next() else {
+            return Err(bad_syntax());
+        };
         let operator = match self.next() {
             Some(Token::Sign(sign)) if sign != "(" && sign != ")" && sign != "," => sign,
             Some(Token::Word(word)) if word == "in" => "in",
@@ -157,7 +159,9 @@ impl Parser {
         }
         let mut order = Vec::new();
         loop {
-            let Some(Token::Word(field)) = self.next() else { return Err(bad_syntax()) };
+            let Some(Token::Word(field)) = self.next() else {
+                return Err(bad_syntax());
+            };
             let descends = self.takes(&Token::Word("desc".to_owned()));
             if !descends {
                 self.takes(&Token::Word("asc".to_owned()));

@@ -172,7 +172,9 @@ fn merge(app: &App, before: &Record, sent: &Json, index: usize, errors: &mut Err
     after.revision += 1;
     after.updated = time::now_minute();
     for field in app.fields.iter().filter(|field| !field.kind.is_system()) {
-        let Some(cell) = sent.get(field.code) else { continue };
+        let Some(cell) = sent.get(field.code) else {
+            continue;
+        };
         if field.kind == FieldType::Table {
             continue;
         }

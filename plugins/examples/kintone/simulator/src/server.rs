@@ -134,7 +134,9 @@ impl Server {
         headers: &[(String, String)],
         body: &str,
     ) -> Answer {
-        let Ok(mut state) = self.state.lock() else { return Answer::Text(500, "poisoned") };
+        let Ok(mut state) = self.state.lock() else {
+            return Answer::Text(500, "poisoned");
+        };
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let parameters = Parameters::read(query);
         let body: Json = match body.is_empty() {

@@ -88,7 +88,7 @@ impl FieldKind {
             "DROP_DOWN" => Self::Choice,
             "RADIO_BUTTON" => Self::Radio,
             "CHECK_BOX" | "MULTI_SELECT" => Self::Choices,
-            // Tables, files, people, organisations, statuses: no kind of contract 0.1 holds them.
+            // Tables (records of their own in the contract), files, people, organisations, statuses.
             _ => return None,
         })
     }

@@ -38,18 +38,22 @@ impl Cursor {
     /// The position in the bytes, or the beginning of the scan.
     ///
     /// # Errors
-    /// `cursor-lost` for other bytes, and for a position in a scan of another kind.
-    pub(crate) fn read(scan: Scan, bytes: Option<&[u8]>) -> Result<Self, Error> {
+    /// `cursor-lost` for other bytes, and for a position in a scan of another kind; `unsupported` for
+    /// a scan that 0.2.0 does not name.
+    pub(crate) fn read(scan: &Scan, bytes: Option<&[u8]>) -> Result<Self, Error> {
+        if let Scan::Other(other) = scan {
+            return Err(Error::Unsupported(format!("a scan `{}`", other.code)));
+        }
         let Some(bytes) = bytes else {
             return Ok(match scan {
                 Scan::Changes => Self::changes_since(0),
-                Scan::Backfill | Scan::Sweep => Self { after: 0, since: None, next: None },
+                _ => Self { after: 0, since: None, next: None },
             });
         };
         let lost = |message: String| Error::CursorLost(problem("cursor", message, "nobody"));
         let wire: Wire =
             serde_json::from_slice(bytes).map_err(|error| lost(format!("no cursor: {error}")))?;
-        let fits = wire.since.is_some() == (scan == Scan::Changes);
+        let fits = wire.since.is_some() == (*scan == Scan::Changes);
         if wire.form != FORM || !fits {
             return Err(lost("a cursor of another form or scan".to_owned()));
         }
@@ -70,9 +74,9 @@ mod tests {
     #[test]
     fn cursor_reads_back() {
         let cursor = Cursor { after: 9, since: None, next: Some(60_000) };
-        assert_eq!(Cursor::read(Scan::Backfill, Some(&cursor.write())).unwrap(), cursor);
+        assert_eq!(Cursor::read(&Scan::Backfill, Some(&cursor.write())).unwrap(), cursor);
         let changes = Cursor::changes_since(60_000);
-        assert_eq!(Cursor::read(Scan::Changes, Some(&changes.write())).unwrap(), changes);
+        assert_eq!(Cursor::read(&Scan::Changes, Some(&changes.write())).unwrap(), changes);
     }
 
     #[test]
@@ -84,7 +88,7 @@ mod tests {
             (Scan::Sweep, &Cursor::changes_since(1).write()),
             (Scan::Backfill, br#"{"form":2,"after":0,"since":null,"next":null}"#),
         ] {
-            let read = Cursor::read(scan, Some(bytes));
+            let read = Cursor::read(&scan, Some(bytes));
             assert!(matches!(read, Err(Error::CursorLost(_))), "{scan:?} {read:?}");
         }
     }

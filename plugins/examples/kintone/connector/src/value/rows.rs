@@ -109,6 +109,7 @@ impl Record {
             version: self.revision().map(str::to_owned),
             modified: updated.and_then(parse_moment),
             cells,
+            facts: Vec::new(),
         })
     }
 }

@@ -143,8 +143,10 @@ impl Writer<'_> {
                 // This very create was done before; it made no second record.
                 return Some(Outcome::Applied(make_applied(id.to_string(), None, false)));
             }
-            if let Some((_, id)) = held.first() {
-                return Some(Outcome::Exists(id.to_string()));
+            if !held.is_empty() {
+                let mut ids: Vec<String> = held.iter().map(|(_, id)| id.to_string()).collect();
+                ids.dedup();
+                return Some(Outcome::Exists(ids));
             }
         }
         if let Some((field, id)) = held.first() {
@@ -182,14 +184,18 @@ impl Writer<'_> {
     ) -> Result<Holders, CallFailure> {
         let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (index, faults) in faults {
-            let Some(item) = group.get(*index) else { continue };
+            let Some(item) = group.get(*index) else {
+                continue;
+            };
             for (field, value) in self.suspects(item, faults) {
                 wanted.entry(field).or_default().insert(value);
             }
         }
         let mut holders = Holders::new();
         for (code, values) in wanted {
-            let Some(field) = self.form.field(code) else { continue };
+            let Some(field) = self.form.field(code) else {
+                continue;
+            };
             let texts: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
             for record in list_by_value(self.job, self.app, field, &texts, &["$id", code])? {
                 let Some(((_, id), stored)) = record.id().zip(record.field_text(code)) else {

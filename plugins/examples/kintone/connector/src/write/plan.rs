@@ -134,10 +134,13 @@ fn take_key(
     cells: &mut Map<String, Json>,
 ) -> Result<(String, Json), Outcome> {
     let refuse = |message, remedy| {
-        Err(rejected(Problem { field: operation.key.clone(), ..problem("key", message, remedy) }))
+        Err(rejected(Problem {
+            field: operation.key.first().cloned(),
+            ..problem("key", message, remedy)
+        }))
     };
-    let Some(key) = &operation.key else {
-        return refuse("an upsert without a key", "plugin");
+    let [key] = operation.key.as_slice() else {
+        return refuse("an upsert needs one key", "plugin");
     };
     if !form.field(key).is_some_and(|field| field.is_key) {
         let message = "only text of one line and numbers that prohibit duplicates can be a key";
@@ -182,14 +185,15 @@ mod tests {
     use crate::client::form::tests::form;
 
     fn operation(action: Action, id: Option<&str>, cells: Vec<Option<Value>>) -> Operation {
-        let key = (action == Action::Upsert).then(|| "mail".to_owned());
+        let key = (action == Action::Upsert).then(|| "mail".to_owned()).into_iter().collect();
         let (intent, id) = ("i".to_owned(), id.map(str::to_owned));
-        Operation { intent, action, id, key, if_version: None, cells }
+        Operation { intent, action, id, key, if_version: None, cells, options: vec![] }
     }
 
     fn request(columns: &[&str], operations: Vec<Operation>) -> WriteRequest {
         let columns = columns.iter().map(|column| (*column).to_owned()).collect();
-        WriteRequest { object: "customers".to_owned(), columns, operations, options: vec![] }
+        let object = "customers".to_owned();
+        WriteRequest { object, columns, operations, memo: None, options: vec![] }
     }
 
     fn text(text: &str) -> Option<Value> {

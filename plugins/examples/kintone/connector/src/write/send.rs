@@ -39,7 +39,9 @@ pub(super) fn send(
     app: &App,
     group: &[Item],
 ) -> Result<Option<Vec<Applied>>, CallFailure> {
-    let Some(first) = group.first() else { return Ok(Some(Vec::new())) };
+    let Some(first) = group.first() else {
+        return Ok(Some(Vec::new()));
+    };
     let method = match first.lane {
         Lane::Insert => Method::Post,
         Lane::Update | Lane::Upsert => Method::Put,
@@ -118,7 +120,7 @@ fn read_answer(lane: Lane, group: &[Item], answer: &Response) -> Option<Vec<Appl
 
 /// No answer says when or what was stored (K-write-7), so the host reads it.
 pub(super) fn make_applied(id: String, version: Option<String>, created: bool) -> Applied {
-    Applied { id, created, version, modified: None, after: Vec::new() }
+    Applied { id, created, version, modified: None, after: Vec::new(), facts: Vec::new() }
 }
 
 #[cfg(test)]
@@ -151,7 +153,7 @@ mod tests {
     #[test]
     fn answer_of_another_length_is_none() {
         let body = br#"{"ids":["1"],"revisions":["1"]}"#.to_vec();
-        let answer = Response { status: 200, headers: vec![], body };
+        let answer = Response { status: 200, headers: vec![], body, facts: vec![] };
         let one = item(Lane::Insert, None, None);
         assert!(read_answer(Lane::Insert, &[one.clone(), one.clone()], &answer).is_none());
         let made = read_answer(Lane::Insert, &[one], &answer).unwrap();
