@@ -1,8 +1,10 @@
 //! Answers that a guest may give, and breaches.
 
-use renkei_model::record::{Outcome, PageRequest, Scan};
+use renkei_model::record::{Outcome, PageRequest, Removal, Scan};
 
-use super::connector::{outcomes_from_guest, scanned_from_guest};
+use super::connector::{
+    memos_from_guest, outcomes_from_guest, page_from_guest, scanned_from_guest,
+};
 use super::scans::ScanProgress;
 use super::*;
 use crate::sandbox::bindings::v0_2::calls;
@@ -157,4 +159,56 @@ fn an_answer_to_a_write_names_records_by_ids() {
         let taken = outcomes_from_guest(vec![outcome], 1, 0).unwrap();
         assert!(matches!(&taken[..], [Outcome::Exists(ids)] if *ids == [good]), "{good}");
     }
+}
+
+#[test]
+fn cases_without_a_meaning_yet_conclude_nothing() {
+    let taken = |outcome| outcomes_from_guest(vec![outcome], 1, 0).unwrap().remove(0);
+    let problem = types::Problem {
+        code: "new".to_owned(),
+        message: "something else".to_owned(),
+        field: None,
+        remedy: "nobody".to_owned(),
+    };
+    let uncertain = Outcome::Uncertain("something else".to_owned());
+    assert_eq!(taken(calls::Outcome::Other(problem.clone())), uncertain);
+    assert!(matches!(taken(calls::Outcome::Exists(vec![])), Outcome::Uncertain(_)));
+    let plugin = Generation { plugin: "p".into(), version: "1".into(), digest: "d".into() };
+    let error = error_from_guest(types::Error::Other(problem), &plugin);
+    assert!(matches!(error, PluginError::Invalid { .. }), "{error:?}");
+
+    let extra = types::Extra { code: "new".to_owned(), text: String::new() };
+    for removal in [types::Removal::Hidden, types::Removal::Other(extra)] {
+        let gone = types::Tombstone { id: "1".to_owned(), removal, at: None, facts: vec![] };
+        let page = calls::Page {
+            batch: types::Batch { columns: vec![], rows: vec![] },
+            removed: vec![gone],
+            cursor: vec![],
+            more: false,
+            server_time: None,
+            facts: vec![],
+        };
+        let taken = page_from_guest(page, &[]).unwrap();
+        assert_eq!(taken.removed[0].removal, Removal::Hidden);
+    }
+    let time = types::Value::Other(vec!["time".to_owned(), "09:30:00".to_owned()]);
+    let value = value_from_guest(time).unwrap();
+    assert_eq!(renkei_model::canonical::plain_text(&value).as_deref(), Some("09:30:00"));
+}
+
+#[test]
+fn tokens_and_memos_are_bounded() {
+    let pending = |bytes: usize| {
+        let job = calls::Job { token: "t".repeat(bytes), after: 5 };
+        outcomes_from_guest(vec![calls::Outcome::Pending(job)], 1, 0)
+    };
+    assert!(matches!(&pending(1024).unwrap()[..], [Outcome::Pending(job)] if job.after_ms == 5));
+    assert!(pending(1025).is_err());
+    let memo = |bytes: usize| {
+        let (object, label, memo) = ("o".to_owned(), String::new(), Some(vec![0; bytes]));
+        let schema = calls::Schema { object, label, fields: vec![], memo, facts: vec![] };
+        memos_from_guest(&mut [schema]).map(|memos| memos.len())
+    };
+    assert_eq!(memo(64 << 10), Ok(1));
+    assert!(memo((64 << 10) + 1).is_err());
 }
