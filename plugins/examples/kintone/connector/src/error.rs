@@ -115,6 +115,7 @@ impl ApiError {
             (401, _) | (_, "GAIA_IA02" | "CB_AU01" | "CB_WA01") => {
                 Some(Error::Unauthorized(self.problem("admin")))
             }
+            // K-auth-5
             (403, _) | (_, "CB_NO02" | "GAIA_NO01") => {
                 Some(Error::Forbidden(self.problem("admin")))
             }

@@ -1,10 +1,10 @@
 //! `read-page`: scans in the order of ids.
 //!
 //! The stamp of a change says its minute only (K-value-3), and an import gives thousands of
-//! records the same one, so no scan pages by it. Each pages by id: a scan of changes reads the
-//! records whose stamp is not before a moment, and the next one begins a little before this one
-//! began. What changes during a scan behind its position has a later stamp than that, so the next
-//! scan shows it.
+//! records the same one, so no scan pages by it. Each pages by id (K-read-2): a scan of changes
+//! reads the records whose stamp is not before a moment, and the next one begins a little before
+//! this one began. A change during a scan behind its position has a later stamp than that, so the
+//! next scan shows it.
 //!
 //! kintone lists no deletions (K-read-6): a deleted record is simply not in a sweep.
 

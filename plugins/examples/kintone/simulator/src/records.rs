@@ -194,7 +194,7 @@ fn merge(app: &App, before: &Record, sent: &Json, index: usize, errors: &mut Err
     after
 }
 
-/// Required fields and unique values, over what is stored and what comes together.
+/// Required fields and unique values (K-value-5), over what is stored and what comes together.
 fn check_all(app: &App, changed: &[Record], errors: &mut Errors) {
     let ids: BTreeSet<u64> = changed.iter().map(|record| record.id).collect();
     for (index, record) in changed.iter().enumerate() {

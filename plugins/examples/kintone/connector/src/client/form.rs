@@ -88,7 +88,7 @@ impl FieldKind {
             "DROP_DOWN" => Self::Choice,
             "RADIO_BUTTON" => Self::Radio,
             "CHECK_BOX" | "MULTI_SELECT" => Self::Choices,
-            // Tables (records of their own in the contract), files, people, organisations, statuses.
+            // Tables (records of their own in the contract), files, people, groups, statuses.
             _ => return None,
         })
     }

@@ -38,8 +38,8 @@ impl Cursor {
     /// The position in the bytes, or the beginning of the scan.
     ///
     /// # Errors
-    /// `cursor-lost` for other bytes, and for a position in a scan of another kind; `unsupported` for
-    /// a scan that 0.2.0 does not name.
+    /// `cursor-lost` for other bytes, and for a position in a scan of another kind; `unsupported`
+    /// for a scan that 0.2.0 does not name.
     pub(crate) fn read(scan: &Scan, bytes: Option<&[u8]>) -> Result<Self, Error> {
         if let Scan::Other(other) = scan {
             return Err(Error::Unsupported(format!("a scan `{}`", other.code)));

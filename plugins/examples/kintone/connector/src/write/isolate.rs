@@ -43,7 +43,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Halves go out; one that is alone is to blame.
+    /// Halves go out, as after a lookup's wrong key (K-error-7); one that is alone is to blame.
     fn halve(&mut self, mut group: Vec<Item>, refusal: &ApiError, groups: &mut Vec<Vec<Item>>) {
         if group.len() > 1 {
             let second = group.split_off(group.len() / 2);

@@ -1,4 +1,6 @@
-//! One request of records of one lane, and what was made of each (K-write-2 to K-write-5).
+//! One request of records of one lane, and what was made of each.
+//!
+//! Additions are K-write-2, changes K-write-3, upserts K-write-4 and deletions K-write-5.
 
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
