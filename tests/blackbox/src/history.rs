@@ -3,6 +3,8 @@
 //! A history is a list before it is played, so that it can be shortened: every step names people by
 //! number and does nothing where they are not there.
 
+use std::fmt;
+
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -10,16 +12,52 @@ use serde_json::{Value, json};
 
 use crate::systems::{SIDES, Side};
 
-/// People and companies that a history may know.
+/// People, companies and deals that a history may know.
 pub const PEOPLE: usize = 4;
 pub const COMPANIES: usize = 3;
+pub const DEALS: usize = 2;
+
+/// Something that both systems have, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    Person(usize),
+    Company(usize),
+    Deal(usize),
+}
+
+impl Subject {
+    /// Those whose fields the judge compares.
+    pub fn judged() -> impl Iterator<Item = Self> {
+        (0..PEOPLE).map(Self::Person).chain((0..DEALS).map(Self::Deal))
+    }
+
+    /// The two-way fields that people type into.
+    pub fn fields(self) -> &'static [Field] {
+        match self {
+            Self::Person(_) => &FIELDS,
+            Self::Company(_) => &[],
+            Self::Deal(_) => &DEAL_FIELDS,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(who) => write!(f, "person {who}"),
+            Self::Company(company) => write!(f, "company {company}"),
+            Self::Deal(deal) => write!(f, "deal {deal}"),
+        }
+    }
+}
 
 /// A two-way field of the example configuration, with its column on each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Field {
     pub name: &'static str,
     pub hubspot: &'static str,
-    pub contact: &'static str,
+    /// Of a Contact or an Opportunity.
+    pub salesforce: &'static str,
     pub lead: &'static str,
 }
 
@@ -31,20 +69,25 @@ pub const FIELDS: [Field; 5] = [
     field("postal_code", "zip", "MailingPostalCode", "PostalCode"),
 ];
 
+pub const AMOUNT: Field = field("amount", "amount", "Amount", "");
+pub const CLOSE_DATE: Field = field("close_date", "closedate", "CloseDate", "");
+pub const STAGE: Field = field("stage", "dealstage", "StageName", "");
+pub const DEAL_FIELDS: [Field; 3] = [AMOUNT, CLOSE_DATE, STAGE];
+
 const fn field(
     name: &'static str,
     hubspot: &'static str,
-    contact: &'static str,
+    salesforce: &'static str,
     lead: &'static str,
 ) -> Field {
-    Field { name, hubspot, contact, lead }
+    Field { name, hubspot, salesforce, lead }
 }
 
 impl Field {
     /// The column in an object.
     pub fn column(&self, object: &str) -> &'static str {
         match object {
-            "Contact" => self.contact,
+            "Contact" | "Opportunity" => self.salesforce,
             "Lead" => self.lead,
             _ => self.hubspot,
         }
@@ -54,18 +97,23 @@ impl Field {
 /// Act of a person on a record.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// Types a new value (never used before) into a field, or empties it.
-    Type { who: usize, side: Side, field: Field, clears: bool },
+    /// Types a new value (never used before where the field has enough of them) into a field, or
+    /// empties it.
+    Type { who: Subject, side: Side, field: Field, clears: bool },
     /// Types the value that the field had before its present one.
-    TypeBack { who: usize, side: Side, field: Field },
-    /// Deletes the person's record.
-    Delete { who: usize, side: Side },
+    TypeBack { who: Subject, side: Side, field: Field },
+    /// Deletes the records of somebody or something.
+    Delete { who: Subject, side: Side },
     /// Converts the person's Lead.
     Convert { who: usize },
     /// Makes a company the person's further (not primary) company in HubSpot, or takes that back.
     Associate { who: usize, company: usize, there: bool },
-    /// Changes the account of the person's Contact.
-    Account { who: usize, company: usize },
+    /// Gives a Contact, an Opportunity or a deal another company.
+    Belong { who: Subject, side: Side, company: usize },
+    /// Opts the person out of mail, or takes that back.
+    OptOut { who: usize, side: Side, out: bool },
+    /// Merges the record of one into that of another.
+    Merge { winner: Subject, loser: Subject, side: Side },
 }
 
 /// One step.
@@ -75,6 +123,8 @@ pub enum Step {
     Appear { who: usize, sides: Vec<Side>, lead: bool },
     /// A company is entered on one side.
     Found { company: usize, side: Side },
+    /// A deal is entered on one side, with a company if it is there.
+    Offer { deal: usize, side: Side, company: usize, dated: bool },
     /// A person acts while the program rests.
     Act(Act),
     /// `renkei sync`.
@@ -118,6 +168,9 @@ impl History {
             let side = draw_side(&mut dice);
             steps.push(Step::Found { company, side });
         }
+        for _ in 0..dice.random_range(0..=DEALS) {
+            steps.push(draw_offer(&mut dice));
+        }
         for _ in 0..dice.random_range(4..18) {
             steps.push(draw_step(&mut dice));
         }
@@ -138,27 +191,60 @@ fn draw_appearance(dice: &mut ChaCha8Rng, who: usize) -> Step {
     Step::Appear { who, sides, lead: dice.random_bool(0.6) }
 }
 
+fn draw_offer(dice: &mut ChaCha8Rng) -> Step {
+    Step::Offer {
+        deal: dice.random_range(0..DEALS),
+        side: draw_side(dice),
+        company: dice.random_range(0..COMPANIES),
+        dated: dice.random_bool(0.8),
+    }
+}
+
+/// A person, mostly, or a deal.
+fn draw_subject(dice: &mut ChaCha8Rng) -> Subject {
+    match dice.random_ratio(3, 4) {
+        true => Subject::Person(dice.random_range(0..PEOPLE)),
+        false => Subject::Deal(dice.random_range(0..DEALS)),
+    }
+}
+
 fn draw_act(dice: &mut ChaCha8Rng) -> Act {
+    let subject = draw_subject(dice);
     let who = dice.random_range(0..PEOPLE);
     let side = draw_side(dice);
-    let field = *FIELDS.choose(dice).unwrap_or(&FIELDS[0]);
+    let field = *subject.fields().choose(dice).unwrap_or(&FIELDS[0]);
     let company = dice.random_range(0..COMPANIES);
-    match dice.random_range(0..40) {
-        0..26 => Act::Type { who, side, field, clears: dice.random_ratio(1, 8) },
-        26..29 => Act::TypeBack { who, side, field },
-        29..31 => Act::Delete { who, side },
+    match dice.random_range(0..50) {
+        0..26 => Act::Type { who: subject, side, field, clears: dice.random_ratio(1, 8) },
+        26..29 => Act::TypeBack { who: subject, side, field },
+        29..31 => Act::Delete { who: subject, side },
         31..34 => Act::Convert { who },
         34..37 => Act::Associate { who, company, there: dice.random_bool(0.7) },
-        _ => Act::Account { who, company },
+        37..40 => Act::Belong { who: subject, side, company },
+        40..45 => Act::OptOut { who, side, out: dice.random_bool(0.6) },
+        _ => draw_merge(dice, side),
     }
+}
+
+/// Two people, companies or deals become one.
+fn draw_merge(dice: &mut ChaCha8Rng, side: Side) -> Act {
+    let (of, many): (fn(usize) -> Subject, usize) = match dice.random_range(0..10) {
+        0..6 => (Subject::Person, PEOPLE),
+        6..9 => (Subject::Company, COMPANIES),
+        _ => (Subject::Deal, DEALS),
+    };
+    let winner = dice.random_range(0..many);
+    let loser = (winner + dice.random_range(1..many)) % many;
+    Act::Merge { winner: of(winner), loser: of(loser), side }
 }
 
 fn draw_step(dice: &mut ChaCha8Rng) -> Step {
     match dice.random_range(0..100) {
-        0..6 => {
+        0..5 => {
             let who = dice.random_range(0..PEOPLE);
             draw_appearance(dice, who)
         }
+        5 => draw_offer(dice),
         6..40 => Step::Act(draw_act(dice)),
         40..55 => Step::Sync,
         55..67 => Step::SyncWhile { calls: dice.random_range(0..12), act: draw_act(dice) },

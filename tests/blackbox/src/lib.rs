@@ -10,9 +10,11 @@
     reason = "indexing a JSON value never panics, and a panic here is a failed trial"
 )]
 
+mod forms;
 pub mod history;
 pub mod judge;
 pub mod ledger;
+mod merges;
 pub mod people;
 pub mod play;
 pub mod program;

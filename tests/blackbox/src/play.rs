@@ -52,6 +52,9 @@ impl<P: Program> Play<P> {
                 }
             }
             Step::Found { company, side } => self.people.borrow_mut().found(*company, *side)?,
+            Step::Offer { deal, side, company, dated } => {
+                self.people.borrow_mut().offer(*deal, *side, *company, *dated)?;
+            }
             Step::Act(act) => self.people.borrow_mut().act(act)?,
             Step::Sync => drop(self.program.sync()?),
             Step::SyncWhile { calls, act } => {
@@ -67,7 +70,10 @@ impl<P: Program> Play<P> {
             }
             Step::Wait { ms } => self.program.wait(*ms),
             Step::Faults(faults) => self.people.borrow().set_faults(faults)?,
-            Step::Backup => self.program.back_up()?,
+            Step::Backup => {
+                self.people.borrow_mut().ledger.back_up();
+                self.program.back_up()?;
+            }
             Step::Restore => {
                 self.people.borrow_mut().ledger.restored = true;
                 if let Some(refused) = self.program.restore()? {
