@@ -33,8 +33,12 @@ pub(crate) fn read_records(selection: &Selection<'_>, ids: &[String]) -> Result<
     let merged: BTreeSet<&String> = removed.iter().map(|tombstone| &tombstone.id).collect();
     let missing = ids.iter().filter(|id| !seen.contains(*id) && !merged.contains(id));
     let missing: Vec<String> = missing.cloned().collect();
-    let put_away = read_batch(selection.object, &[], None, &missing, true)?;
-    removed.extend(rows::archived_tombstones(&put_away));
+    let merges = selection.merge_properties();
+    let put_away = read_batch(selection.object, &merges, None, &missing, true)?;
+    let survivors: BTreeSet<&String> = put_away.iter().map(|record| &record.id).collect();
+    let mut archived = rows::archived_tombstones(&put_away);
+    archived.retain(|told| wanted.contains(&told.id) || survivors.contains(&told.id));
+    removed.extend(archived);
     let batch = selection.make_batch(&found, LinkSource::Apart)?;
     Ok(Page { removed, ..Page::last(batch, Vec::new()) }.lag(0))
 }

@@ -181,7 +181,7 @@ fn read_archived(
     after: Option<&str>,
     pages: u32,
 ) -> Result<Page, Error> {
-    let request = make_list_request(selection, true, after, limit, &["hs_object_id".to_owned()]);
+    let request = make_list_request(selection, true, after, limit, &selection.merge_properties());
     let answer: Answer<Results<Record>> = call(&request)?;
     let pages = pages + 1;
     let next = answer.body.after().map(str::to_owned);

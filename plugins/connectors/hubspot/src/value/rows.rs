@@ -54,15 +54,19 @@ impl<'a> Selection<'a> {
 
     /// The properties to ask for: the wanted ones, and those that tell of merges.
     pub(crate) fn properties(&self) -> Vec<String> {
-        let merged = if self.object == "contacts" { &MERGED[..] } else { &MERGED[..1] };
         let wanted = self.columns.iter().filter_map(|column| match column {
             Column::Property(name, _) => Some(name.clone()),
             _ => None,
         });
-        let merged = merged.iter().map(|name| (*name).to_owned());
-        let mut properties: Vec<String> = wanted.chain(merged).collect();
+        let mut properties: Vec<String> = wanted.chain(self.merge_properties()).collect();
         properties.dedup();
         properties
+    }
+
+    /// The properties that tell of merges.
+    pub(crate) fn merge_properties(&self) -> Vec<String> {
+        let merged = if self.object == "contacts" { &MERGED[..] } else { &MERGED[..1] };
+        merged.iter().map(|name| (*name).to_owned()).collect()
     }
 
     /// The association columns.
@@ -161,14 +165,17 @@ pub(crate) fn merged_tombstones(records: &[Record]) -> Vec<Tombstone> {
     records.iter().flat_map(merged).collect()
 }
 
-/// Archived records as tombstones.
+/// Archived records as tombstones, after those that were merged into them: a survivor may be
+/// archived before anybody has read it (H-list-3).
 pub(crate) fn archived_tombstones(records: &[Record]) -> Vec<Tombstone> {
     let tombstone = |record: &Record| Tombstone {
         id: record.id.clone(),
         removal: Removal::Archived,
         at: record.archived_at.as_deref().and_then(time::parse),
     };
-    records.iter().map(tombstone).collect()
+    let mut told = merged_tombstones(records);
+    told.extend(records.iter().map(tombstone));
+    told
 }
 
 #[cfg(test)]
@@ -194,6 +201,18 @@ mod tests {
                 })
                 .collect();
         assert_eq!(told, ["6", "7", "8"]);
+    }
+
+    #[test]
+    fn archived_survivor_tells_of_the_records_in_it() {
+        let survivor =
+            record(r#"{"id":"9","archived":true,"properties":{"hs_merged_object_ids":"7;8"}}"#);
+        let told: Vec<(String, Removal)> = archived_tombstones(&[survivor])
+            .into_iter()
+            .map(|tombstone| (tombstone.id, tombstone.removal))
+            .collect();
+        let merged = |id: &str| (id.to_owned(), Removal::MergedInto("9".into()));
+        assert_eq!(told, [merged("7"), merged("8"), ("9".into(), Removal::Archived)]);
     }
 
     #[test]
