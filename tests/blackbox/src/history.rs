@@ -17,6 +17,10 @@ pub const PEOPLE: usize = 4;
 pub const COMPANIES: usize = 3;
 pub const DEALS: usize = 2;
 
+/// Owners of records: HubSpot's id and Salesforce's user name. Neither is who the program works as.
+pub const OWNERS: [(&str, &str); 2] =
+    [("77350001", "eigyo@sim.example.jp"), ("77350002", "kanri@sim.example.jp")];
+
 /// Something that both systems have, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
@@ -112,6 +116,8 @@ pub enum Act {
     Belong { who: Subject, side: Side, company: usize },
     /// Opts the person out of mail, or takes that back.
     OptOut { who: usize, side: Side, out: bool },
+    /// Gives the record another owner.
+    Hand { who: Subject, side: Side, owner: usize },
     /// Merges the record of one into that of another.
     Merge { winner: Subject, loser: Subject, side: Side },
 }
@@ -142,6 +148,8 @@ pub enum Step {
     Wait { ms: u64 },
     /// The simulators change their behaviour.
     Faults(Value),
+    /// An owner of records leaves both systems, or is back.
+    Owner { owner: usize, leaves: bool },
     /// `renkei backup`.
     Backup,
     /// `renkei restore` of the last backup.
@@ -215,13 +223,14 @@ fn draw_act(dice: &mut ChaCha8Rng) -> Act {
     let field = *subject.fields().choose(dice).unwrap_or(&FIELDS[0]);
     let company = dice.random_range(0..COMPANIES);
     match dice.random_range(0..50) {
-        0..26 => Act::Type { who: subject, side, field, clears: dice.random_ratio(1, 8) },
-        26..29 => Act::TypeBack { who: subject, side, field },
-        29..31 => Act::Delete { who: subject, side },
-        31..34 => Act::Convert { who },
-        34..37 => Act::Associate { who, company, there: dice.random_bool(0.7) },
-        37..40 => Act::Belong { who: subject, side, company },
-        40..45 => Act::OptOut { who, side, out: dice.random_bool(0.6) },
+        0..24 => Act::Type { who: subject, side, field, clears: dice.random_ratio(1, 8) },
+        24..27 => Act::TypeBack { who: subject, side, field },
+        27..29 => Act::Delete { who: subject, side },
+        29..32 => Act::Convert { who },
+        32..35 => Act::Associate { who, company, there: dice.random_bool(0.7) },
+        35..38 => Act::Belong { who: subject, side, company },
+        38..43 => Act::OptOut { who, side, out: dice.random_bool(0.6) },
+        43..46 => Act::Hand { who: subject, side, owner: dice.random_range(0..OWNERS.len()) },
         _ => draw_merge(dice, side),
     }
 }
@@ -257,14 +266,17 @@ fn draw_step(dice: &mut ChaCha8Rng) -> Step {
             kill: dice.random_bool(0.4),
         },
         80..87 => Step::Wait { ms: dice.random_range(500..40_000) },
-        87..91 => Step::Faults(draw_faults(dice)),
+        87..90 => Step::Faults(draw_faults(dice)),
+        90 => {
+            Step::Owner { owner: dice.random_range(0..OWNERS.len()), leaves: dice.random_bool(0.7) }
+        }
         91..93 => Step::Backup,
         93..95 => Step::Restore,
         _ => Step::Rest,
     }
 }
 
-/// Lags, lost answers, locks, errors and short pages, each rarely.
+/// Lags, lost answers, locks, errors, short pages and limits, each rarely.
 fn draw_faults(dice: &mut ChaCha8Rng) -> Value {
     let every = |dice: &mut ChaCha8Rng, rare: u32| {
         if dice.random_ratio(1, rare) { dice.random_range(2..6) } else { 0 }
@@ -278,6 +290,8 @@ fn draw_faults(dice: &mut ChaCha8Rng) -> Value {
         "server_error_every": every(dice, 12),
         "lock_error_every": every(dice, 10),
         "short_pages_every": every(dice, 6),
+        "limit_shared_every": every(dice, 10),
+        "day_is_used_up": dice.random_ratio(1, 20),
     })
 }
 
@@ -290,5 +304,7 @@ pub fn calm() -> Value {
         "server_error_every": 0,
         "lock_error_every": 0,
         "short_pages_every": 0,
+        "limit_shared_every": 0,
+        "day_is_used_up": false,
     })
 }

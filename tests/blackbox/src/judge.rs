@@ -56,6 +56,9 @@ pub fn judge(program: &impl Program, people: &mut People) -> anyhow::Result<Opti
     if let Some(violation) = references::find_lost(people)? {
         return Ok(Some(violation));
     }
+    if let Some(violation) = find_foreign_write(people)? {
+        return Ok(Some(violation));
+    }
     for side in SIDES {
         let breaches = &people.systems.system(side).get("ledger")?["breaches"];
         if breaches.as_array().is_some_and(|breaches| !breaches.is_empty()) {
@@ -244,6 +247,27 @@ fn find_unwanted_deletion(people: &People) -> anyhow::Result<Option<Violation>> 
                 if let Some(record) = gone {
                     let story = format!("{who}: {} is archived", key(&record));
                     return Ok(Some(Violation::new(Promise::UnwantedDeletion, story)));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Cells that the mapping does not write, and that another hand than people's has changed.
+fn find_foreign_write(people: &People) -> anyhow::Result<Option<Violation>> {
+    for side in SIDES {
+        for object in side.all_objects() {
+            for record in people.systems.system(side).records(object)? {
+                let own = people.ledger.by_hand.iter().filter(|((of, id, _), _)| {
+                    *of == record.object && *id == record.id && record.is_live()
+                });
+                for ((.., column), left) in own {
+                    let (now, key) = (record.text(column), key(&record));
+                    if now != *left {
+                        let story = format!("{key} {column}: `{now}`, people left `{left}`");
+                        return Ok(Some(Violation::new(Promise::Direction, story)));
+                    }
                 }
             }
         }

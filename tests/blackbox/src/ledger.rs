@@ -72,6 +72,8 @@ pub struct Ledger {
     backed_up: BTreeSet<Subject>,
     /// Pairs whose records people made one, on either side.
     pub merged: Vec<(Subject, Subject)>,
+    /// Cells that only people write, by object, id and column: what they left there.
+    pub by_hand: BTreeMap<(String, String, &'static str), String>,
     /// Consent at the last rest.
     pub consent: Consent,
 }
@@ -268,6 +270,7 @@ impl Ledger {
             records.insert((object.to_owned(), survivor.to_owned()));
         }
         self.consent.records = records;
+        self.by_hand.retain(|(of, id, _), _| of != object || id != winner && id != loser);
         let renamed = |id: &String| {
             if id == winner || id == loser { survivor.to_owned() } else { id.clone() }
         };

@@ -15,6 +15,7 @@ pub mod history;
 pub mod judge;
 pub mod ledger;
 mod merges;
+mod owners;
 pub mod people;
 pub mod play;
 pub mod program;

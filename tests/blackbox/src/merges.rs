@@ -23,7 +23,7 @@ impl People {
         }
         let records = (self.record_of(winner, side)?, self.record_of(loser, side)?);
         let (Some(won), Some(lost)) = records else { return Ok(()) };
-        if won.object != lost.object {
+        if won.object != lost.object || self.is_locked(&won)? || self.is_locked(&lost)? {
             return Ok(());
         }
         let body = json!({ "object": won.object, "winner": won.id, "loser": lost.id });

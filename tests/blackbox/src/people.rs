@@ -1,6 +1,7 @@
 //! Acts of people in the two systems, noted in the judge's ledger.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
@@ -18,12 +19,20 @@ pub struct People {
     commits_late: Cell<bool>,
     /// A cycle runs.
     amid: bool,
+    /// Owners who have left, by number.
+    pub(crate) absent: BTreeSet<usize>,
 }
 
 impl People {
     /// People who have done nothing yet.
     pub fn new(systems: Systems) -> Self {
-        Self { systems, ledger: Ledger::default(), commits_late: Cell::default(), amid: false }
+        Self {
+            systems,
+            ledger: Ledger::default(),
+            commits_late: Cell::default(),
+            amid: false,
+            absent: BTreeSet::new(),
+        }
     }
 
     /// Changes how both simulators behave.
@@ -87,6 +96,14 @@ impl People {
     /// The first of them.
     pub(crate) fn record_of(&self, who: Subject, side: Side) -> anyhow::Result<Option<Record>> {
         Ok(self.records_of(who, side)?.into_iter().next())
+    }
+
+    /// The first of them, if the system takes what people save in it.
+    fn open_record(&self, who: Subject, side: Side) -> anyhow::Result<Option<Record>> {
+        match self.record_of(who, side)? {
+            Some(record) if self.is_locked(&record)? => Ok(None),
+            found => Ok(found),
+        }
     }
 
     pub(crate) fn enter(&mut self, who: usize, side: Side, lead: bool) -> anyhow::Result<()> {
@@ -201,6 +218,9 @@ impl People {
                 let who = Subject::Person(*who);
                 let records = self.records_of(who, Side::Salesforce)?;
                 for lead in records.into_iter().filter(|record| record.object == "Lead") {
+                    if self.is_locked(&lead)? {
+                        continue;
+                    }
                     self.systems.salesforce.post("convert", &json!({ "id": lead.id }))?;
                     let deed = Deed::Converted;
                     self.note(who, Side::Salesforce, deed);
@@ -210,6 +230,7 @@ impl People {
             Act::Associate { who, company, there } => self.associate(*who, *company, *there),
             Act::Belong { who, side, company } => self.belong(*who, *side, *company),
             Act::OptOut { who, side, out } => self.opt_out(*who, *side, *out),
+            Act::Hand { who, side, owner } => self.hand(*who, *side, *owner),
             Act::Merge { winner, loser, side } => self.merge(*winner, *loser, *side),
         }
     }
@@ -221,7 +242,7 @@ impl People {
         field: Field,
         value: String,
     ) -> anyhow::Result<()> {
-        let Some(record) = self.record_of(who, side)? else { return Ok(()) };
+        let Some(record) = self.open_record(who, side)? else { return Ok(()) };
         let column = field.column(&record.object);
         let before = forms::meaning(&field, &record);
         if before == value {
@@ -264,6 +285,9 @@ impl People {
         let Some(record) = records.into_iter().find(|record| record.object != "Lead") else {
             return Ok(());
         };
+        if self.is_locked(&record)? {
+            return Ok(());
+        }
         match side {
             Side::HubSpot => {
                 self.systems.hubspot.make_primary(&record, &company.id)?;
@@ -283,7 +307,7 @@ impl People {
 
     fn opt_out(&mut self, who: usize, side: Side, out: bool) -> anyhow::Result<()> {
         let who = Subject::Person(who);
-        let Some(record) = self.record_of(who, side)? else { return Ok(()) };
+        let Some(record) = self.open_record(who, side)? else { return Ok(()) };
         if record.is_opted_out() == out {
             return Ok(());
         }
@@ -294,6 +318,11 @@ impl People {
         fields.insert(column.to_owned(), cell);
         self.systems.system(side).edit(&record.object, &record.id, fields)?;
         let key = (record.object, record.id);
+        if side == Side::HubSpot {
+            // The mapping only reads it there.
+            let (object, id) = key.clone();
+            self.ledger.by_hand.insert((object, id, column), out.to_string());
+        }
         self.note(who, side, Deed::OptedOut { out, key });
         Ok(())
     }

@@ -70,6 +70,7 @@ impl<P: Program> Play<P> {
             }
             Step::Wait { ms } => self.program.wait(*ms),
             Step::Faults(faults) => self.people.borrow().set_faults(faults)?,
+            Step::Owner { owner, leaves } => self.people.borrow_mut().leave(*owner, *leaves)?,
             Step::Backup => {
                 self.people.borrow_mut().ledger.back_up();
                 self.program.back_up()?;

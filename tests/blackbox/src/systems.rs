@@ -68,6 +68,14 @@ pub fn opt_out_column(side: Side) -> &'static str {
     }
 }
 
+/// The column that names a record's owner, which the example configuration does not map.
+pub fn owner_column(side: Side) -> &'static str {
+    match side {
+        Side::HubSpot => "hubspot_owner_id",
+        Side::Salesforce => "OwnerId",
+    }
+}
+
 /// A record as a simulator lists it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Record {
