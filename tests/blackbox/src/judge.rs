@@ -178,7 +178,7 @@ fn judge_value(
             && !is_told(typed)
     });
     Ok(lost.map(|lost| {
-        let story = format!("{who} {}: `{lost}` lost to `{value}`", field.name);
+        let story = format!("{who} {}: `{lost}` lost to `{value}`; {why}", field.name);
         Violation::new(Promise::LostEdit, story)
     }))
 }

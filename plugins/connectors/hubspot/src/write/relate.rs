@@ -4,7 +4,7 @@
 //! record that was just created has no associations, so nothing is read for it. Repeating all of
 //! it comes to the same.
 
-use renkei_sdk::{Applied, Facts, Operation, Outcome, Problem, Remedy, Value, WriteRequest, log};
+use renkei_sdk::{Action, Applied, Facts, Operation, Outcome, Problem, Remedy, Value, WriteRequest, log};
 
 use crate::associations::{self, Link, LinkChange, NewPair, Relation};
 use crate::client::make_uncertain;
@@ -16,7 +16,11 @@ use super::{WriteJob, may_relate, read_wait_ms};
 struct WantedLinks {
     index: usize,
     id: String,
+    /// The record has no associations yet.
     created: bool,
+    /// The operation makes the record, now or in an earlier attempt whose answer was lost: then
+    /// HubSpot calls it an old one.
+    makes: bool,
     wanted: Vec<String>,
     /// The ids to remove; none where the host names none, so that null clears all.
     removes: Option<Vec<String>>,
@@ -77,8 +81,9 @@ impl WriteJob<'_> {
             let cell = operation.cells.get(column)?.as_ref()?;
             let wanted = may_relate(operation.action).then(|| read_ids(cell))??;
             let (id, created) = (applied.id.clone(), applied.created);
+            let makes = operation.action != Action::Update;
             let removes = read_removed(self.request, operation, name);
-            Some(WantedLinks { index, id, created, wanted, removes })
+            Some(WantedLinks { index, id, created, makes, wanted, removes })
         };
         both.filter_map(record)
             .filter(|record| !(record.created && record.wanted.is_empty()))
@@ -111,12 +116,13 @@ impl WriteJob<'_> {
         for (record, mut change) in records.iter().zip(changes) {
             let wanted = change.after.len();
             change.after.retain(|link| !missing.contains(&(record.id.clone(), link.to.clone())));
-            if change.after.len() < wanted && !record.created {
+            if change.after.len() < wanted && !record.makes {
                 self.set_outcome(record.index, refuse_association(relation));
                 continue;
             }
             if change.after.len() < wanted {
-                // The id of the new record matters more to the host than the association.
+                // The id of the new record matters more to the host than the association: a host
+                // that heard of a rejection would make the record again.
                 let attributes = [("column", &*relation.column()), ("id", &*record.id)];
                 log::warn("HubSpot refused an association of a new record", &attributes);
             }

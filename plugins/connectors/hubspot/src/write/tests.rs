@@ -256,6 +256,23 @@ fn refused_association_of_an_old_record_is_a_rejection() {
 }
 
 #[test]
+fn refused_association_of_a_record_that_an_earlier_attempt_made_is_no_rejection() {
+    let cells = vec![Some("x@example.jp".into()), Some(Value::References(texts(&["8"])))];
+    let request =
+        request(&["email", "associations.companies"], vec![Operation { cells, ..create("a") }]);
+    let answers = vec![
+        ok(r#"{"results":[{"id":"11","new":false,"properties":{"renkei_id":"a"}}]}"#),
+        status(
+            207,
+            r#"{"results":[],"errors":[{"category":"OBJECT_NOT_FOUND","message":"none"}]}"#,
+        ),
+        status(400, r#"{"category":"VALIDATION_ERROR","message":"no such company"}"#),
+    ];
+    let (outcomes, _) = scripted(answers, |hubspot| hubspot.write(&request));
+    assert_eq!(short(&outcomes.unwrap()), ["updated 11"]);
+}
+
+#[test]
 fn row_in_conflict_with_its_batch_is_sent_again_alone() {
     let conflict = |row: &str, existing: &str| {
         format!(
