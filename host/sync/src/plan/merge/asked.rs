@@ -61,7 +61,7 @@ impl FieldMerge<'_> {
             value: self.new.value.clone(),
             edited: self.new.edited,
         };
-        let mut values = self.shown(&[held, vote.clone()]);
+        let mut values = self.shown(&[held.clone(), vote.clone()]);
         // Values that a rule has just overruled stay on record.
         if let Some(ReviewSubject::Conflict { values: overruled, .. }) = self.decided.take() {
             for (system, value) in overruled {
@@ -77,6 +77,9 @@ impl FieldMerge<'_> {
             }
         };
         let wins = vote.system == preferred;
+        if wins && self.is_unread(&held.system) {
+            add(&mut values, &held.system, &held.value);
+        }
         let chosen = if wins { vote.value.clone() } else { self.new.value.clone() };
         let policy = format!("first link, {preferred} preferred");
         self.decided = Some(self.first(values, policy, Some(chosen)));
@@ -196,6 +199,12 @@ impl FieldMerge<'_> {
             }
         }
         values
+    }
+
+    /// True if what a system holds now cannot be read: then its last known value stands for it in
+    /// the record of a decision that overrules it.
+    fn is_unread(&self, system: &str) -> bool {
+        self.members.values().any(|member| member.system == system && member.seen.is_none())
     }
 
     /// Members that were never weighed and hold a value: the answer will be about them as well.

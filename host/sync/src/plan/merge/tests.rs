@@ -321,6 +321,30 @@ fn sets_that_may_be_edits_are_not_united() {
     assert!(merged.question.is_some());
 }
 
+/// `RULES.md` V20: `a` gave the truth and cannot be read in the cycle in which `x` overrules it.
+#[test]
+fn first_link_that_overrules_an_unread_member_keeps_its_last_value_on_record() {
+    let field = FieldSpec {
+        name: "closes".into(),
+        kind: FieldKind::Text,
+        winner: Winner::Always("x".to_owned()),
+        clear: Clear::Ignore,
+    };
+    let (ours, theirs) = (value("ours"), value("theirs"));
+    let truth = Truth { value: ours.clone(), from: Some("a".to_owned()), ..Truth::default() };
+    let states = [state(&ours, &None, Span::default()), state(&None, &theirs, Span::default())];
+    let member = |(system, state): (&'static str, _)| {
+        let state: &FieldState = state;
+        MemberField { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
+    };
+    let members: MemberFields<'_> = ["a", "x"].into_iter().zip(&states).map(member).collect();
+    let first_link = FirstLink::Prefer("x".to_owned());
+    let merged = merge(rules(&field, &first_link), &truth, &members, None);
+    assert_eq!(merged.truth.value, theirs);
+    let Some(ReviewSubject::Conflict { values, .. }) = merged.decided else { panic!() };
+    assert_eq!(values, [("x".to_owned(), theirs), ("a".to_owned(), ours)]);
+}
+
 /// Two members with a common base, and what becomes of a field where `true` is an opt-out.
 fn consent(base: &Cell, a: &Cell, x: &Cell, preferred: &str) -> MergedField {
     let field = FieldSpec {
