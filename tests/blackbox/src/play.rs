@@ -95,6 +95,7 @@ impl<P: Program> Play<P> {
     /// Syncs until nothing moves any more, then lets the judge look.
     fn rest(&mut self) -> anyhow::Result<Option<Violation>> {
         self.people.borrow().set_faults(&calm())?;
+        self.program.lift_pauses()?;
         let mut quiet = 0;
         let mut last = String::new();
         for _ in 0..ROUNDS_MAX {

@@ -239,6 +239,11 @@ impl Program for InProcess {
         Ok(None)
     }
 
+    /// Pauses are the host's, which is not here.
+    fn lift_pauses(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     fn why(&self, key: &str) -> anyhow::Result<Value> {
         let parts = key.split_once('/').and_then(|(place, id)| Some((place.split_once('.')?, id)));
         let Some(((system, object), id)) = parts else { return Ok(Value::Null) };

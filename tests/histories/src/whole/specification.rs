@@ -1,6 +1,6 @@
-//! The example configuration (`host/renkei/example`) as the engine has it: companies, people
-//! and deals, with the same columns, winners and match keys. Its read and write sizes are smaller, so that a
-//! handful of records fills several pages.
+//! The example configuration (`host/renkei/example`) as the engine has it: companies, people and
+//! deals, with the same columns, winners and match keys. Its read and write sizes are smaller, so
+//! that a handful of records fills several pages.
 
 use renkei_model::plugin::{Account, Schema};
 use renkei_model::record::Attributes;

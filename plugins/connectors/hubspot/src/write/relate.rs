@@ -4,7 +4,9 @@
 //! record that was just created has no associations, so nothing is read for it. Repeating all of
 //! it comes to the same.
 
-use renkei_sdk::{Action, Applied, Facts, Operation, Outcome, Problem, Remedy, Value, WriteRequest, log};
+use renkei_sdk::{
+    Action, Applied, Facts, Operation, Outcome, Problem, Remedy, Value, WriteRequest, log,
+};
 
 use crate::associations::{self, Link, LinkChange, NewPair, Relation};
 use crate::client::make_uncertain;
