@@ -43,7 +43,7 @@ impl People {
         Ok(())
     }
 
-    /// What a merge put into empty fields.
+    /// Notes as typed the values that a merge put into empty fields.
     fn note_values(&mut self, who: Subject, side: Side, before: &Record, after: &Record) {
         for field in who.fields() {
             let values = [before, after].map(|record| forms::meaning(field, record));
@@ -61,7 +61,7 @@ impl People {
         }
     }
 
-    /// What a merge has made the primary company belongs to the mapping.
+    /// Forgets further companies that a merge made primary ones: those belong to the mapping.
     fn forget_primary(&mut self) -> anyhow::Result<()> {
         for contact in self.systems.hubspot.records("contacts")? {
             if let Some(primary) = contact.primary.get("companies") {
