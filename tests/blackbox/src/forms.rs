@@ -101,6 +101,7 @@ mod tests {
                         id: "1".to_owned(),
                         fields: fields.into_iter().collect(),
                         archived: false,
+                        created_by: String::new(),
                         references: Default::default(),
                         primary: Default::default(),
                     };

@@ -101,7 +101,11 @@ fn judge_subject(
             // another one's record this name; then they are asked.
             let may_be = people.ledger.is_new(who, side) || people.ledger.is_merged(who);
             let asked = |record: &Record| is_asked(program, record);
-            if may_be && asked(&records[0])? | asked(&records[1])? {
+            // Names of deals may repeat, so such a deal is one of its own and nobody is asked; the
+            // program itself makes one at most.
+            let made = records.iter().filter(|record| !record.is_made_by_people()).count();
+            let is_another = matches!(who, Subject::Deal(_)) && made <= 1;
+            if may_be && (is_another || asked(&records[0])? | asked(&records[1])?) {
                 people.ledger.doubled.insert(who);
                 return Ok(None);
             }

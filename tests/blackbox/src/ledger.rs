@@ -118,7 +118,9 @@ impl Ledger {
         }
         let is_work = |deed: &Deed| !matches!(deed, Deed::Deleted { .. });
         let elsewhere = |entry: &Entry| entry.side != last.side && is_work(&entry.deed);
-        !is_work(&last.deed) && !self.recent(who).any(elsewhere)
+        // Work on a record that people made one with this one is work on the same person.
+        let is_worked_on = |one| self.recent(one).any(elsewhere);
+        !is_work(&last.deed) && !self.any_like(who, is_worked_on)
     }
 
     /// True if people entered this person on that side since the last rest.

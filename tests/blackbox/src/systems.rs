@@ -84,6 +84,8 @@ pub struct Record {
     pub id: String,
     pub fields: BTreeMap<String, Value>,
     pub archived: bool,
+    /// `Human` or `Api`.
+    pub created_by: String,
     pub references: BTreeMap<String, Vec<String>>,
     /// The one of them that HubSpot marks as primary.
     #[serde(default)]
@@ -98,6 +100,11 @@ impl Record {
             Some(Value::String(text)) => text.trim().to_owned(),
             Some(other) => other.to_string(),
         }
+    }
+
+    /// True if a person made it.
+    pub fn is_made_by_people(&self) -> bool {
+        self.created_by.eq_ignore_ascii_case("human")
     }
 
     /// True if the person does not want mail.
