@@ -115,6 +115,9 @@ pub struct RecordView {
     pub created_by: Origin,
     /// Ids of related records, by the name of their object.
     pub references: BTreeMap<String, Vec<String>>,
+    /// Of these the one that is marked as primary, where the vendor marks one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub primary: BTreeMap<String, String>,
 }
 
 /// Body of `POST /_sim/create` beside the object.

@@ -26,6 +26,11 @@ pub struct Faults {
     pub rate_limits: bool,
     /// Requests per day; HubSpot resets at midnight, Salesforce rolls over 24 h.
     pub daily_limit: u32,
+    /// Every n-th request meets a window that the account's other clients have filled: HubSpot's
+    /// 429 of the second or of ten seconds, Salesforce's concurrent requests.
+    pub limit_shared_every: u32,
+    /// The account's other clients have used up the day's requests.
+    pub day_is_used_up: bool,
     /// Life of an access token.
     pub token_lifetime_ms: i64,
     /// Each refresh answers a new refresh token and forgets the old one.
@@ -90,6 +95,8 @@ impl Default for Faults {
         Self {
             rate_limits: true,
             daily_limit: 625_000,
+            limit_shared_every: 0,
+            day_is_used_up: false,
             token_lifetime_ms: 1_800_000,
             rotate_refresh_token: true,
             lose_reply_after_write: 0,

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::history::Field;
+use crate::forms;
+use crate::history::{Field, Subject};
 use crate::systems::Side;
 
 /// One thing that a person did.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    pub who: usize,
+    pub who: Subject,
     pub side: Side,
     pub deed: Deed,
     /// Done in the middle of a cycle in a system that commits late: what it replaced was not there
@@ -31,10 +32,19 @@ pub enum Deed {
     Converted,
     /// Related to another company, or no longer.
     Moved,
+    /// Opted out of mail, or took that back.
+    OptedOut {
+        out: bool,
+        key: (String, String),
+    },
+    /// Took over another one's record, or was taken over by it.
+    Merged {
+        lost: bool,
+    },
 }
 
-/// A field of a person.
-pub type Spot = (usize, Field);
+/// A field of somebody or something.
+pub type Spot = (Subject, Field);
 
 /// Acts since the start, and the values agreed at the last rest.
 #[derive(Default)]
@@ -50,13 +60,31 @@ pub struct Ledger {
     /// Associations (contact, company) that a person made beside the primary one.
     pub further: BTreeSet<(String, String)>,
     values: u64,
-    /// People who had a record on either side at the last rest.
-    living: BTreeSet<usize>,
-    /// People of whom one system holds two records, because both sides entered them before either
+    /// Those who had a record on either side at the last rest.
+    living: BTreeSet<Subject>,
+    /// Those of whom one system holds two records, because both sides entered them before either
     /// could be seen, and who are asked about.
-    pub doubled: BTreeSet<usize>,
+    pub doubled: BTreeSet<Subject>,
     /// A copy of the database was put back since the last rest.
     pub restored: bool,
+    /// Those who had a record at the last rest before the copy was made: the others' records it
+    /// does not know, and no deletion of them (`host/sync/RULES.md` P14).
+    backed_up: BTreeSet<Subject>,
+    /// Pairs whose records people made one, on either side.
+    pub merged: Vec<(Subject, Subject)>,
+    /// Cells that only people write, by object, id and column: what they left there.
+    pub by_hand: BTreeMap<(String, String, &'static str), String>,
+    /// Consent at the last rest.
+    pub consent: Consent,
+}
+
+/// Opt-outs that stood at a rest.
+#[derive(Clone, Default)]
+pub struct Consent {
+    /// People with a record that was opted out.
+    pub people: BTreeSet<Subject>,
+    /// Records that were opted out, by object and id.
+    pub records: BTreeSet<(String, String)>,
 }
 
 impl Ledger {
@@ -64,11 +92,7 @@ impl Ledger {
     pub fn new_value(&mut self, field: &Field) -> String {
         self.values += 1;
         let n = self.values;
-        match field.name {
-            "phone" | "mobile" => format!("03-{:04}-{:04}", 1000 + n, 2000 + n),
-            "postal_code" => format!("{:03}-{:04}", 100 + n % 900, 1000 + n),
-            _ => format!("v{n}"),
-        }
+        forms::nth_value(field, n)
     }
 
     pub fn note(&mut self, entry: Entry) {
@@ -79,14 +103,14 @@ impl Ledger {
     }
 
     /// Entries of a person since the last rest, oldest first.
-    pub fn recent(&self, who: usize) -> impl Iterator<Item = &Entry> {
+    pub fn recent(&self, who: Subject) -> impl Iterator<Item = &Entry> {
         self.entries[self.since..].iter().filter(move |entry| entry.who == who)
     }
 
     /// True if a person deleted this person's record, nobody did anything to it afterwards, and
     /// nobody had worked on it elsewhere since the last rest: an edit stands against a deletion
     /// that did not know it.
-    pub fn is_deleted(&self, who: usize) -> bool {
+    pub fn is_deleted(&self, who: Subject) -> bool {
         let mut mine = self.entries.iter().enumerate().filter(|(_, entry)| entry.who == who);
         let Some((position, last)) = mine.next_back() else { return false };
         if position < self.since && self.living.contains(&who) {
@@ -94,29 +118,34 @@ impl Ledger {
         }
         let is_work = |deed: &Deed| !matches!(deed, Deed::Deleted { .. });
         let elsewhere = |entry: &Entry| entry.side != last.side && is_work(&entry.deed);
-        !is_work(&last.deed) && !self.recent(who).any(elsewhere)
+        // Work on a record that people made one with this one is work on the same person.
+        let is_worked_on = |one| self.recent(one).any(elsewhere);
+        !is_work(&last.deed) && !self.any_like(who, is_worked_on)
     }
 
     /// True if people entered this person on that side since the last rest.
-    pub fn is_new(&self, who: usize, side: Side) -> bool {
+    pub fn is_new(&self, who: Subject, side: Side) -> bool {
         self.recent(who).any(|entry| entry.side == side && matches!(entry.deed, Deed::Entered))
     }
 
     /// True if anybody ever deleted a record of this person.
-    pub fn was_ever_deleted(&self, who: usize) -> bool {
+    pub fn was_ever_deleted(&self, who: Subject) -> bool {
         let mut mine = self.entries.iter().filter(|entry| entry.who == who);
         mine.any(|entry| matches!(entry.deed, Deed::Deleted { .. }))
     }
 
     /// Values that the field may hold now: the last value typed on each side since the last
     /// rest, else what was agreed on. The flag says that both sides typed.
-    pub fn candidates(&self, who: usize, field: Field) -> (Vec<String>, bool) {
+    pub fn candidates(&self, who: Subject, field: Field) -> (Vec<String>, bool) {
         let mut last: BTreeMap<Side, String> = BTreeMap::new();
         for entry in self.recent(who) {
-            if let Deed::Typed { field: typed, after, .. } = &entry.deed
-                && *typed == field
-            {
-                last.insert(entry.side, after.clone());
+            match &entry.deed {
+                Deed::Typed { field: typed, after, .. } if *typed == field => {
+                    last.insert(entry.side, after.clone());
+                }
+                // Whoever merges records chooses the winner's values.
+                Deed::Merged { lost: true } => drop(last.remove(&entry.side)),
+                _ => {}
             }
         }
         let both = last.len() > 1;
@@ -128,7 +157,7 @@ impl Ledger {
     }
 
     /// True if somebody typed into the field while nobody could see it.
-    pub fn is_late(&self, who: usize, field: Field) -> bool {
+    pub fn is_late(&self, who: Subject, field: Field) -> bool {
         self.recent(who).any(|entry| {
             entry.is_late
                 && matches!(&entry.deed, Deed::Typed { field: typed, .. } if *typed == field)
@@ -136,27 +165,94 @@ impl Ledger {
     }
 
     /// True if somebody typed another value over this one, on any side, and so knew it.
-    pub fn was_replaced_by_hand(&self, who: usize, field: Field, value: &str) -> bool {
+    pub fn was_replaced_by_hand(&self, who: Subject, field: Field, value: &str) -> bool {
         self.recent(who).any(|entry| {
             matches!(&entry.deed, Deed::Typed { field: typed, before, .. }
                 if *typed == field && before == value)
         })
     }
 
+    /// The last word of people on this person's consent since the last rest, on either side, and
+    /// the record that has it.
+    pub fn last_word(&self, who: Subject) -> Option<(bool, &(String, String))> {
+        let words = self.recent(who).filter_map(|entry| match &entry.deed {
+            Deed::OptedOut { out, key } => Some((*out, key)),
+            _ => None,
+        });
+        words.last()
+    }
+
+    /// True if people deleted or entered a record of this person since the last rest.
+    pub fn is_renewed(&self, who: Subject) -> bool {
+        self.recent(who).any(|entry| matches!(entry.deed, Deed::Deleted { .. } | Deed::Entered))
+    }
+
+    /// True if the address leads to another one's record on that side.
+    pub fn is_taken_over(&self, who: Subject, side: Side) -> bool {
+        let mut mine = self.entries.iter().filter(|e| e.who == who && e.side == side);
+        mine.any(|entry| matches!(entry.deed, Deed::Merged { lost: true }))
+    }
+
+    /// True if people made one of this and another.
+    pub fn is_merged(&self, who: Subject) -> bool {
+        self.merged.iter().any(|(winner, loser)| who == *winner || who == *loser)
+    }
+
+    /// True of this or of anything that people made one with it.
+    pub fn any_like(&self, who: Subject, is: impl Fn(Subject) -> bool) -> bool {
+        let mut like = vec![who];
+        let mut next = 0;
+        while let Some(one) = like.get(next).copied() {
+            if is(one) {
+                return true;
+            }
+            for (winner, loser) in &self.merged {
+                let other = if *winner == one {
+                    *loser
+                } else if *loser == one {
+                    *winner
+                } else {
+                    continue;
+                };
+                if !like.contains(&other) {
+                    like.push(other);
+                }
+            }
+            next += 1;
+        }
+        false
+    }
+
+    /// True if people took back an opt-out of this person since the last rest, on either side.
+    pub fn is_taken_back(&self, who: Subject) -> bool {
+        self.recent(who).any(|entry| matches!(entry.deed, Deed::OptedOut { out: false, .. }))
+    }
+
+    /// True if people emptied the field on that side and typed nothing there since.
+    pub fn is_emptied(&self, who: Subject, side: Side, field: Field) -> bool {
+        let mut mine = self.entries.iter().rev().filter(|e| e.who == who && e.side == side);
+        let last = mine.find_map(|entry| match &entry.deed {
+            Deed::Typed { field: typed, after, .. } if *typed == field => Some(after),
+            _ => None,
+        });
+        last.is_some_and(String::is_empty)
+    }
+
     /// True if the person was entered on that side and not deleted there since.
-    pub fn is_entered(&self, who: usize, side: Side) -> bool {
+    pub fn is_entered(&self, who: Subject, side: Side) -> bool {
         let mut mine = self.entries.iter().rev().filter(|e| e.who == who && e.side == side);
         let last = mine.find(|e| matches!(e.deed, Deed::Entered | Deed::Deleted { .. }));
         last.is_some_and(|entry| matches!(entry.deed, Deed::Entered))
     }
 
-    /// True if a person deleted or entered this person's record since the last rest.
-    pub fn is_disturbed(&self, who: usize) -> bool {
-        self.recent(who).any(|entry| !matches!(entry.deed, Deed::Typed { .. }))
+    /// True if people did more with this person since the last rest than to fill in fields.
+    pub fn is_disturbed(&self, who: Subject) -> bool {
+        self.recent(who)
+            .any(|entry| !matches!(entry.deed, Deed::Typed { .. } | Deed::OptedOut { .. }))
     }
 
     /// Values that the field held before its present one, as people typed it on that side.
-    pub fn former(&self, who: usize, side: Side, field: Field) -> Option<String> {
+    pub fn former(&self, who: Subject, side: Side, field: Field) -> Option<String> {
         let mut mine = self.entries.iter().rev().filter(|e| e.who == who && e.side == side);
         mine.find_map(|entry| match &entry.deed {
             Deed::Typed { field: typed, before, .. } if *typed == field => Some(before.clone()),
@@ -164,8 +260,49 @@ impl Ledger {
         })
     }
 
+    /// Two records of a system have become one, by object and id.
+    pub fn hand_over(&mut self, (object, winner, loser): (&str, &str, &str), survivor: &str) {
+        let mut records = std::mem::take(&mut self.consent.records);
+        let mut is_out = false;
+        for id in [winner, loser] {
+            is_out |= records.remove(&(object.to_owned(), id.to_owned()));
+        }
+        // HubSpot's column is not written: what the survivor shows there is the merge's doing.
+        if is_out && object != "contacts" {
+            records.insert((object.to_owned(), survivor.to_owned()));
+        }
+        self.consent.records = records;
+        self.by_hand.retain(|(of, id, _), _| of != object || id != winner && id != loser);
+        let renamed = |id: &String| {
+            if id == winner || id == loser { survivor.to_owned() } else { id.clone() }
+        };
+        let pairs = std::mem::take(&mut self.further);
+        // What either one's primary company was cannot be told from outside.
+        self.further = match object {
+            "contacts" => pairs
+                .into_iter()
+                .filter(|(contact, _)| contact != loser)
+                .map(|(contact, company)| (renamed(&contact), company))
+                .collect(),
+            "companies" => {
+                pairs.into_iter().map(|(contact, company)| (contact, renamed(&company))).collect()
+            }
+            _ => pairs,
+        };
+    }
+
+    /// A copy of the database is made.
+    pub fn back_up(&mut self) {
+        self.backed_up = self.living.clone();
+    }
+
+    /// True if a database that was put back cannot know that this was deleted.
+    pub fn is_forgotten(&self, who: Subject) -> bool {
+        self.restored && !self.backed_up.contains(&who)
+    }
+
     /// Everything is in step: what stands now is agreed on.
-    pub fn rest(&mut self, agreed: BTreeMap<Spot, String>, living: BTreeSet<usize>) {
+    pub fn rest(&mut self, agreed: BTreeMap<Spot, String>, living: BTreeSet<Subject>) {
         self.living = living;
         self.settled = agreed;
         self.since = self.entries.len();

@@ -10,9 +10,12 @@
     reason = "indexing a JSON value never panics, and a panic here is a failed trial"
 )]
 
+mod forms;
 pub mod history;
 pub mod judge;
 pub mod ledger;
+mod merges;
+mod owners;
 pub mod people;
 pub mod play;
 pub mod program;

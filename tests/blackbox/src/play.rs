@@ -52,6 +52,9 @@ impl<P: Program> Play<P> {
                 }
             }
             Step::Found { company, side } => self.people.borrow_mut().found(*company, *side)?,
+            Step::Offer { deal, side, company, dated } => {
+                self.people.borrow_mut().offer(*deal, *side, *company, *dated)?;
+            }
             Step::Act(act) => self.people.borrow_mut().act(act)?,
             Step::Sync => drop(self.program.sync()?),
             Step::SyncWhile { calls, act } => {
@@ -67,7 +70,11 @@ impl<P: Program> Play<P> {
             }
             Step::Wait { ms } => self.program.wait(*ms),
             Step::Faults(faults) => self.people.borrow().set_faults(faults)?,
-            Step::Backup => self.program.back_up()?,
+            Step::Owner { owner, leaves } => self.people.borrow_mut().leave(*owner, *leaves)?,
+            Step::Backup => {
+                self.people.borrow_mut().ledger.back_up();
+                self.program.back_up()?;
+            }
             Step::Restore => {
                 self.people.borrow_mut().ledger.restored = true;
                 if let Some(refused) = self.program.restore()? {
@@ -88,6 +95,7 @@ impl<P: Program> Play<P> {
     /// Syncs until nothing moves any more, then lets the judge look.
     fn rest(&mut self) -> anyhow::Result<Option<Violation>> {
         self.people.borrow().set_faults(&calm())?;
+        self.program.lift_pauses()?;
         let mut quiet = 0;
         let mut last = String::new();
         for _ in 0..ROUNDS_MAX {

@@ -55,6 +55,12 @@ pub trait Program {
     /// As [`Program::sync`].
     fn restore(&mut self) -> anyhow::Result<Option<String>>;
 
+    /// An admin lifts the pauses that systems have asked for.
+    ///
+    /// # Errors
+    /// As [`Program::sync`].
+    fn lift_pauses(&mut self) -> anyhow::Result<()>;
+
     /// All that is said of a record (`system.object/id`), as `renkei why --json` gives it; null
     /// where nothing is known.
     ///

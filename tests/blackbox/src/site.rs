@@ -11,7 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context as _, bail};
 use renkei_blackbox::program::{Meanwhile, Program, Service, Synced};
-use renkei_blackbox::systems::Side;
+use renkei_blackbox::systems::{SIDES, Side};
 use renkei_test_support::example::{root_file, secrets_file};
 use serde_json::Value;
 
@@ -233,6 +233,18 @@ impl Program for Site<'_> {
         }
         let ended = self.run("restore", &[&self.kept()])?;
         Ok((ended.code != Some(0)).then_some(ended.errors))
+    }
+
+    fn lift_pauses(&mut self) -> anyhow::Result<()> {
+        let status = self.run("status", &[])?.json;
+        let is_paused = status["paused_systems"].as_array().is_some_and(|list| !list.is_empty());
+        for side in SIDES.into_iter().filter(|_| is_paused) {
+            let ended = self.run("plugin", &["reload", side.name()])?;
+            if ended.code != Some(0) {
+                bail!("plugin reload {}: {}", side.name(), ended.errors);
+            }
+        }
+        Ok(())
     }
 
     fn why(&self, key: &str) -> anyhow::Result<Value> {

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::history::Subject;
+
 /// One of the two systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
@@ -28,20 +30,49 @@ impl Side {
         }
     }
 
-    /// The objects that hold people.
-    pub fn people(self) -> &'static [&'static str] {
-        match self {
-            Self::HubSpot => &["contacts"],
-            Self::Salesforce => &["Contact", "Lead"],
+    /// The objects that hold such records.
+    pub fn objects(self, who: Subject) -> &'static [&'static str] {
+        match (who, self) {
+            (Subject::Person(_), Self::HubSpot) => &["contacts"],
+            (Subject::Person(_), Self::Salesforce) => &["Contact", "Lead"],
+            (Subject::Company(_), Self::HubSpot) => &["companies"],
+            (Subject::Company(_), Self::Salesforce) => &["Account"],
+            (Subject::Deal(_), Self::HubSpot) => &["deals"],
+            (Subject::Deal(_), Self::Salesforce) => &["Opportunity"],
         }
     }
 
-    /// The object that holds companies.
-    pub fn companies(self) -> &'static str {
-        match self {
-            Self::HubSpot => "companies",
-            Self::Salesforce => "Account",
+    /// All objects of the configuration.
+    pub fn all_objects(self) -> impl Iterator<Item = &'static str> {
+        let one_each = [Subject::Person(0), Subject::Company(0), Subject::Deal(0)];
+        one_each.into_iter().flat_map(move |who| self.objects(who).iter().copied())
+    }
+
+    /// The column by which people know such a record.
+    pub fn name_column(self, who: Subject) -> &'static str {
+        match (who, self) {
+            (Subject::Person(_), Self::HubSpot) => "email",
+            (Subject::Person(_), Self::Salesforce) => "Email",
+            (Subject::Company(_), Self::HubSpot) => "name",
+            (Subject::Deal(_), Self::HubSpot) => "dealname",
+            (_, Self::Salesforce) => "Name",
         }
+    }
+}
+
+/// The column that says that a person does not want mail.
+pub fn opt_out_column(side: Side) -> &'static str {
+    match side {
+        Side::HubSpot => "hs_email_optout",
+        Side::Salesforce => "HasOptedOutOfEmail",
+    }
+}
+
+/// The column that names a record's owner, which the example configuration does not map.
+pub fn owner_column(side: Side) -> &'static str {
+    match side {
+        Side::HubSpot => "hubspot_owner_id",
+        Side::Salesforce => "OwnerId",
     }
 }
 
@@ -53,7 +84,12 @@ pub struct Record {
     pub id: String,
     pub fields: BTreeMap<String, Value>,
     pub archived: bool,
+    /// `Human` or `Api`.
+    pub created_by: String,
     pub references: BTreeMap<String, Vec<String>>,
+    /// The one of them that HubSpot marks as primary.
+    #[serde(default)]
+    pub primary: BTreeMap<String, String>,
 }
 
 impl Record {
@@ -64,6 +100,22 @@ impl Record {
             Some(Value::String(text)) => text.trim().to_owned(),
             Some(other) => other.to_string(),
         }
+    }
+
+    /// True if a person made it.
+    pub fn is_made_by_people(&self) -> bool {
+        self.created_by.eq_ignore_ascii_case("human")
+    }
+
+    /// True if the person does not want mail.
+    pub fn is_opted_out(&self) -> bool {
+        self.text(opt_out_column(self.side())) == "true"
+    }
+
+    /// The system that has it.
+    pub fn side(&self) -> Side {
+        let is_hubspot = Side::HubSpot.all_objects().any(|object| object == self.object);
+        if is_hubspot { Side::HubSpot } else { Side::Salesforce }
     }
 
     /// A converted Lead is history, not a person.
@@ -175,5 +227,17 @@ impl System {
             "object": "contacts", "id": contact, "to_object": "companies", "to_id": company,
         });
         self.post(if there { "link" } else { "unlink" }, &link).map(drop)
+    }
+
+    /// A person makes a company the primary one of a contact or deal.
+    ///
+    /// # Errors
+    /// As [`Door::post`].
+    pub fn make_primary(&self, record: &Record, company: &str) -> anyhow::Result<()> {
+        let link = json!({
+            "object": record.object, "id": record.id,
+            "to_object": "companies", "to_id": company, "primary": true,
+        });
+        self.post("link", &link).map(drop)
     }
 }

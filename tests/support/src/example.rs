@@ -44,6 +44,20 @@ pub static PERSON_COLUMNS: [PersonColumn; 9] = [
 /// The field that HubSpot's contacts only read.
 pub const EMAIL_OPT_OUT: &str = "email_opt_out";
 
+/// A stage of a deal with each system's word; of Salesforce's the first is written.
+pub type Stage = (&'static str, &'static str, &'static [&'static str]);
+
+/// The table of stages.
+pub const STAGES: [Stage; 7] = [
+    ("appointment", "appointmentscheduled", &["Prospecting"]),
+    ("qualified", "qualifiedtobuy", &["Qualification", "Needs Analysis"]),
+    ("presentation", "presentationscheduled", &["Value Proposition", "Id. Decision Makers"]),
+    ("decision", "decisionmakerboughtin", &["Perception Analysis", "Proposal/Price Quote"]),
+    ("contract", "contractsent", &["Negotiation/Review"]),
+    ("won", "closedwon", &["Closed Won"]),
+    ("lost", "closedlost", &["Closed Lost"]),
+];
+
 /// `renkei.toml` for simulators at these URLs, with a cycle every so many seconds.
 pub fn root_file(
     interval_seconds: u32,

@@ -4,6 +4,7 @@
 //! So each story is told on the store that the program has, and the first query at which the two
 //! part is the one that fails. Histories, of which there are 100,000, stay in memory.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -14,7 +15,8 @@ use renkei_model::state::{
 };
 use renkei_model::store::memory::MemoryStore;
 use renkei_model::store::port::{
-    Candidate, Changes, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreCounts, StoreError,
+    Candidate, Changes, JournalQuery, OutboxQuery, Restored, ReviewQuery, Store, StoreCounts,
+    StoreError,
 };
 use renkei_store::Layouts;
 use renkei_store::SqliteStore;
@@ -31,6 +33,12 @@ struct Mirror {
     store: Arc<SqliteStore>,
     layouts: Layouts,
     dir: Arc<tempfile::TempDir>,
+}
+
+/// A backup of both.
+pub struct StoreBackup {
+    memory: MemoryStore,
+    file: Option<(PathBuf, tempfile::TempDir)>,
 }
 
 impl MirrorStore {
@@ -63,6 +71,42 @@ impl MirrorStore {
             Mirror::open(layouts, dir)
         });
         Self::new(self.memory.copy(), mirror)
+    }
+
+    /// `renkei backup`.
+    pub fn back_up(&self) -> StoreBackup {
+        let file = self.mirror.lock().unwrap().as_ref().map(|mirror| {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("kept.backup");
+            SqliteStore::back_up(mirror.dir.path(), &file).unwrap();
+            (file, dir)
+        });
+        StoreBackup { memory: self.memory.copy(), file }
+    }
+
+    /// `renkei restore`: the store of the next process, marked as restored. This one is left
+    /// without a mirror.
+    ///
+    /// # Errors
+    /// SQLite's file cannot be put back, with the reason.
+    pub async fn restore(&self, backup: &StoreBackup, now_ms: i64) -> Result<Self, String> {
+        let memory = backup.memory.copy();
+        // A backup of a restored database is marked anew.
+        for restored in [Restored::ReadAgain, Restored::Noticed(now_ms)] {
+            let changes = Changes { restored: Some(restored), ..Changes::default() };
+            memory.commit(changes).await.map_err(|error| error.to_string())?;
+        }
+        let mirror = self.mirror.lock().unwrap().take();
+        let mirror = match (mirror, &backup.file) {
+            (Some(Mirror { store, layouts, dir }), Some((file, _))) => {
+                drop(Arc::into_inner(store).unwrap());
+                SqliteStore::restore(dir.path(), file, None, now_ms)
+                    .map_err(|error| error.to_string())?;
+                Some(Mirror::open(layouts, dir))
+            }
+            (mirror, _) => mirror,
+        };
+        Ok(Self::new(memory, mirror))
     }
 
     /// Number of commits so far.

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use super::auth::{HubSpotTokens, TokenContext};
 use super::errors::ApiError;
 use super::kinds::ObjectKind;
-use super::limits::AccountQuotas;
+use super::limits::{AccountQuotas, ExceededWindow};
 use super::reply::{HandlerResult, HubSpotReply};
 use super::route::{CountedCall, ObjectCall, Route};
 use super::search::body::is_first;
@@ -43,6 +43,7 @@ pub struct HubSpot {
 #[derive(Debug, Default)]
 pub(super) struct FaultCounters {
     server_error: EveryNth,
+    shared_limit: EveryNth,
     lock_error: EveryNth,
     lost_reply: EveryNth,
     short_page: EveryNth,
@@ -108,14 +109,20 @@ impl HubSpot {
                 return error.answer(correlation_id);
             }
         };
+        // No breach: a client cannot know what others have used.
+        let shared = self.counters.shared_limit.hits(self.faults.limit_shared_every);
+        if let Some(exceeded) = ExceededWindow::by_others(route.is_search(), shared, &self.faults) {
+            self.note(&counted, 0);
+            return exceeded.answer(&mut self.ledger, correlation_id, &self.faults);
+        }
         let mut standing = None;
         if self.faults.rate_limits {
             match self.limits.admit(app, route.is_search(), now_ms, &self.faults) {
                 Ok(left) => standing = Some(left),
                 Err(exceeded) => {
                     self.note(&counted, 0);
-                    let faults = &self.faults;
-                    return exceeded.answer(&mut self.ledger, now_ms, correlation_id, faults);
+                    exceeded.note(&mut self.ledger, now_ms);
+                    return exceeded.answer(&mut self.ledger, correlation_id, &self.faults);
                 }
             }
         }

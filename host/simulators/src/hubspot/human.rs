@@ -168,14 +168,17 @@ impl HubSpot {
         let fields = names
             .map(|name| (name.to_string(), record.row.value(name).map_or(Value::Null, Value::from)))
             .collect();
-        let mut references = BTreeMap::new();
+        let (mut references, mut primary) = (BTreeMap::new(), BTreeMap::new());
         for to in KindPair::referred_from(kind) {
-            let ids: Vec<String> = self
-                .store
-                .associations
-                .list_partners((kind, record.row.id), to)
-                .map(|(id, _)| id.to_string())
-                .collect();
+            let partners = self.store.associations.list_partners((kind, record.row.id), to);
+            let mark = KindPair::between(kind, to).and_then(|pair| pair.primary);
+            let mut ids = Vec::new();
+            for (id, types) in partners {
+                if mark.is_some_and(|mark| types.contains(&mark)) {
+                    primary.insert(to.plural().to_owned(), id.to_string());
+                }
+                ids.push(id.to_string());
+            }
             if !ids.is_empty() {
                 references.insert(to.plural().to_owned(), ids);
             }
@@ -186,6 +189,7 @@ impl HubSpot {
             archived: record.archived_ms.is_some(),
             created_by: record.origin,
             references,
+            primary,
         }
     }
 }

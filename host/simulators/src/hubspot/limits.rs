@@ -118,15 +118,35 @@ impl QuotaStanding {
 }
 
 impl ExceededWindow {
-    /// Notes the breach and makes the 429 answer.
+    /// The window that other clients of the account have filled, if they have: of the day, or,
+    /// where `shared` says so, the one that applies to this request.
+    pub(super) fn by_others(search: bool, shared: bool, faults: &Faults) -> Option<Self> {
+        if faults.day_is_used_up {
+            return Some(Self { policy: "DAILY", name: "daily", limit: faults.daily_limit });
+        }
+        let limits = &faults.hubspot;
+        shared.then_some(match search {
+            true => Self { policy: "SECONDLY", name: "secondly", limit: limits.search_limit },
+            false => Self {
+                policy: "TEN_SECONDLY_ROLLING",
+                name: "ten_secondly_rolling",
+                limit: limits.rolling_limit,
+            },
+        })
+    }
+
+    /// Notes the breach.
+    pub(super) fn note(self, ledger: &mut RequestLedger, now_ms: i64) {
+        ledger.breach(self.policy, self.limit, now_ms);
+    }
+
+    /// The 429 answer.
     pub(super) fn answer(
         self,
         ledger: &mut RequestLedger,
-        now_ms: i64,
         correlation_id: &str,
         faults: &Faults,
     ) -> SimAnswer {
-        ledger.breach(self.policy, self.limit, now_ms);
         ledger.refusal();
         let body = json!({
             "status": "error",

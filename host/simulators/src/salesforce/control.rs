@@ -185,6 +185,7 @@ impl Org {
             archived: row.deleted(),
             created_by: row.origin,
             references,
+            primary: BTreeMap::new(),
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::rules::share;
 use crate::simulator::SimOptions;
 
 const DAY_MS: i64 = 86_400_000;
+const LIMIT_EXCEEDED: &str = "REQUEST_LIMIT_EXCEEDED";
 /// The oldest API version that still answers.
 const VERSION_MIN: u32 = 31;
 /// The newest version of the list; later ones answer as well.
@@ -49,6 +50,7 @@ pub(crate) struct Org {
     pub(super) born_ms: i64,
     pub(super) late: Vec<LateCommit>,
     errors: EveryNth,
+    shared_limit: EveryNth,
     losses: EveryNth,
     not_found: EveryNth,
     daily: RollingWindow,
@@ -131,6 +133,7 @@ impl Org {
             born_ms,
             late: Vec::new(),
             errors: EveryNth::default(),
+            shared_limit: EveryNth::default(),
             losses: EveryNth::default(),
             not_found: EveryNth::default(),
             daily: RollingWindow::new(DAY_MS),
@@ -303,6 +306,17 @@ impl Org {
         if !self.logged_in(call.request, call.now_ms) {
             return Err(ApiFault::session());
         }
+        // No breach: a client cannot know what others use.
+        if self.faults.day_is_used_up {
+            self.calls_left = 0;
+            self.ledger.refusal();
+            return Err(ApiFault::new(403, LIMIT_EXCEEDED, "TotalRequests Limit exceeded."));
+        }
+        if self.shared_limit.hits(self.faults.limit_shared_every) {
+            self.ledger.refusal();
+            let message = "ConcurrentRequests (Concurrent API Requests) Limit exceeded.";
+            return Err(ApiFault::new(403, LIMIT_EXCEEDED, message));
+        }
         match self.daily.admit(call.now_ms, self.faults.daily_limit) {
             Some(left) => self.calls_left = left,
             None if self.faults.rate_limits => {
@@ -310,7 +324,7 @@ impl Org {
                 self.ledger.breach("daily", self.faults.daily_limit, call.now_ms);
                 self.ledger.refusal();
                 let message = "TotalRequests Limit exceeded.";
-                return Err(ApiFault::new(403, "REQUEST_LIMIT_EXCEEDED", message));
+                return Err(ApiFault::new(403, LIMIT_EXCEEDED, message));
             }
             None => self.calls_left = 0,
         }

@@ -19,7 +19,7 @@ use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, SilentObserver};
 use renkei_sync::read::transforms::TransformCalls;
-use renkei_worlds::mirror::MirrorStore;
+use renkei_worlds::mirror::{MirrorStore, StoreBackup};
 use serde_json::Value;
 
 use super::connectors::{Desk, NativeSystems};
@@ -30,15 +30,16 @@ use super::wire::{Event, Fate, Wire};
 /// Interval of `renkei serve` between two cycles, ms.
 const INTERVAL_MS: u64 = 10_000;
 
+/// Time that a command takes, ms.
+const COMMAND_MS: u64 = 1_000;
+
 /// One installation.
 pub(crate) struct InProcess {
     wire: Rc<Wire>,
     desk: Rc<Desk>,
     store: MirrorStore,
     verified: VerifiedAccounts,
-    copy: Option<MirrorStore>,
-    /// A mirror has one file: it is not copied.
-    is_mirrored: bool,
+    backup: Option<StoreBackup>,
     /// Mistake of the engine on its way, judged at the next rest.
     wrong: RefCell<Option<String>>,
 }
@@ -67,7 +68,7 @@ impl InProcess {
         };
         let desk = Desk::place(Rc::clone(&wire));
         let (verified, wrong) = (VerifiedAccounts::default(), RefCell::default());
-        Self { wire, desk, store, verified, copy: None, is_mirrored, wrong }
+        Self { wire, desk, store, verified, backup: None, wrong }
     }
 
     /// A process begins: it knows nothing but the store.
@@ -223,17 +224,24 @@ impl Program for InProcess {
     }
 
     fn back_up(&mut self) -> anyhow::Result<()> {
-        if !self.is_mirrored {
-            self.copy = Some(self.store.copy());
-        }
+        self.backup = Some(self.store.back_up());
         Ok(())
     }
 
     fn restore(&mut self) -> anyhow::Result<Option<String>> {
-        if let Some(copy) = &self.copy {
-            self.store = copy.copy();
+        let Some(backup) = &self.backup else { return Ok(None) };
+        // What is replaced is kept aside under this time.
+        self.wire.advance(COMMAND_MS);
+        match block_on(self.store.restore(backup, self.wire.clock.now_ms())) {
+            Ok(store) => self.store = store,
+            Err(refused) => return Ok(Some(refused)),
         }
         Ok(None)
+    }
+
+    /// Pauses are the host's, which is not here.
+    fn lift_pauses(&mut self) -> anyhow::Result<()> {
+        Ok(())
     }
 
     fn why(&self, key: &str) -> anyhow::Result<Value> {

@@ -1,6 +1,6 @@
-//! The example configuration (`host/renkei/example`) as the engine has it: companies and people,
-//! with the same columns, winners and match keys. Its read and write sizes are smaller, so that a
-//! handful of records fills several pages.
+//! The example configuration (`host/renkei/example`) as the engine has it: companies, people and
+//! deals, with the same columns, winners and match keys. Its read and write sizes are smaller, so
+//! that a handful of records fills several pages.
 
 use renkei_model::plugin::{Account, Schema};
 use renkei_model::record::Attributes;
@@ -11,16 +11,18 @@ use renkei_model::spec::{
     Orientation, Spec, TransformRef, TransformUse, Via, Winner,
 };
 use renkei_model::value::Value;
-use renkei_test_support::example::{EMAIL_OPT_OUT, HUBSPOT, PERSON_COLUMNS, SALESFORCE};
+use renkei_test_support::example::{
+    EMAIL_OPT_OUT, HUBSPOT, PERSON_COLUMNS, SALESFORCE, STAGES, Stage,
+};
 use renkei_test_support::spec::{self, direct, field};
 
 /// Company name of a person without a company.
 const NO_COMPANY: &str = "(未登録)";
 
-/// Specification of companies and people.
+/// Specification of companies, people and deals.
 pub(crate) fn specification() -> Spec {
     // Its entities have no rings and no field twice.
-    Spec::new(vec![company(), person()]).unwrap_or_else(|error| panic!("{error}"))
+    Spec::new(vec![company(), person(), deal()]).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Takes over facts of the live systems, as the program does before a cycle.
@@ -185,6 +187,48 @@ fn person() -> EntitySpec {
         key("phone and name", &[4, 0, 1], "person", &["phone", "family_name", "given_name"], false),
     ];
     EntitySpec { match_keys, ..entity("person", fields, members) }
+}
+
+fn deal() -> EntitySpec {
+    let ignored = |name: &str, kind: FieldKind, winner: Winner| FieldSpec {
+        clear: Clear::Ignore,
+        ..field(name, kind, winner)
+    };
+    let salesforce = || Winner::Always(SALESFORCE.to_owned());
+    let company = FieldKind::Reference { entity: "company".to_owned(), many: false };
+    let fields = vec![
+        ignored("name", FieldKind::Text, Winner::Newest),
+        field("amount", FieldKind::Decimal, salesforce()),
+        ignored("close_date", FieldKind::Date, salesforce()),
+        ignored("stage", FieldKind::Choice, salesforce()),
+        field("company", company, salesforce()),
+    ];
+    let hubspot = ["dealname", "amount", "closedate", "dealstage", "associations.companies"];
+    let salesforce = ["Name", "Amount", "CloseDate", "StageName", "AccountId"];
+    let members = vec![
+        MemberSpec {
+            constants: vec![("pipeline".to_owned(), Some("default".into()))],
+            ..member(HUBSPOT, "deals", true, deal_groups(&hubspot, "companies"))
+        },
+        member(SALESFORCE, "Opportunity", true, deal_groups(&salesforce, "Account")),
+    ];
+    let match_keys = vec![spec::match_key("name", &[0], false)];
+    EntitySpec { on_delete: OnDelete::Review, match_keys, ..entity("deal", fields, members) }
+}
+
+/// The columns of a deal; the fourth one has the table of stages, the last one refers to a company.
+fn deal_groups(names: &[&str; 5], target: &str) -> Vec<MappingGroup> {
+    let words = |(stage, hubspot, salesforce): Stage| -> Vec<(&str, &str)> {
+        let own = if target == "Account" { salesforce } else { &[hubspot] };
+        own.iter().map(|word| (*word, stage)).collect()
+    };
+    let read: Vec<(&str, &str)> = STAGES.into_iter().flat_map(words).collect();
+    let first = |stage: Stage| words(stage).first().map(|(word, stage)| (*stage, *word));
+    let write: Vec<(&str, &str)> = STAGES.into_iter().filter_map(first).collect();
+    let mut groups = columns(names);
+    groups[3] = spec::table(3, names[3], &read, &write);
+    groups[4].target = Some(target.to_owned());
+    required(groups, names[0])
 }
 
 fn hubspot_person() -> Vec<MappingGroup> {

@@ -191,6 +191,21 @@ fn phones_are_stored_stripped_where_they_are_checked() {
 }
 
 #[test]
+fn other_clients_fill_the_windows_and_that_is_no_breach() {
+    let mut account = Account::empty();
+    account.tune(json!({"limit_shared_every": 1}));
+    let (status, error) = account.get(CONTACTS);
+    assert_eq!((status, &error["policyName"]), (429, &json!("TEN_SECONDLY_ROLLING")));
+    let (status, error) = account.post(&format!("{CONTACTS}/search"), json!({"limit": 1}));
+    assert_eq!((status, &error["policyName"]), (429, &json!("SECONDLY")));
+    account.tune(json!({"limit_shared_every": 0, "day_is_used_up": true}));
+    let (status, error) = account.get(CONTACTS);
+    assert_eq!((status, &error["policyName"]), (429, &json!("DAILY")));
+    let report = account.hubspot.ledger().report();
+    assert_eq!((report.refused, report.breaches.len()), (3, 0));
+}
+
+#[test]
 fn owners_leave_and_are_listed_as_archived() {
     let mut account = Account::empty();
     account.tune(json!({"absent_owners": ["77350002"]}));

@@ -161,6 +161,21 @@ fn the_daily_limit_rolls_over_24_hours() {
 }
 
 #[test]
+fn other_clients_use_up_the_limits_and_that_is_no_breach() {
+    let mut org = Fixture::empty();
+    org.fault(json!({"limit_shared_every": 1}));
+    let got = org.get("/limits");
+    assert_eq!((got.status, got.code()), (403, "REQUEST_LIMIT_EXCEEDED"));
+    assert!(got.body.to_string().contains("ConcurrentRequests"));
+    org.fault(json!({"limit_shared_every": 0, "day_is_used_up": true}));
+    let got = org.get("/limits");
+    assert!(got.body.to_string().contains("TotalRequests"));
+    assert_eq!(got.header("sforce-limit-info"), "api-usage=625000/625000");
+    let report = org.org.ledger().report();
+    assert_eq!((report.refused, report.breaches.len()), (2, 0));
+}
+
+#[test]
 fn server_errors_come_when_asked_for() {
     let mut org = Fixture::empty();
     org.fault(json!({"server_error_every": 2, "lose_reply_after_write": 1}));
