@@ -70,16 +70,17 @@ pub fn judge(program: &impl Program, people: &mut People) -> anyhow::Result<Opti
 
 /// Everything is in step.
 fn rest(people: &mut People, agreed: BTreeMap<Spot, String>) -> anyhow::Result<Option<Violation>> {
-    let mut living = BTreeSet::new();
+    let (mut living, mut stood) = (BTreeSet::new(), BTreeSet::new());
     for who in Subject::judged() {
         for side in SIDES {
-            if !people.records_of(who, side)?.is_empty() {
+            for record in people.records_of(who, side)? {
                 living.insert(who);
+                stood.insert((record.object, record.id));
             }
         }
     }
     people.ledger.consent = consent::found(people)?;
-    people.ledger.rest(agreed, living);
+    people.ledger.rest(agreed, living, stood);
     Ok(None)
 }
 
@@ -117,7 +118,11 @@ fn judge_subject(
     let (Some(left), Some(right)) = (hubspot.first(), salesforce.first()) else {
         return judge_single(program, people, who, hubspot.first().or(salesforce.first()));
     };
-    let is_over = people.ledger.is_deleted(who) && !people.ledger.is_forgotten(who);
+    let places = [left, right].map(|record| (record.object.clone(), record.id.clone()));
+    let places = [(Side::HubSpot, &places[0]), (Side::Salesforce, &places[1])];
+    let is_over = people.ledger.is_deleted(who)
+        && !people.ledger.is_forgotten(who)
+        && !people.ledger.is_replaced(who, places);
     if is_over && !is_asked(program, left)? {
         let story = format!("{who} was deleted last of all and lives on both sides");
         return Ok(Some(Violation::new(Promise::Resurrected, story)));

@@ -62,6 +62,8 @@ pub struct Ledger {
     values: u64,
     /// Those who had a record on either side at the last rest.
     living: BTreeSet<Subject>,
+    /// Records that stood at the last rest, by object and id.
+    stood: BTreeSet<(String, String)>,
     /// Those of whom one system holds two records, because both sides entered them before either
     /// could be seen, and who are asked about.
     pub doubled: BTreeSet<Subject>,
@@ -291,6 +293,22 @@ impl Ledger {
         };
     }
 
+    /// True if people made one of this and another whose record, and not a new one, has the place
+    /// of the record that was deleted (`host/sync/RULES.md` E12).
+    pub fn is_replaced(&self, who: Subject, records: [(Side, &(String, String)); 2]) -> bool {
+        let mut mine = self.entries.iter().rev().filter(|entry| entry.who == who);
+        let deleted = mine.find_map(|entry| match &entry.deed {
+            Deed::Deleted { key } => Some((entry.side, key)),
+            _ => None,
+        });
+        deleted.is_some_and(|(side, key)| {
+            let takes = |(on, record): &(Side, &(String, String))| {
+                *on == side && *record != key && self.stood.contains(*record)
+            };
+            self.is_merged(who) && records.iter().any(takes)
+        })
+    }
+
     /// A copy of the database is made.
     pub fn back_up(&mut self) {
         self.backed_up = self.living.clone();
@@ -302,8 +320,14 @@ impl Ledger {
     }
 
     /// Everything is in step: what stands now is agreed on.
-    pub fn rest(&mut self, agreed: BTreeMap<Spot, String>, living: BTreeSet<Subject>) {
+    pub fn rest(
+        &mut self,
+        agreed: BTreeMap<Spot, String>,
+        living: BTreeSet<Subject>,
+        stood: BTreeSet<(String, String)>,
+    ) {
         self.living = living;
+        self.stood = stood;
         self.settled = agreed;
         self.since = self.entries.len();
         self.restored = false;

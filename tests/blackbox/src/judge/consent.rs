@@ -76,7 +76,7 @@ pub(super) fn judge(
         return broken(right, &format!("it is in hubspot; {why}"));
     }
     // HubSpot's column is never written, and people can read that.
-    if standing(&why, FIELD, left).starts_with("in step") {
+    if !left.is_opted_out() && standing(&why, FIELD, left).starts_with("in step") {
         let story = format!("{who} {FIELD}: differs, and is called in step; {why}");
         return Ok(Some(Violation::new(Promise::Unexplained, story)));
     }
