@@ -13,6 +13,7 @@ use renkei_sync::answers::why::{WhySubject, why};
 use crate::bench::Bench;
 use crate::scenarios::{a, b, people, world};
 use crate::stories::{leads, with_leads};
+use crate::world::knobs::Form;
 use crate::world::{Fault, Place};
 
 /// `b` leaves no stamps, and nothing is matched.
@@ -392,6 +393,35 @@ fn an_update_that_never_arrived_is_sent_without_a_question() {
     bench.cycle();
     check_cell(&bench, &b(), &right, "phone", "2");
     assert!(bench.reviews().is_empty());
+}
+
+/// RULES.md V8, E18, E19: of records with a stamp and without, made and updated.
+#[test]
+fn systems_form_of_a_write_whose_answer_is_lost_is_no_edit() {
+    for stamped in [true, false] {
+        let bench = bench(people());
+        bench.shared.world().table(&b()).stamped = stamped;
+        let capitals = ("title".to_owned(), Form::Capitals);
+        bench.shared.world().table(&b()).knobs.forms.extend([capitals]);
+        let cells = [("mail", "a@x".into()), ("title", "Ceo".into()), ("phone", "1".into())];
+        let left = bench.shared.world().create(&a(), &cells);
+        arm(&bench, Fault::LostReply);
+        bench.cycle();
+        wait(&bench);
+        let right = live(&bench, &b())[0].clone();
+        check_cell(&bench, &b(), &right, "title", "CEO");
+        check_cell(&bench, &a(), &left, "title", "Ceo");
+        bench.shared.world().edit(&a(), &left, "title", "Cfo".into());
+        arm(&bench, Fault::LostReply);
+        bench.cycle();
+        wait(&bench);
+        check_cell(&bench, &b(), &right, "title", "CFO");
+        check_cell(&bench, &a(), &left, "title", "Cfo");
+        bench.shared.world().edit(&b(), &right, "title", "COO".into());
+        bench.cycle();
+        check_cell(&bench, &a(), &left, "title", "COO");
+        assert!(bench.reviews().is_empty(), "{:?}", bench.reviews());
+    }
 }
 
 #[test]

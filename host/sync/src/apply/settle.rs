@@ -336,6 +336,14 @@ impl<'a> BatchSettler<'a> {
         let is_shown = holds.is_some() || !is_reference;
         let holds = holds.filter(|now| !is_before(now)).or_else(|| wrote.clone());
         let holds = holds.filter(|_| is_shown);
+        // A create that is found was read first: a form of what was sent is the system's own, not
+        // an edit (`RULES.md` V8).
+        let found = state.seen.clone().filter(|now| {
+            self.probed
+                && !is_reference
+                && wrote.as_ref().is_some_and(|sent| is_form_of(&field.kind, sent, now))
+        });
+        let holds = found.or(holds);
         state.agreed.clone_from(&write.after);
         (state.filler, state.bereft) = (None, None);
         state.base = if is_reference { write.after.clone() } else { holds.clone() };

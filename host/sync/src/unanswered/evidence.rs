@@ -13,6 +13,7 @@
 //! nothing was: a record of that object that went before it was ever read may have been it, and
 //! what a person deleted is not made again.
 
+use crate::read::forms::is_form_of;
 use renkei_model::canonical::is_same;
 use renkei_model::index::{FieldIndex, PerField};
 use renkei_model::reason::Reason;
@@ -46,6 +47,12 @@ impl SentField<'_> {
     fn held_before(&self) -> bool {
         is_same(self.kind, self.before, self.sent)
     }
+
+    /// The value that is there now was not there before, and is the system's form of what was sent
+    /// (`RULES.md` V8).
+    fn holds_form(&self) -> bool {
+        self.is_plain() && self.now != self.before && is_form(self.kind, self.sent, self.now)
+    }
 }
 
 /// The finding about one field of an update.
@@ -70,12 +77,18 @@ pub fn field_outcomes(untouched: bool, traces: &[SentField<'_>]) -> Vec<SentFiel
     let proven = traces.iter().any(arrived);
     let field_outcome = |trace: &SentField<'_>| match trace {
         _ if untouched || trace.now.is_none() || trace.sent.is_none() => SentFieldOutcome::Pending,
-        _ if trace.holds_sent() => SentFieldOutcome::Held,
+        _ if trace.holds_sent() || trace.holds_form() => SentFieldOutcome::Held,
         _ if proven && trace.is_plain() => SentFieldOutcome::Edited,
         _ if proven => SentFieldOutcome::Pending,
         _ => SentFieldOutcome::Unsure,
     };
     traces.iter().map(field_outcome).collect()
+}
+
+/// True if the cell that is there now holds a form of the sent one.
+fn is_form(kind: &FieldKind, sent: &Cell, now: &Cell) -> bool {
+    let pair = sent.as_ref().zip(now.as_ref());
+    pair.is_some_and(|(sent, now)| is_form_of(kind, sent, now))
 }
 
 /// True where finding this field as it was sent proves that the call arrived. A reference proves
@@ -129,6 +142,9 @@ pub fn weigh_found_record(
     let holds = |position: FieldIndex, sent: &Cell| {
         is_same(&entity[position].kind, &record.fields[position].seen, sent)
     };
+    let holds_form = |position: FieldIndex, plain: bool, sent: &Cell| {
+        plain && is_form(&entity[position].kind, sent, &record.fields[position].seen)
+    };
     let agrees = |position: FieldIndex| {
         let sent = &sent[position];
         sent.as_ref().is_some_and(|value| !value.is_null()) && holds(position, sent)
@@ -141,7 +157,7 @@ pub fn weigh_found_record(
         .any(|(position, plain, ..)| *plain && agrees(*position) && !by_key(*position));
     let field_outcome = |position, plain: bool, sent: &Cell| match (seen(position), sent) {
         (None, _) | (_, None) => SentFieldOutcome::Pending,
-        _ if holds(position, sent) => SentFieldOutcome::Held,
+        _ if holds(position, sent) || holds_form(position, plain, sent) => SentFieldOutcome::Held,
         _ if !plain => SentFieldOutcome::Pending,
         (Some(seen), _) if seen.is_null() && proven => SentFieldOutcome::Unsure,
         (Some(seen), _) if seen.is_null() => SentFieldOutcome::Pending,

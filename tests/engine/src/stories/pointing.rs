@@ -27,6 +27,29 @@ fn opportunities() -> Place {
     place("b", "opportunities")
 }
 
+/// `RULES.md` V2: a deal is deleted in one system while a person gives it a company in the other,
+/// which is deleted in the same moment.
+#[test]
+fn record_that_is_given_what_goes_outlives_its_deletion() {
+    let mut bench = sales();
+    let mut entities = bench.spec.entities().to_vec();
+    let deal = entities.iter_mut().find(|one| one.name == "deal").unwrap();
+    deal.members.iter_mut().for_each(|member| member.groups[1].required = false);
+    bench.spec = Spec::new(entities).unwrap();
+    let firm = bench.shared.world().create(&firms(), &[("name", "one".into())]);
+    let deal = bench.shared.world().create(&deals(), &[("name", "Big".into())]);
+    bench.run_to_rest();
+    let opportunity = bench.shared.world().live(&opportunities())[0].clone();
+    let given = references(&[&account(&bench, "one")]);
+    bench.shared.world().remove(&deals(), &deal, Removal::Deleted);
+    bench.shared.world().edit(&opportunities(), &opportunity, "company", given);
+    bench.shared.world().remove(&firms(), &firm, Removal::Deleted);
+    bench.run_to_rest();
+    assert_eq!(bench.shared.world().live(&accounts()), Vec::<String>::new());
+    assert_eq!(bench.shared.world().live(&opportunities()), [opportunity]);
+    assert_eq!(bench.shared.world().live(&deals()).len(), 1);
+}
+
 /// The id of the account with this name.
 fn account(bench: &Bench, name: &str) -> String {
     let world = bench.shared.world();

@@ -8,7 +8,7 @@ use renkei_model::state::{
     Failure, JournalEntry, LinkId, RecordKey, Review, ReviewStatus, ReviewSubject, Stream,
 };
 use renkei_model::store::port::{JournalQuery, Store as _};
-use renkei_model::value::{Cell, Value};
+use renkei_model::value::{Cell, SmolStr, Value};
 use renkei_sync::answers::why::{Explanation, WhySubject, why};
 use renkei_sync::cycle_plan::HeldLink;
 
@@ -73,6 +73,16 @@ impl Ours {
         let (system, object, id) = (at.0.clone(), at.1.clone(), id.to_owned());
         let subject = WhySubject::Record(RecordKey { system, object, id });
         block_on(why(&self.bench.store, &self.bench.spec, &subject, Some(column))).unwrap()
+    }
+
+    /// True if one of these links has or had a record of the first of these ids, which are those of
+    /// one system; no two systems of a world share an id.
+    fn stand_for(&self, links: &[SmolStr], ids: &[SmolStr]) -> bool {
+        let links: Vec<LinkId> =
+            links.iter().filter_map(|link| link.parse().ok().map(LinkId)).collect();
+        let views = block_on(self.bench.store.links(&links)).unwrap();
+        let mut records = views.iter().flat_map(|view| &view.records);
+        ids.first().is_some_and(|id| records.any(|record| record.key.id == id.as_str()))
     }
 
     /// Writes that a plan made now would hold back, and why.
@@ -165,7 +175,10 @@ impl Driver for Ours {
     fn remembers(&self, column: &str, value: &Value) -> bool {
         let said = plain(column, value);
         let same = |told: &Value| plain(column, told) == said;
-        let has = |told: &Cell| told.as_ref().is_some_and(same);
+        let has = |told: &Cell| match (told, value) {
+            (Some(Value::References(links)), Value::References(ids)) => self.stand_for(links, ids),
+            (told, _) => told.as_ref().is_some_and(same),
+        };
         let now = self.bench.reviews();
         now.iter().chain(&self.told).any(|review| match &review.subject {
             ReviewSubject::Conflict { field, values, .. } => {

@@ -7,6 +7,7 @@ use super::went_along::RemovalStep;
 use super::{LinkPlanner, PlannedWrite, is_filled};
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::ActiveMember;
+use crate::plan::references::link_ids;
 use crate::plan::refused_columns::{Undelivered, undelivered};
 use crate::read::unreadable::was_not_answered;
 use renkei_model::effect::Effect;
@@ -15,8 +16,8 @@ use renkei_model::reason::Reason;
 use renkei_model::review;
 use renkei_model::spec::{FieldKind, FieldSpec, OnDelete, Winner};
 use renkei_model::state::{
-    LinkStatus, RecordKey, RecordState, RecordStatus, ReviewChoice, ReviewStatus, ReviewSubject,
-    SKEW_MS,
+    LinkId, LinkStatus, RecordKey, RecordState, RecordStatus, ReviewChoice, ReviewStatus,
+    ReviewSubject, SKEW_MS,
 };
 use renkei_model::value::{Cell, Value};
 
@@ -119,7 +120,7 @@ impl LinkPlanner<'_> {
             Some(base) => {
                 let is_other = *seen != state.base
                     && !(base.is_null() && is_unset(&seen, &field.winner))
-                    && !self.follows(field, &state.base, &seen);
+                    && !self.follows_only(field, &state.base, &seen);
                 (seen.is_some() && (is_other || state.unsure)).then_some(UnsharedContent::Edited)
             }
             // A value that the system set when the record was made is nobody's (`RULES.md` P4).
@@ -134,6 +135,15 @@ impl LinkPlanner<'_> {
     fn follows(&self, field: &FieldSpec, before: &Cell, now: &Cell) -> bool {
         matches!(field.kind, FieldKind::Reference { .. })
             && self.context.references.is_same_by_now(before, now)
+    }
+
+    /// [`Self::follows`], and names nothing that was not named before: a deletion takes references
+    /// away. Who adds one works on the record, whatever becomes of its target.
+    fn follows_only(&self, field: &FieldSpec, before: &Cell, now: &Cell) -> bool {
+        let known: Vec<LinkId> = link_ids(before).collect();
+        let references = self.context.references;
+        let is_added = |link: LinkId| references.is_over(link) && !known.contains(&link);
+        self.follows(field, before, now) && !link_ids(now).any(is_added)
     }
 
     /// The weightiest value of the truth that a removed record never got. A value that was refused

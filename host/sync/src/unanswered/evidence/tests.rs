@@ -51,6 +51,18 @@ fn one_value_that_arrived_proves_the_others_of_its_call() {
     );
 }
 
+/// RULES.md V8: a system that spells our value otherwise has taken it.
+#[test]
+fn a_form_of_what_was_sent_is_held() {
+    let outcome = |before: &str, now: &str| {
+        field_outcomes(false, &[trace(true, &[text(before), text("Hot lead"), text(now)])])
+    };
+    assert_eq!(outcome("cold", "HOT LEAD"), [SentFieldOutcome::Held]);
+    assert_eq!(outcome("cold", "Hot"), [SentFieldOutcome::Held], "cut");
+    assert_eq!(outcome("HOT LEAD", "HOT LEAD"), [SentFieldOutcome::Unsure], "it was there before");
+    assert_eq!(outcome("cold", "warm"), [SentFieldOutcome::Unsure]);
+}
+
 #[test]
 fn a_version_or_else_a_modification_time_says_that_nothing_happened() {
     assert!(is_untouched((Some("1"), None), (Some("1"), None)));
