@@ -1,16 +1,17 @@
-//! Days and moments: a day is one in the time zone of the account that holds it (`RULES.md` V7).
+//! Days and moments: a day is one in the time zone of the account that holds it (`RULES.md` V7),
+//! and a moment is as fine as its column keeps it (V21).
 //!
-//! The engine asks no clock and no system for a zone. The host sets the account's zone and its
-//! moment columns before anything is read. Until then no day is read from a moment and none is
-//! written.
+//! The engine asks no clock and no system for a zone. The host sets the account's zone, its
+//! moment columns and their units before anything is read. Until then no day is read from a moment
+//! and none is written.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::plugin::Schema;
+use crate::plugin::{Schema, SchemaField};
 use crate::value::{Cell, Value};
 
 /// The time zone with this IANA name, such as `Asia/Tokyo`.
@@ -23,15 +24,27 @@ pub fn time_zone(name: &str) -> Option<TimeZone> {
 pub struct DayFacts {
     /// The account's time zone.
     pub zone: Option<TimeZone>,
-    /// The columns that hold moments.
-    pub moments: BTreeSet<String>,
+    /// The columns that hold moments, each with the smallest difference that it keeps, ms.
+    pub moments: BTreeMap<String, i64>,
 }
 
 impl DayFacts {
     /// The facts of an object with this schema.
     pub fn new(zone: Option<TimeZone>, schema: &Schema) -> Self {
         let moments = schema.fields.iter().filter(|field| field.kind == "timestamp");
-        Self { zone, moments: moments.map(|field| field.name.clone()).collect() }
+        Self { zone, moments: moments.map(|field| (field.name.clone(), unit_ms(field))).collect() }
+    }
+}
+
+/// The smallest difference that a column keeps, ms, as its fact `resolution` says; 1 where it says
+/// nothing that is known.
+fn unit_ms(field: &SchemaField) -> i64 {
+    let fact = field.facts.iter().find(|(code, _)| code == "resolution");
+    match fact.and_then(|(_, value)| value.as_text()) {
+        Some("s") => 1_000,
+        Some("minute") => 60_000,
+        Some("day") => 86_400_000,
+        _ => 1,
     }
 }
 
@@ -65,7 +78,12 @@ impl Days {
 
     /// True if the column is known to hold moments; false before the facts are set.
     pub(crate) fn is_moment(&self, column: &str) -> bool {
-        self.0.get().is_some_and(|facts| facts.moments.contains(column))
+        self.0.get().is_some_and(|facts| facts.moments.contains_key(column))
+    }
+
+    /// The smallest difference between moments that this column keeps, ms.
+    pub fn unit_ms(&self, column: &str) -> i64 {
+        self.0.get().and_then(|facts| facts.moments.get(column)).copied().unwrap_or(1)
     }
 
     /// The account's time zone.
@@ -77,7 +95,7 @@ impl Days {
     /// and for a day over a column of moments without a time zone.
     pub fn outward(&self, column: &str, cell: Cell) -> Option<Cell> {
         let Some(Value::Date(day)) = &cell else { return Some(cell) };
-        if !self.0.get()?.moments.contains(column) {
+        if !self.0.get()?.moments.contains_key(column) {
             return Some(cell);
         }
         Some(Some(Value::Timestamp(start_of_day(day, self.zone()?)?)))
@@ -102,7 +120,7 @@ mod tests {
 
     fn days(zone: &str) -> Days {
         let days = Days::unknown();
-        let moments = ["closedate".to_owned()].into();
+        let moments = [("closedate".to_owned(), 1)].into();
         days.set_facts(DayFacts { zone: Some(time_zone(zone).unwrap()), moments });
         days
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use renkei_model::index::{
     ActiveIndex, FieldIndex, Indexed, MemberIndex, PerField, PerMember, RecordIndex,
 };
-use renkei_model::spec::{EntitySpec, FieldKind, MappingGroup, MemberSpec};
+use renkei_model::spec::{EntitySpec, FieldKind, MappingGroup, MemberSpec, Via};
 use renkei_model::state::{RecordState, RecordStatus};
 
 /// An entity with the mapping of each field in each member.
@@ -23,6 +23,8 @@ pub struct FieldMappings<'a> {
 pub struct FieldMapping<'a> {
     /// The group of columns that carries the field.
     pub group: &'a MappingGroup,
+    /// The smallest difference between moments that the column keeps, ms.
+    pub unit_ms: i64,
 }
 
 impl<'a> FieldMappings<'a> {
@@ -30,7 +32,11 @@ impl<'a> FieldMappings<'a> {
     pub fn new(entity: &'a EntitySpec) -> Self {
         let mapping = |member: &'a MemberSpec, field| {
             let group = member.groups.iter().find(|group| group.fields.contains(&field))?;
-            Some(FieldMapping { group })
+            let unit_ms = match (&group.via, group.columns.as_slice()) {
+                (Via::Direct, [column]) => member.days.unit_ms(column),
+                _ => 1,
+            };
+            Some(FieldMapping { group, unit_ms })
         };
         let row = |member| PerField::from_fn(entity, |field, _| mapping(member, field));
         let fields = entity.indexed_fields();

@@ -464,6 +464,7 @@ fn is_blank(cell: &Cell) -> bool {
 }
 
 mod asked;
+pub(crate) mod coarse;
 pub(crate) mod consent;
 #[cfg(test)]
 mod tests;

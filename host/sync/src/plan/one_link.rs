@@ -13,12 +13,13 @@ use crate::journal::JournalNote;
 use crate::plan::cascades::WentAlong;
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::{ActiveMember, FieldMapping, FieldMappings};
+use crate::plan::merge::coarse::{self, FinerStates};
 use crate::plan::merge::{self, MemberField, MergeRules, MergedField, merge};
 use crate::plan::references::{References, WrittenReference, governs, is_many};
 use renkei_model::index::{ActiveIndex, FieldIndex, Indexed, MemberFieldIndex, RecordIndex};
 use renkei_model::reason::Reason;
 use renkei_model::review;
-use renkei_model::spec::FieldSpec;
+use renkei_model::spec::{FieldKind, FieldSpec};
 use renkei_model::state::{
     Awaited, FieldState, LinkStatus, LinkView, RecordKey, RecordState, RecordStatus, Review,
     ReviewChoice, ReviewStatus, ReviewSubject, Truth,
@@ -172,7 +173,10 @@ impl<'a> LinkPlanner<'a> {
                 members.push(member);
             }
         }
-        let members = members.into();
+        let members: Indexed<MemberFieldIndex, MemberField<'_>> = members.into();
+        let finer = self.finer_states(position, field, &positions, &members);
+        let finer_members = finer.as_ref().map(|finer| coarse::with_finer(&members, finer));
+        let weighed = finer_members.as_ref().unwrap_or(&members);
         let truth = &self.plan.link.truth[position];
         let review = self.reviews.iter().find(|review| review::is_about(review, &field.name));
         let rules = MergeRules {
@@ -184,11 +188,36 @@ impl<'a> LinkPlanner<'a> {
         };
         let choice = review
             .filter(|review| review.status == ReviewStatus::Chosen)
-            .filter(|review| was_seen(review, rules, truth, &members))
+            .filter(|review| was_seen(review, rules, truth, weighed))
             .and_then(|review| review.choice.as_ref());
-        let merged = merge(rules, truth, &members, choice);
+        let mut merged = merge(rules, truth, weighed, choice);
+        if let Some(finer) = &finer {
+            coarse::coarsen(&mut merged.results, &members, finer);
+        }
         self.recalls &= merged.question.is_none();
         FieldOutcome { merged, members: positions.into(), chosen: choice.is_some() }
+    }
+
+    /// Finer moments for members that keep less of them than others (`RULES.md` V21).
+    fn finer_states(
+        &self,
+        position: FieldIndex,
+        field: &FieldSpec,
+        actives: &[ActiveIndex],
+        members: &Indexed<MemberFieldIndex, MemberField<'_>>,
+    ) -> Option<FinerStates> {
+        if field.kind != FieldKind::Timestamp {
+            return None;
+        }
+        let mappings = self.context.mappings;
+        let unit_ms = |active: &ActiveIndex| {
+            let mapping = mappings.mapping(self.active[*active].member, position);
+            mapping.map_or(1, |mapping| mapping.unit_ms)
+        };
+        let units: Indexed<MemberFieldIndex, i64> = actives.iter().map(unit_ms).collect();
+        let truth = &self.plan.link.truth[position].value;
+        let is_coarse = units.values().any(|unit_ms| *unit_ms > 1);
+        is_coarse.then(|| coarse::finer_states(members, &units, truth))
     }
 
     /// Stores truth, bases, questions and notes of a merge in the plan.

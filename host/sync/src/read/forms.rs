@@ -37,8 +37,10 @@ pub fn is_form_of(kind: &FieldKind, written: &Value, read: &Value) -> bool {
                 || (*kind == FieldKind::Phone && is_same_phone(&written, &read))
         }
         (Value::Timestamp(written), Value::Timestamp(read)) => {
-            // A system may keep whole seconds or minutes.
-            [1_000, 60_000].iter().any(|unit| written - written.rem_euclid(*unit) == *read)
+            // A system may keep whole seconds, minutes or days.
+            [1_000, 60_000, 86_400_000]
+                .iter()
+                .any(|unit| written - written.rem_euclid(*unit) == *read)
         }
         (Value::Choices(written), Value::Choices(read)) => {
             let folded = |items: &[SmolStr]| {

@@ -145,7 +145,7 @@ pub fn spec(sides: usize, sweep_ms: Option<u64>) -> Spec {
     let mut people = entity("person", fields(&names), members(sides, Kind::Person, groups));
     people.match_keys.push(match_key("mail", &[0], true));
     let days = Days::unknown();
-    let moments = [DAY.to_owned()].into();
+    let moments = [(DAY.to_owned(), 1)].into();
     days.set_facts(DayFacts { zone: time_zone("Asia/Tokyo"), moments });
     people.members[0].days = days;
     let sweep = |entity| EntitySpec { sweep_ms, ..entity };

@@ -148,6 +148,8 @@ pub enum Form {
     Fill(Value),
     /// A number is written another way: `12` as `12.00`.
     Scale(usize),
+    /// A moment loses what is finer than this, ms.
+    Coarse(i64),
 }
 
 impl Form {
@@ -167,6 +169,9 @@ impl Form {
             }
             (Self::Scale(places), Value::Decimal(text)) => {
                 Value::Decimal(scale(&text, *places).into())
+            }
+            (Self::Coarse(unit_ms), Value::Timestamp(ms)) => {
+                Value::Timestamp(ms - ms.rem_euclid(*unit_ms))
             }
             (Self::Fill(filler), Value::Null) => filler.clone(),
             (_, value) => value,
