@@ -171,6 +171,7 @@ pub fn tell_in_full(seed: u64, knobs: &[&'static str]) -> String {
     });
     let mut lines: Vec<(i64, String)> = changes.chain(ours.journal()).collect();
     lines.sort_by_key(|(at_ms, _)| *at_ms);
+    lines.extend(ours.reviews().into_iter().map(|text| (i64::MAX, text)));
     lines.extend(ours.held_back().into_iter().map(|text| (i64::MAX, text)));
     let lines: Vec<String> =
         lines.into_iter().map(|(at_ms, text)| format!("{at_ms:>8} {text}")).collect();

@@ -12,6 +12,7 @@ use renkei_model::store::port::{JournalQuery, ReviewFilter, ReviewQuery, Store, 
 
 mod explanation;
 mod journal;
+mod shared;
 mod standing;
 
 pub use explanation::{Explanation, FieldExplanation, MemberExplanation, describe_failure};
@@ -79,8 +80,8 @@ async fn linked(
     journal.truncate(JOURNAL_MAX);
     let asked = ReviewQuery { link: Some(view.link.id), ..ReviewQuery::default() };
     let mut reviews = store.reviews(&asked).await?;
-    reviews.extend(first_syncs(store, &view.link.entity).await?);
-    reviews.extend(possible(store, &view).await?);
+    let others = stopping(store).await?.into_iter();
+    reviews.extend(others.filter(|review| shared::is_about(review, spec, &view)));
     reviews.retain(|review| {
         let wanted = field.is_none_or(|field| review.field().is_none_or(|name| name == field));
         wanted && review.status != ReviewStatus::Closed
@@ -110,8 +111,7 @@ async fn linked(
 
 /// The question about a first sync that an entity waits for.
 async fn first_syncs(store: &dyn Store, entity: &str) -> Result<Vec<Review>, StoreError> {
-    let asked = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
-    let mut reviews = store.reviews(&asked).await?;
+    let mut reviews = stopping(store).await?;
     reviews.retain(|review| match &review.subject {
         ReviewSubject::FirstSync { entities } => entities.iter().any(|plan| plan.entity == entity),
         _ => false,
@@ -119,16 +119,9 @@ async fn first_syncs(store: &dyn Store, entity: &str) -> Result<Vec<Review>, Sto
     Ok(reviews)
 }
 
-/// Questions about records without a link that may be the same thing as this link's.
-async fn possible(store: &dyn Store, view: &LinkView) -> Result<Vec<Review>, StoreError> {
+async fn stopping(store: &dyn Store) -> Result<Vec<Review>, StoreError> {
     let asked = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
-    let mut reviews = store.reviews(&asked).await?;
-    let is_ours = |key: &RecordKey| view.records.iter().any(|record| record.key == *key);
-    reviews.retain(|review| {
-        matches!(review.subject, ReviewSubject::Ambiguous { .. })
-            && review.asks_about().iter().any(is_ours)
-    });
-    Ok(reviews)
+    store.reviews(&asked).await
 }
 
 /// A record without a link: what the journal says of it, mostly an ambiguous match.
@@ -137,8 +130,7 @@ async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Explanati
         return Ok(None);
     };
     let query = JournalQuery { link: None, record: Some(key.clone()), limit: JOURNAL_MAX };
-    let asked = ReviewQuery { filter: ReviewFilter::Stopping, ..ReviewQuery::default() };
-    let mut reviews = store.reviews(&asked).await?;
+    let mut reviews = stopping(store).await?;
     reviews.retain(|review| match &review.subject {
         ReviewSubject::Uncertain { records, .. } => records.contains(key),
         ReviewSubject::FirstSync { .. } => false,

@@ -4,7 +4,7 @@
 use futures::executor::block_on;
 use renkei_model::record::Removal;
 use renkei_model::spec::{Direction, FieldKind, OnCascade, Spec, Winner};
-use renkei_model::state::{RecordKey, Review, ReviewChoice, ReviewSubject};
+use renkei_model::state::{RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use renkei_model::value::Value;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{WhySubject, why};
@@ -88,7 +88,18 @@ fn with_approved_cascade() -> (Bench, Review) {
     assert_eq!(bench.shared.world().live(&deals_of_a()).len(), 2, "nobody deleted the deals");
     let question = only_question(&bench);
     assert!(matches!(question.subject, ReviewSubject::TookAlong { .. }), "{question:?}");
+    for deal in bench.shared.world().live(&deals_of_a()) {
+        assert_eq!(questions_about(&bench, &deals_of_a(), &deal), [question.clone()]);
+    }
     (bench, question)
+}
+
+/// The open questions that `why` names for a record (`RULES.md` I14).
+fn questions_about(bench: &Bench, at: &Place, id: &str) -> Vec<Review> {
+    let (system, object, id) = (at.0.clone(), at.1.clone(), id.to_owned());
+    let subject = WhySubject::Record(RecordKey { system, object, id });
+    let answer = block_on(why(&bench.store, &bench.spec, &subject, None)).unwrap().unwrap();
+    answer.reviews.into_iter().filter(|review| review.status == ReviewStatus::Open).collect()
 }
 
 /// `RULES.md` V2, P3.
@@ -106,6 +117,10 @@ fn deletion_that_takes_others_along_asks_and_counts_them() {
         panic!("{question:?}")
     };
     assert_eq!(*along, [("b.opportunities".to_owned(), 2)]);
+    let account = bench.shared.world().live(&accounts())[0].clone();
+    assert_eq!(questions_about(&bench, &accounts(), &account), [question.clone()]);
+    let deal = bench.shared.world().live(&deals_of_a())[0].clone();
+    assert_eq!(questions_about(&bench, &deals_of_a(), &deal), []);
     bench.options.apply = false;
     let plan = bench.try_cycle().unwrap().plan;
     let said = plan.to_string();

@@ -9,6 +9,7 @@ use renkei_sync::answers::resolve::{ResolveError, parse_given_value, resolve};
 
 use super::{check_cell, references, sales};
 use crate::bench::Bench;
+use crate::world::knobs::Lag;
 use crate::world::{Place, place};
 
 fn firms() -> Place {
@@ -27,15 +28,45 @@ fn opportunities() -> Place {
     place("b", "opportunities")
 }
 
-/// `RULES.md` V2: a deal is deleted in one system while a person gives it a company in the other,
-/// which is deleted in the same moment.
-#[test]
-fn record_that_is_given_what_goes_outlives_its_deletion() {
+/// Deals in both systems that need no company.
+fn loose_deals() -> Bench {
     let mut bench = sales();
     let mut entities = bench.spec.entities().to_vec();
     let deal = entities.iter_mut().find(|one| one.name == "deal").unwrap();
     deal.members.iter_mut().for_each(|member| member.groups[1].required = false);
     bench.spec = Spec::new(entities).unwrap();
+    bench
+}
+
+/// `RULES.md` E10: a deal that was deleted, unseen, before a person gave it a company elsewhere.
+#[test]
+fn record_that_never_got_a_reference_outlives_its_deletion() {
+    let bench = loose_deals();
+    bench.shared.world().create(&firms(), &[("name", "one".into())]);
+    let deal = bench.shared.world().create(&deals(), &[("name", "Big".into())]);
+    bench.run_to_rest();
+    let opportunity = bench.shared.world().live(&opportunities())[0].clone();
+    let given = references(&[&account(&bench, "one")]);
+    bench.shared.world().table(&deals()).knobs.lag = Lag::of_index(20_000);
+    bench.shared.world().remove(&deals(), &deal, Removal::Deleted);
+    bench.cycle();
+    bench.shared.world().edit(&opportunities(), &opportunity, "company", given);
+    for _ in 0..4 {
+        bench.cycle();
+        bench.shared.world().advance(30_000);
+    }
+    bench.run_to_rest();
+    assert_eq!(bench.shared.world().live(&opportunities()), [opportunity]);
+    let again = bench.shared.world().live(&deals());
+    assert_eq!(again.len(), 1);
+    assert_ne!(bench.shared.world().cell(&deals(), &again[0], "company"), Value::Null);
+}
+
+/// `RULES.md` V2: a deal is deleted in one system while a person gives it a company in the other,
+/// which is deleted in the same moment.
+#[test]
+fn record_that_is_given_what_goes_outlives_its_deletion() {
+    let bench = loose_deals();
     let firm = bench.shared.world().create(&firms(), &[("name", "one".into())]);
     let deal = bench.shared.world().create(&deals(), &[("name", "Big".into())]);
     bench.run_to_rest();

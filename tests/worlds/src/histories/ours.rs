@@ -95,6 +95,15 @@ impl Ours {
         held.into_iter().map(tell).collect()
     }
 
+    /// Every review, in short.
+    pub fn reviews(&self) -> Vec<String> {
+        let tell = |review: Review| {
+            let Review { id, link, status, choice, subject, .. } = review;
+            format!("review {id} of {link:?}, {status:?}, {choice:?}: {subject:?}")
+        };
+        self.bench.reviews().into_iter().map(tell).collect()
+    }
+
     /// Every line of every link's journal, by time.
     pub fn journal(&self) -> Vec<(i64, String)> {
         let store = &self.bench.store;

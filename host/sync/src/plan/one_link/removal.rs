@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::went_along::RemovalStep;
 use super::{LinkPlanner, PlannedWrite, is_filled};
 use crate::plan::deletion_hold::DeletionHold;
-use crate::plan::mapping::ActiveMember;
-use crate::plan::references::link_ids;
+use crate::plan::mapping::{ActiveMember, FieldMapping};
+use crate::plan::references::{governs, link_ids};
 use crate::plan::refused_columns::{Undelivered, undelivered};
 use crate::read::unreadable::was_not_answered;
 use renkei_model::effect::Effect;
@@ -161,14 +161,14 @@ impl LinkPlanner<'_> {
         let mappings = self.context.mappings;
         let mapping = mappings.mapping(mappings.member_of(record)?, position)?;
         let (state, truth) = (&record.fields[position], self.truth(position));
+        let field = &mappings.entity[position];
         // Nothing is known of a field that stood still there (`RULES.md` V13).
         let is_due = mapping.group.direction.writes()
-            && mapping.is_plain()
+            && self.could_stand_there(record, field, mapping, &truth)
             && !state.is_still()
             && state.agreed != truth
             && state.base != truth
             && (is_filled(&truth) || is_filled(&state.base));
-        let field = &mappings.entity[position];
         if !is_due || self.follows(field, &state.agreed, &truth) {
             return None;
         }
@@ -189,6 +189,23 @@ impl LinkPlanner<'_> {
             .zip(record.modified_ms)
             .is_some_and(|(edited_ms, gone_ms)| edited_ms.saturating_add(SKEW_MS) < gone_ms);
         Some(if known == Undelivered::Refused && !is_older { Undelivered::Doubtful } else { known })
+    }
+
+    /// True where nothing but time kept the truth from the record: a reference waits for the record
+    /// that it names, and one to what is gone is written nowhere.
+    fn could_stand_there(
+        &self,
+        record: &RecordState,
+        field: &FieldSpec,
+        mapping: FieldMapping<'_>,
+        truth: &Cell,
+    ) -> bool {
+        let Some(target) = mapping.target(&field.kind) else { return mapping.is_plain() };
+        let governs = governs(&field.kind, mapping);
+        let system = &record.key.system;
+        let references = self.context.references;
+        let written = references.outward(governs, system, target, truth, &Some(Value::Null));
+        written.missing.is_empty() && is_filled(&written.remote)
     }
 
     /// Marks removed and missing records as replaced where their system has another live record in
