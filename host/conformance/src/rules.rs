@@ -67,6 +67,9 @@ rules! {
     STABLE "lens-stable",
         "forward(a, forward(a)) = forward(a): without a change nothing is written.",
         "in `forward`, return `old` where it still means what the input says";
+    EITHER "merge-either-side",
+        "merge(base, left, right) = merge(base, right, left): no system is the first.",
+        "choose by the values, never by the side that they come from";
     ACCOUNT "account",
         "`check` answers with the account's id.",
         "ask the API who the credentials belong to";

@@ -42,11 +42,6 @@ impl FunctionTrial<'_> {
     /// Runs all checks of this function into the report.
     pub async fn check(&self, report: &mut ConformanceReport) {
         let name = &self.function.name;
-        if self.function.shape == FunctionShape::Merge {
-            // A merge does not pass either: nothing is known of it.
-            let reason = "this host does not call merge functions yet; leave it out until it does";
-            return report.add(&rules::TOTAL, name, Err(NotPassed::failed(reason)));
-        }
         let missing = settings::missing(&self.function.parameters, self.parameters);
         if let Some(parameter) = missing.first() {
             let reason =
@@ -59,9 +54,26 @@ impl FunctionTrial<'_> {
         report.add(&rules::SAME, name, self.same().await);
         report.add(&rules::ROWS, name, self.rows_apart().await);
         report.add(&rules::LIMITS, name, self.small_limits().await);
-        if self.function.shape == FunctionShape::TwoWay {
-            laws::check(self, report).await;
+        match self.function.shape {
+            FunctionShape::OneWay => {}
+            FunctionShape::TwoWay => laws::check(self, report).await,
+            FunctionShape::Merge => report.add(&rules::EITHER, name, self.either_side().await),
         }
+    }
+
+    /// A merge function that is given left and right in the other order.
+    async fn either_side(&self) -> CheckResult {
+        let way = Way::Forward;
+        let AnsweredRows { input, output } = self.sift(way).await;
+        needs_rows(&input)?;
+        let mut swapped = input.clone();
+        swapped.rows.iter_mut().for_each(|row| row.cells.swap(1, 2));
+        let answer = cells(self.call(way, &swapped, &self.no_old_rows(way)).await?);
+        if let Some(index) = difference(&output, &answer) {
+            let words = "with left and right exchanged";
+            return Err(NotPassed::failed(differs(&input, index, &output, &answer, words)));
+        }
+        Ok(format!("{} rows", input.rows.len()))
     }
 
     fn ways(&self) -> &'static [Way] {

@@ -26,6 +26,11 @@ pub enum Reason {
         /// The rule that chose it.
         policy: String,
     },
+    /// The systems differed and a merge function made one value of theirs.
+    MergedBy {
+        /// Plugin and function, with `/` between them.
+        function: String,
+    },
     /// The systems differ and a person must decide.
     Undecided {
         /// The rule that could not choose.
@@ -276,6 +281,9 @@ impl fmt::Display for Reason {
             Self::SameChange => write!(f, "changed to the same value in several systems"),
             Self::Won { winner, policy } => {
                 write!(f, "changed in several systems; {winner} wins ({policy})")
+            }
+            Self::MergedBy { function } => {
+                write!(f, "changed in several systems; {function} merges")
             }
             Self::Undecided { policy } => {
                 write!(f, "systems differ and someone must decide ({policy})")

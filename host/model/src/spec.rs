@@ -9,17 +9,18 @@ use std::collections::BTreeMap;
 
 use crate::index::MemberIndex;
 use crate::plugin::Schema;
-use crate::record::Attributes;
 use crate::spec::days::{DayFacts, Days};
 use crate::value::Cell;
 
 pub use crate::index::FieldIndex;
+pub use function::TransformRef;
 pub use meaning::Meanings;
 pub use meaning::{is_of_another_entity, makes_more};
 pub use policies::{Clear, DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge, Winner};
 
 mod columns;
 pub mod days;
+mod function;
 mod meaning;
 mod policies;
 mod positions;
@@ -181,21 +182,6 @@ pub struct ValueTable {
     /// To the member: the one remote value to write for each canonical value. A present remote
     /// value that already leads to the same canonical value stays (RULES.md V9).
     pub write: BTreeMap<String, String>,
-}
-
-/// A function of a transform plugin, with the column names of its manifest.
-#[derive(Debug, Clone)]
-pub struct TransformRef {
-    /// The plugin's id.
-    pub plugin: String,
-    /// The function's name.
-    pub function: String,
-    /// Its parameters.
-    pub parameters: Attributes,
-    /// Its input columns.
-    pub input: Vec<String>,
-    /// Its output columns.
-    pub output: Vec<String>,
 }
 
 /// A transform in a mapping.

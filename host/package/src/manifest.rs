@@ -27,7 +27,7 @@ pub use connector::{
 pub use error::ManifestError;
 pub use origin::AllowedOrigin;
 pub use setting::{Setting, SettingKind, SettingValue};
-pub use transform::{Function, FunctionShape, TransformManifest};
+pub use transform::{Function, FunctionShape, MERGE_INPUT, MERGE_OUTPUT, TransformManifest};
 
 pub(crate) use names::{ID_FORM, is_id};
 

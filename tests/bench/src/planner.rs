@@ -26,6 +26,7 @@ use renkei_sync::cycle::run_cycle;
 use renkei_sync::engine::{CycleEvent, CycleObserver, CycleOptions, Engine};
 use renkei_sync::plan::cascades::WentAlong;
 use renkei_sync::plan::mapping::FieldMappings;
+use renkei_sync::plan::merge::functions::MergeAnswers;
 use renkei_sync::plan::one_link::{PlanContext, plan_link};
 use renkei_sync::plan::references::References;
 use renkei_sync::read::transforms::TransformCalls;
@@ -107,7 +108,9 @@ fn plan_links(spec: &Spec, store: &MemoryStore) -> Result<f64> {
         let references = block_on(References::fetch(store, &mappings, &views, None))?;
         let along = WentAlong::default();
         let (references, along) = (&references, &along);
-        let context = PlanContext { mappings: &mappings, references, along, now_ms: 0, hold: None };
+        let answers = &MergeAnswers::default();
+        let (mappings, now_ms, hold) = (&mappings, 0, None);
+        let context = PlanContext { mappings, references, along, now_ms, hold, answers };
         let (planned, Spent { cpu, .. }) = spend(|| {
             let plans = (0..CYCLES).flat_map(|_| &views).map(|view| plan_link(&context, view));
             plans.map(|plan| plan.writes.len() as u64).sum::<u64>()

@@ -36,6 +36,7 @@ mod jobs;
 mod lag;
 mod lists;
 mod mappings;
+mod merging;
 mod moves;
 mod overtaken;
 mod parents;

@@ -117,7 +117,8 @@ impl Bench {
 /// A value with this part makes the whole batch fail.
 pub const BAD: &str = "bad";
 
-/// The transforms of the tests: `full_name` is `family given`, `digits` of a phone are a key.
+/// The transforms of the tests: `full_name` is `family given`, `digits` of a phone are a key,
+/// `longer` merges two texts.
 struct Names<'a> {
     calls: &'a AtomicU64,
 }
@@ -156,6 +157,11 @@ impl Transforms for Names<'_> {
             ("digits", _) => map(call.input, &["key"], |row| {
                 let kept: String = text(row, 0).chars().filter(char::is_ascii_digit).collect();
                 vec![Some(Value::Text(kept.into()))]
+            }),
+            ("longer", _) => map(call.input, &["merged"], |row| {
+                let (left, right) = (text(row, 1), text(row, 2));
+                let longer = std::cmp::max_by_key(left, right, |one| (one.len(), one.clone()));
+                vec![Some(Value::Text(longer.into()))]
             }),
             (_, Way::Forward) => map(call.input, &["family_name", "given_name"], |row| {
                 let full = text(row, 0);

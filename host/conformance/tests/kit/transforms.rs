@@ -294,24 +294,48 @@ async fn other_answer_under_small_limits_fails() {
     assert_eq!(failed(&report), ["small-limits"], "{}", report.to_text());
 }
 
+/// A merge function: of two texts the longer, or always the left one.
+struct Merging {
+    takes_left: bool,
+}
+
+#[async_trait]
+impl Transforms for Merging {
+    async fn run(&self, call: TransformCall<'_>) -> Result<Batch, PluginError> {
+        let row = |row: &Row| {
+            let (left, right) = (row.cells[1].clone(), row.cells[2].clone());
+            let weight = |cell: &Cell| (format!("{cell:?}").len(), format!("{cell:?}"));
+            let longer = std::cmp::max_by_key(left.clone(), right, weight);
+            let cells = vec![if self.takes_left { left } else { longer }];
+            Row { cells, ..Row::default() }
+        };
+        let rows = call.input.rows.iter().map(row).collect();
+        Ok(Batch { columns: vec!["merged".to_owned()], rows })
+    }
+}
+
 #[tokio::test]
-async fn merge_function_is_not_tried_and_does_not_pass() {
+async fn merge_function_takes_no_side() {
+    let columns = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let function = Function {
-        input: Vec::new(),
-        output: Vec::new(),
+        input: columns(&renkei_package::MERGE_INPUT),
+        output: columns(&renkei_package::MERGE_OUTPUT),
         shape: renkei_package::FunctionShape::Merge,
+        parameters: Vec::new(),
         ..function("one-way")
     };
-    let double = SmallLetters { flaw: TransformFlaw::None, calls: AtomicI64::new(0) };
-    let trial = FunctionTrial {
-        transforms: &double,
-        small: Err("it does not start"),
-        plugin: "small",
-        function: &function,
-        parameters: &Vec::new(),
-        seed: 1,
-    };
-    let mut report = ConformanceReport::default();
-    trial.check(&mut report).await;
-    assert_eq!(failed(&report), ["total"], "nothing is known of it");
+    for (takes_left, expected) in [(false, &[][..]), (true, &["merge-either-side"][..])] {
+        let double = Merging { takes_left };
+        let trial = FunctionTrial {
+            transforms: &double,
+            small: Err("it does not start"),
+            plugin: "merging",
+            function: &function,
+            parameters: &Vec::new(),
+            seed: 1,
+        };
+        let mut report = ConformanceReport::default();
+        trial.check(&mut report).await;
+        assert_eq!(failed(&report), expected, "{}", report.to_text());
+    }
 }

@@ -1,5 +1,7 @@
 //! The policies of an admin: conflicts, emptied fields, first links, deletions and merges.
 
+use crate::spec::function::TransformRef;
+
 /// The rule for two members that were edited to different values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Winner {
@@ -11,6 +13,8 @@ pub enum Winner {
     Newest,
     /// A person decides.
     Manual,
+    /// A merge function of a transform makes one value of both.
+    Merge(TransformRef),
     /// Consent: an opt-out wins, and only a person takes it back (RULES.md P5).
     OptOut {
         /// The value that means opted out: `true` of "no mail please", `false` of "may be mailed".
@@ -19,6 +23,14 @@ pub enum Winner {
 }
 
 impl Winner {
+    /// The merge function, where one decides.
+    pub fn merge_function(&self) -> Option<&TransformRef> {
+        match self {
+            Self::Merge(function) => Some(function),
+            _ => None,
+        }
+    }
+
     /// The value that means opted out, in a field of consent.
     pub fn opted_out(&self) -> Option<bool> {
         match self {

@@ -10,8 +10,9 @@ use super::raw::{
     RawConnection, RawFunction, RawKind, RawManifest, RawObject, RawQuota, RawSecret, RawSetting,
 };
 use super::{
-    AllowedOrigin, AuthMethod, Connection, ConnectorManifest, Function, FunctionShape, Manifest,
-    ManifestKind, ManifestObject, Method, Quota, Retry, Secret, Setting, TransformManifest,
+    AllowedOrigin, AuthMethod, Connection, ConnectorManifest, Function, FunctionShape, MERGE_INPUT,
+    MERGE_OUTPUT, Manifest, ManifestKind, ManifestObject, Method, Quota, Retry, Secret, Setting,
+    TransformManifest,
 };
 
 /// Requests in flight per system where the manifest does not say.
@@ -235,11 +236,16 @@ fn check_function(at: &str, raw: &RawFunction) -> Result<Function> {
     }
     let parameters = format!("{at}.parameter");
     require_unique(&parameters, "name", raw.parameter.iter().map(|p| &p.name))?;
+    let columns = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let (input, output) = match raw.shape {
+        FunctionShape::OneWay | FunctionShape::TwoWay => (raw.input.clone(), raw.output.clone()),
+        FunctionShape::Merge => (columns(&MERGE_INPUT), columns(&MERGE_OUTPUT)),
+    };
     Ok(Function {
         name: raw.name.clone(),
         shape: raw.shape,
-        input: raw.input.clone(),
-        output: raw.output.clone(),
+        input,
+        output,
         parameters: check_each(&parameters, &raw.parameter, check_setting)?,
         help: raw.help.clone(),
     })

@@ -11,6 +11,12 @@ pub struct TransformManifest {
     pub functions: Vec<Function>,
 }
 
+/// The columns that a merge function works on: the value that all systems had, and those of two
+/// that changed it.
+pub const MERGE_INPUT: [&str; 3] = ["base", "left", "right"];
+/// The column that a merge function makes.
+pub const MERGE_OUTPUT: [&str; 1] = ["merged"];
+
 /// One function of a transform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
@@ -18,9 +24,9 @@ pub struct Function {
     pub name: String,
     /// The calls that it takes.
     pub shape: FunctionShape,
-    /// Columns that it reads; empty for a merge.
+    /// Columns that it reads; [`MERGE_INPUT`] for a merge.
     pub input: Vec<String>,
-    /// Columns that it makes; empty for a merge.
+    /// Columns that it makes; [`MERGE_OUTPUT`] for a merge.
     pub output: Vec<String>,
     /// Parameters that a mapping may set.
     pub parameters: Vec<Setting>,

@@ -176,8 +176,8 @@ impl NameScope<'_> {
     }
 
     fn winner(&self, file: &EntitySource, winner: &Spanned<String>) -> Result<Winner, ConfigError> {
-        let expected =
-            "`newest`, `manual`, `always:SYSTEM`, `unless-blank:SYSTEM`, `opt-out` or `opt-in`";
+        let expected = "`newest`, `manual`, `always:SYSTEM`, `unless-blank:SYSTEM`, `merge:PLUGIN/FUNCTION`, \
+             `opt-out` or `opt-in`";
         let unknown = || file.at(winner, format!("`{}`: expected {expected}", winner.get_ref()));
         let known = |system: &str| {
             self.root
@@ -189,6 +189,11 @@ impl NameScope<'_> {
         };
         match winner.get_ref().split_once(':') {
             Some(("always", system)) => Ok(Winner::Always(known(system)?)),
+            Some(("merge", function)) => {
+                let via = Spanned::new(winner.span(), function.to_owned());
+                let shape = FunctionShape::Merge;
+                Ok(Winner::Merge(self.function(file, &via, Attributes::new(), shape)?))
+            }
             Some(("unless-blank", system)) => Ok(Winner::UnlessBlank(known(system)?)),
             None if winner.get_ref() == "newest" => Ok(Winner::Newest),
             None if winner.get_ref() == "manual" => Ok(Winner::Manual),

@@ -3,17 +3,20 @@
 
 use std::sync::Arc;
 
-use wasmtime::AsContext;
 use wasmtime::component::{Func, TypedFunc};
+use wasmtime::{AsContext, AsContextMut};
 
 use renkei_model::plugin::PluginError;
 use renkei_model::ports::{TransformCall, Way};
 use renkei_model::record::Batch;
-use renkei_package::{Function, FunctionShape};
+use renkei_model::value::Value;
+use renkei_package::{Function, FunctionShape, MERGE_OUTPUT};
 
-use crate::sandbox::bindings::v0_2::types;
+use crate::sandbox::bindings::v0_2::{TransformExports, types};
 use crate::sandbox::call_failure::CallFailure;
-use crate::sandbox::convert::{ContractBreach, batch_from_guest, error_from_guest, lent};
+use crate::sandbox::convert::{
+    ContractBreach, attributes_to_guest, batch_from_guest, error_from_guest, lent, value_to_guest,
+};
 use crate::sandbox::engine::SharedEngine;
 use crate::sandbox::generation::PluginGeneration;
 use crate::sandbox::instance::GuestRunner;
@@ -47,6 +50,9 @@ pub(crate) async fn call(
         .run(async {
             let exports = code.instantiate_async(&mut store).await?;
             let exports = exports.renkei_plugin_transform();
+            if function.shape == FunctionShape::Merge {
+                return merge(exports, &mut store, call).await;
+            }
             let export = match call.way {
                 Way::Forward => typed(exports.func_forward().func(), &store)?,
                 Way::Backward => typed(exports.func_backward().func(), &store)?,
@@ -65,6 +71,35 @@ pub(crate) async fn call(
         Way::Backward => &function.input,
     };
     checked(answer, columns, rows).map_err(|breach| runner.breach(breach).into())
+}
+
+/// Calls the export `merge`; an absent cell is null to it.
+async fn merge(
+    exports: &TransformExports,
+    store: impl AsContextMut<Data: Send>,
+    call: TransformCall<'_>,
+) -> wasmtime::Result<TransformAnswer> {
+    let values = |column: usize| -> Vec<types::Value> {
+        let cells =
+            call.input.rows.iter().map(|row| row.cells.get(column).and_then(Option::as_ref));
+        cells.map(|cell| value_to_guest(cell.unwrap_or(&Value::Null))).collect()
+    };
+    let parameters = attributes_to_guest(call.parameters);
+    let (base, left, right) = (values(0), values(1), values(2));
+    let answer =
+        exports.call_merge(store, call.function, &parameters, &base, &left, &right).await?;
+    let row = |value| types::Row {
+        id: String::new(),
+        version: None,
+        modified: None,
+        cells: vec![Some(value)],
+        facts: Vec::new(),
+    };
+    let batch = |values: Vec<types::Value>| types::Batch {
+        columns: MERGE_OUTPUT.map(str::to_owned).to_vec(),
+        rows: values.into_iter().map(row).collect(),
+    };
+    Ok((answer.map(batch),))
 }
 
 /// The export for arguments that are lent to it instead of given.
@@ -87,13 +122,13 @@ fn checked(answer: types::Batch, columns: &[String], rows: usize) -> Result<Batc
 fn check_way(plugin: &PluginGeneration, function: &Function, way: Way) -> Result<(), PluginError> {
     let name = &function.name;
     let what = match (function.shape, way) {
-        (FunctionShape::Merge, _) => format!("`{name}` merges and does not run over batches"),
+        (FunctionShape::Merge, Way::Backward) => format!("`{name}` merges and has no way back"),
         (FunctionShape::OneWay, Way::Backward) => format!("`{name}` is one-way"),
         (FunctionShape::TwoWay, Way::Backward) => match plugin.one_way.get(name) {
             Some(reason) => format!("`{name}` runs one-way only: {reason}"),
             None => return Ok(()),
         },
-        (FunctionShape::OneWay | FunctionShape::TwoWay, Way::Forward) => return Ok(()),
+        (_, Way::Forward) => return Ok(()),
     };
     Err(PluginError::Unsupported { plugin: plugin.generation.clone(), what })
 }

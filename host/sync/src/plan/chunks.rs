@@ -15,6 +15,7 @@ use crate::plan::check;
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::guards;
 use crate::plan::mapping::FieldMappings;
+use crate::plan::merge::functions::{MergeAnswers, MergeQuestion};
 use crate::plan::one_link::{LinkPlan, PlanContext, PlannedWrite, plan_link};
 use crate::plan::references::{PromisedRecords, References};
 use crate::plan::render::render;
@@ -116,8 +117,9 @@ async fn plan_chunk(
     let engine = cycle.engine;
     let now_ms = engine.clock.now_ms();
     let along = WentAlong::fetch(cycle, mappings, &views).await?;
-    let context = PlanContext { mappings, references, along: &along, now_ms, hold };
-    let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(&context, view)).collect();
+    let answers = &MergeAnswers::default();
+    let context = PlanContext { mappings, references, along: &along, now_ms, hold, answers };
+    let Some(mut plans) = plan_links(cycle, &context, &views).await else { return Ok(0) };
     let unclear = unclear(engine.store, &plans, &views).await?;
     for (plan, view) in plans.iter_mut().zip(&views) {
         cycle.hold_writes(mappings.entity, plan, view, &unclear);
@@ -164,6 +166,33 @@ async fn plan_chunk(
         cycle.preview(counted, chunk.changes.outbox, chunk.held);
     }
     Ok(done)
+}
+
+/// Plans links; those that ask a merge function are planned again with its answer. Nothing where a
+/// function failed as a whole.
+async fn plan_links(
+    cycle: &CycleState<'_>,
+    context: &PlanContext<'_>,
+    views: &[LinkView],
+) -> Option<Vec<LinkPlan>> {
+    let entity = context.mappings.entity;
+    let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(context, view)).collect();
+    let mut answers = MergeAnswers::default();
+    loop {
+        let questions: HashSet<MergeQuestion> =
+            plans.iter().flat_map(|plan| &plan.asks).cloned().collect();
+        if questions.is_empty() {
+            return Some(plans);
+        }
+        let asked = answers.ask_plugins(&cycle.engine.transforms, entity, questions).await;
+        if let Err(error) = asked {
+            cycle.counters.failed(&CycleFailure::of_transform(&entity.name, &error));
+            return None;
+        }
+        let context = PlanContext { answers: &answers, ..*context };
+        let asking = plans.iter_mut().zip(views).filter(|(plan, _)| !plan.asks.is_empty());
+        asking.for_each(|(plan, view)| *plan = plan_link(&context, view));
+    }
 }
 
 /// Keeps the links that get a record, by system and object.

@@ -16,6 +16,7 @@ use crate::engine::{CycleError, CycleEvent, Engine, FirstSyncAnswer};
 use crate::plan::cascades::{TakenAlong, WentAlong, taken_along};
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::FieldMappings;
+use crate::plan::merge::functions::MergeAnswers;
 use crate::plan::one_link::{PlanContext, plan_link};
 use crate::plan::references::{PromisedRecords, References};
 use renkei_model::review;
@@ -79,8 +80,15 @@ async fn find_pending(
             References::fetch(engine.store, mappings, &views, Some(PromisedRecords::new())).await?;
         let along = WentAlong::fetch(cycle, mappings, &views).await?;
         let now_ms = engine.clock.now_ms();
-        let context =
-            PlanContext { mappings, references: &references, along: &along, now_ms, hold: None };
+        let context = PlanContext {
+            mappings,
+            references: &references,
+            along: &along,
+            now_ms,
+            hold: None,
+            // No conflict decides about a deletion.
+            answers: &MergeAnswers::default(),
+        };
         for view in &views {
             let planned_writes = plan_link(&context, view).writes;
             let archives = planned_writes

@@ -9,11 +9,12 @@
 
 use std::borrow::Cow;
 
+use crate::plan::merge::functions::{MergeAnswers, MergeQuestion};
 use crate::plan::policy::{self, Vote};
 use renkei_model::canonical::is_same;
-use renkei_model::index::{Indexed, MemberFieldIndex};
+use renkei_model::index::{FieldIndex, Indexed, MemberFieldIndex};
 use renkei_model::reason::Reason;
-use renkei_model::spec::{Clear, FieldKind, FieldSpec, FirstLink};
+use renkei_model::spec::{Clear, FieldKind, FieldSpec, FirstLink, Winner};
 use renkei_model::state::{FieldState, ReviewChoice, ReviewSubject, Span, Truth};
 use renkei_model::value::{Cell, Value};
 
@@ -88,6 +89,8 @@ pub struct MergedField {
     pub decided: Option<ReviewSubject>,
     /// A question that freezes the field.
     pub question: Option<ReviewSubject>,
+    /// The question that a merge function must answer before anything is decided.
+    pub asks: Option<MergeQuestion>,
 }
 
 /// The rules that a field is merged by.
@@ -102,6 +105,10 @@ pub struct MergeRules<'a> {
     pub by_hand: bool,
     /// The truth names nothing but what is gone everywhere: it stands for nobody.
     pub is_over: bool,
+    /// The field's position in its entity.
+    pub position: FieldIndex,
+    /// The answers of merge functions.
+    pub answers: &'a MergeAnswers,
 }
 
 /// Merges one field.
@@ -143,6 +150,7 @@ struct FieldMerge<'a> {
     notes: Vec<(MemberFieldIndex, Reason)>,
     reason: Reason,
     decided: Option<ReviewSubject>,
+    asks: Option<MergeQuestion>,
 }
 
 impl<'a> FieldMerge<'a> {
@@ -166,6 +174,7 @@ impl<'a> FieldMerge<'a> {
             notes: Vec::new(),
             reason: old.from.clone().map_or(Reason::Chosen, Reason::ChangedIn),
             decided: None,
+            asks: None,
         }
     }
 
@@ -244,7 +253,12 @@ impl<'a> FieldMerge<'a> {
         }
         let first = votes.first()?.clone();
         if votes.iter().any(|vote| !self.is_same(&vote.value, &first.value)) {
-            return self.resolve_conflict(&votes, unsure);
+            return match &self.field.winner {
+                Winner::Merge(function) if !self.rules.by_hand => {
+                    self.resolve_by_function(function, &votes, unsure)
+                }
+                _ => self.resolve_conflict(&votes, unsure),
+            };
         }
         let reason = match votes.len() {
             1 => Reason::ChangedIn(first.system.clone()),
@@ -377,6 +391,7 @@ impl<'a> FieldMerge<'a> {
             notes: self.notes,
             decided: self.decided,
             question: None,
+            asks: None,
         }
     }
 
@@ -442,6 +457,7 @@ impl<'a> FieldMerge<'a> {
             notes: Vec::new(),
             decided: None,
             question: Some(question),
+            asks: self.asks,
         }
     }
 
@@ -466,5 +482,6 @@ fn is_blank(cell: &Cell) -> bool {
 mod asked;
 pub(crate) mod coarse;
 pub(crate) mod consent;
+pub mod functions;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use crate::plan::cascades::WentAlong;
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::{ActiveMember, FieldMapping, FieldMappings};
 use crate::plan::merge::coarse::{self, FinerStates};
+use crate::plan::merge::functions::MergeAnswers;
 use crate::plan::merge::{self, MemberField, MergeRules, MergedField, merge};
 use crate::plan::references::{References, WrittenReference, governs, is_many};
 use renkei_model::index::{ActiveIndex, FieldIndex, Indexed, MemberFieldIndex, RecordIndex};
@@ -50,6 +51,8 @@ pub struct PlanContext<'a> {
     pub along: &'a WentAlong,
     /// Deletions wait for approval.
     pub hold: Option<DeletionHold>,
+    /// The answers of merge functions about the chunk.
+    pub answers: &'a MergeAnswers,
 }
 
 /// A link while it is planned.
@@ -124,6 +127,7 @@ impl<'a> LinkPlanner<'a> {
                 news: Vec::new(),
                 held: false,
                 awaits_answer: false,
+                asks: Vec::new(),
             },
             active: context.mappings.active(&records),
             records,
@@ -185,6 +189,8 @@ impl<'a> LinkPlanner<'a> {
             // Nobody knows which of two edits since the backup is older and was overruled long ago.
             by_hand: self.plan.link.restored,
             is_over: self.context.references.are_over(field, &truth.value),
+            position,
+            answers: self.context.answers,
         };
         let choice = review
             .filter(|review| review.status == ReviewStatus::Chosen)
@@ -195,6 +201,7 @@ impl<'a> LinkPlanner<'a> {
             coarse::coarsen(&mut merged.results, &members, finer);
         }
         self.recalls &= merged.question.is_none();
+        self.plan.asks.extend(merged.asks.take());
         FieldOutcome { merged, members: positions.into(), chosen: choice.is_some() }
     }
 

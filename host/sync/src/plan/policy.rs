@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use renkei_model::canonical::is_same;
-use renkei_model::spec::{FieldKind, FieldSpec, Winner};
+use renkei_model::spec::{FieldKind, FieldSpec, TransformRef, Winner};
 use renkei_model::state::Span;
 use renkei_model::value::{Cell, SmolStr, Value};
 
@@ -31,7 +31,7 @@ pub fn choose<'a>(field: &FieldSpec, votes: &'a [Vote]) -> Option<&'a Vote> {
             .find(|vote| &vote.system == system && !is_blank(&vote.value))
             .or_else(|| only_filled(&field.kind, votes)),
         Winner::Newest => votes.iter().find(|vote| is_latest(&field.kind, vote, votes)),
-        Winner::Manual => None,
+        Winner::Manual | Winner::Merge(_) => None,
         // Nobody has opted out, or the merge would not ask: what was emptied says the least.
         Winner::OptOut { .. } => votes.iter().find(|vote| is_blank(&vote.value)),
     }
@@ -44,8 +44,14 @@ pub fn describe(winner: &Winner) -> String {
         Winner::UnlessBlank(system) => format!("{system} wins unless blank"),
         Winner::Newest => "the newest wins where the stamps prove it".to_owned(),
         Winner::Manual => "by hand".to_owned(),
+        Winner::Merge(function) => format!("{} merges", function_name(function)),
         Winner::OptOut { .. } => "an opt-out wins".to_owned(),
     }
+}
+
+/// Plugin and function, as a mapping names them.
+pub(crate) fn function_name(function: &TransformRef) -> String {
+    format!("{}/{}", function.plugin, function.function)
 }
 
 /// Merges a set: each member's additions and removals against its own base are applied to the

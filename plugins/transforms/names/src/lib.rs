@@ -1,10 +1,12 @@
-//! `names`: one two-way function, `full-name`, between a full name and its family and given name.
+//! `names`: a two-way function, `full-name`, between a full name and its family and given name, and
+//! a merge function, [`fuller-name`](fuller).
 //!
 //! Splitting a name is guesswork, so the other side's present value (the lens's complement) decides
 //! wherever it can: what still means the same stays as it is written, letter by letter.
 //! [`layout::read`] is that "means the same"; both laws of `wit/v0.2/transform.wit` follow from it,
 //! because every split and every join is checked against it.
 
+pub mod fuller;
 pub mod join;
 pub mod layout;
 pub mod split;
@@ -127,6 +129,19 @@ impl Transform for Names {
             )]));
         }
         Ok(output)
+    }
+
+    fn merge(
+        function: &str,
+        _: &Attributes,
+        base: &[Value],
+        left: &[Value],
+        right: &[Value],
+    ) -> Result<Vec<Value>, Error> {
+        match function {
+            "fuller-name" => Ok(fuller::merge(base, left, right)),
+            _ => Err(Error::unsupported(function)),
+        }
     }
 }
 

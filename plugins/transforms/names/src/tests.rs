@@ -34,6 +34,24 @@ fn back(parameters: &Attributes, parts: [Cell; 2], old: Option<Cell>) -> Cell {
     output.rows[0].cells[0].clone()
 }
 
+#[test]
+fn fuller_name_is_the_one_that_says_more() {
+    let merge = |base: &str, left: &str, right: &str| {
+        let value = |one: &str| vec![text(one).unwrap()];
+        let (base, left, right) = (value(base), value(left), value(right));
+        let merged = Names::merge("fuller-name", &vec![], &base, &left, &right).unwrap();
+        let swapped = Names::merge("fuller-name", &vec![], &base, &right, &left).unwrap();
+        assert_eq!(merged, swapped);
+        merged[0].clone()
+    };
+    assert_eq!(merge("Yamada", "T. Yamada", "Taro Yamada"), Value::from("Taro Yamada"));
+    assert_eq!(merge("Taro Yamada", "Taro Yamada", "Yamada"), Value::from("Yamada"), "typed");
+    assert_eq!(merge("Yamada", "-", "Taro"), Value::from("Taro"));
+    assert_eq!(merge("-", "Anna", "Anne"), Value::from("Anne"));
+    let (name, nothing) = (vec![Value::Integer(1)], vec![Value::Null]);
+    assert!(Names::merge("full-name", &vec![], &name, &name, &nothing).is_err());
+}
+
 /// `-` is null.
 #[track_caller]
 fn check_split(full: &str, family: &str, given: &str) {

@@ -30,4 +30,5 @@ pub(crate) mod transform {
 pub(crate) use connector::exports::renkei::plugin::connector as calls;
 pub(crate) use connector::renkei::plugin::{http, log, signing, types};
 pub(crate) use connector::{ConnectorPlugin, ConnectorPluginPre};
+pub(crate) use transform::exports::renkei::plugin::transform::Guest as TransformExports;
 pub(crate) use transform::{TransformPlugin, TransformPluginPre};

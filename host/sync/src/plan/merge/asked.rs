@@ -16,7 +16,7 @@ const PUT_BACK: &str = "by hand, because the database was put back";
 const BY_HAND: &str = "first link, by hand";
 
 /// The words of a conflict about a write that may never have happened (`RULES.md` V1, R26).
-const UNSURE: &str = "by hand: either our write never happened or somebody took it back";
+pub(super) const UNSURE: &str = "by hand: either our write never happened or somebody took it back";
 
 /// The words of a decision that replaces the own value of a member that is only written.
 const ONLY_WRITTEN: &str = "only written there";
@@ -208,7 +208,7 @@ impl FieldMerge<'_> {
     }
 
     /// Members that were never weighed and hold a value: the answer will be about them as well.
-    fn add_newcomers(&self, values: &mut Vec<(String, Cell)>) {
+    pub(super) fn add_newcomers(&self, values: &mut Vec<(String, Cell)>) {
         for member in self.members.values().filter(|member| member.state.base.is_none()) {
             if member.is_new_own() || member.reads && !is_blank(&member.seen) {
                 add(values, member.system, &member.seen);

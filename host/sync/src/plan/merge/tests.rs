@@ -4,6 +4,8 @@
 //! `expected` is the table written down a second time, case by case and without regard to how the
 //! merge works; the test walks through all combinations and compares.
 
+use std::sync::LazyLock;
+
 use super::*;
 use renkei_model::spec::Winner;
 
@@ -27,7 +29,9 @@ fn value(name: &str) -> Cell {
 }
 
 fn rules<'a>(field: &'a FieldSpec, first_link: &'a FirstLink) -> MergeRules<'a> {
-    MergeRules { field, first_link, by_hand: false, is_over: false }
+    static NOTHING: LazyLock<MergeAnswers> = LazyLock::new(MergeAnswers::default);
+    let (position, answers) = (FieldIndex(0), &*NOTHING);
+    MergeRules { field, first_link, by_hand: false, is_over: false, position, answers }
 }
 
 fn state(base: &Cell, seen: &Cell, edited: Span) -> FieldState {
@@ -133,7 +137,7 @@ impl Case {
                 "x" => Some(self.x.clone()),
                 _ => None,
             },
-            Winner::Manual | Winner::OptOut { .. } => None,
+            Winner::Manual | Winner::OptOut { .. } | Winner::Merge(_) => None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The result of planning one link: its changes, writes, waits, questions and notes.
 
+use crate::plan::merge::functions::MergeQuestion;
 use std::sync::Arc;
 
 use crate::journal::JournalNote;
@@ -35,6 +36,8 @@ pub struct LinkPlan {
     pub held: bool,
     /// True while a person is asked about a record that is gone: its failures are kept.
     pub awaits_answer: bool,
+    /// Questions to merge functions: the link is planned again once they are answered.
+    pub asks: Vec<MergeQuestion>,
 }
 
 /// A requirement of a member that is not met, so that no record is created there.
