@@ -10,6 +10,7 @@ use futures::stream::{self, StreamExt as _};
 use renkei_model::plugin::Generation;
 use renkei_model::ports::Clock;
 use renkei_package::{ConnectorManifest, Permission};
+use reqwest::header::CONTENT_TYPE;
 
 use crate::audit::EgressAudit;
 use crate::call_evidence::CallEvidence;
@@ -208,6 +209,8 @@ impl JobEgress {
         let own = slot.credentials.header_name();
         let headers = policy::headers(&request.headers, own)?;
         slot.allowlist.check(&request.method, &policy::join(&slot.base, &request.path)?)?;
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        slot.allowlist.check_body(content_type, &request.body)?;
         let manifest = &self.manifest;
         let concurrent = manifest.concurrent_requests.min(IN_FLIGHT_MAX);
         let claim = Arc::new(QuotaClaim::new(&request.quotas, &manifest.quotas, concurrent));

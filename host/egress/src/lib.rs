@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! JobEgress::send              job_egress     one job, under the manifest of its generation
-//!   policy                     pure           is the path below its base, are the headers plain?
+//!   policy, method_override    pure           path below its base, headers plain, one method?
 //!   Allowlist::check           allowlist      may this method, host and path be reached?
 //!   RequestRun::run            send           attempts, redirects, renewals, repeats
 //!     SlotCredentials          credentials    tokens (token), their renewal, the header
@@ -33,6 +33,7 @@ pub mod escape;
 mod http;
 mod job_egress;
 mod limits;
+mod method_override;
 mod paused_systems;
 mod policy;
 mod public_address;

@@ -8,15 +8,19 @@ use percent_encoding::{percent_decode, percent_decode_str};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
+use crate::escape::plain;
+use crate::method_override;
 use crate::refusal::EgressRefusal;
 
-/// Headers that only the host sets; a guest that names one is refused. Among them are those by
-/// which some servers take another method or path than the one that was checked.
+/// Headers that only the host sets; a guest that names one is refused. `plugins/README.md` says why
+/// of each. Those that replace the method are told by `method_override`.
 const HOST_HEADERS: &[&str] = &[
     "accept-encoding",
     "alt-used",
     "authorization",
+    "cf-connecting-ip",
     "connection",
+    "content-encoding",
     "content-length",
     "cookie",
     "cookie2",
@@ -28,11 +32,15 @@ const HOST_HEADERS: &[&str] = &[
     "te",
     "trailer",
     "transfer-encoding",
+    "true-client-ip",
     "upgrade",
     "via",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-original-host",
+    "x-original-method",
+    "x-original-uri",
     "x-original-url",
     "x-real-ip",
     "x-rewrite-url",
@@ -60,6 +68,8 @@ const HEADERS_MAX: usize = 64;
 const HEADER_BYTES_MAX: usize = 16 << 10;
 const HEADERS_BYTES_MAX: usize = 64 << 10;
 const PATH_BYTES_MAX: usize = 32 << 10;
+/// The longest part of a header's name that an error repeats.
+const NAME_BYTES_SHOWN: usize = 80;
 
 /// The URL of `path` below `base`, or the refusal.
 pub(crate) fn join(base: &Url, path: &str) -> Result<Url, EgressRefusal> {
@@ -129,6 +139,9 @@ pub(crate) fn headers(
             || own == Some(folded.as_str());
         if reserved {
             return Err(EgressRefusal::HostHeader(name.clone()));
+        }
+        if method_override::is_override_header(&folded) {
+            return Err(EgressRefusal::OverrideHeader(plain(name, NAME_BYTES_SHOWN)));
         }
         // `from_static` would panic on upper case and `from_bytes` would fold it: a guest writes
         // lower case.
@@ -217,6 +230,28 @@ mod tests {
         }
         for value in ["a\r\nhost: x", "a\0", "ä", "a\tb"] {
             check_header("accept", value, false);
+        }
+    }
+
+    #[test]
+    fn header_that_replaces_the_method_is_refused_and_the_error_says_what_to_do() {
+        for name in ["x-http-method-override", "x-http-method", "x_method_override", "x-method"] {
+            let given = [(name.to_owned(), "DELETE".to_owned())];
+            let refusal = headers(&given, None).unwrap_err();
+            assert_eq!(refusal, EgressRefusal::OverrideHeader(name.to_owned()));
+            let text = refusal.to_string();
+            assert!(text.contains(name) && text.contains("Send the method itself"), "{text}");
+        }
+    }
+
+    #[test]
+    fn guide_of_authors_lists_every_header_that_is_refused() {
+        let guide = include_str!("../../../plugins/README.md");
+        let section = guide.split("### Headers that are refused").nth(1).unwrap();
+        let section = section.split("\n#").next().unwrap();
+        let prefixes = HOST_HEADER_PREFIXES.iter().map(|prefix| format!("`{prefix}*`"));
+        for name in HOST_HEADERS.iter().map(|name| format!("`{name}`")).chain(prefixes) {
+            assert!(section.contains(&name), "{name} is refused, and the guide does not say so");
         }
     }
 
