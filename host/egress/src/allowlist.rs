@@ -46,6 +46,17 @@ impl Allowlist {
         }
     }
 
+    /// The one place of a token endpoint: `url`, which the manifest or the admin chose.
+    pub(crate) fn of_endpoint(url: &Url) -> Self {
+        let origin = AllowedOrigin::parse(&url.origin().ascii_serialization()).ok();
+        Self {
+            local_base_url: Some(url).filter(|url| is_local(url)).cloned(),
+            origins: origin.into_iter().collect(),
+            methods: Vec::new(),
+            paths: Vec::new(),
+        }
+    }
+
     /// An error where a request may not go there.
     pub(crate) fn check(&self, method: &Method, url: &Url) -> Result<(), EgressRefusal> {
         self.check_origin(url)?;

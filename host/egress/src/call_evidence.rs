@@ -68,6 +68,8 @@ impl CallEvidence {
             | EgressRefusal::Path(_)
             | EgressRefusal::HostHeader(_)
             | EgressRefusal::OverrideHeader(_)
+            | EgressRefusal::HostParameter(_)
+            | EgressRefusal::CredentialBody
             | EgressRefusal::Header(_) => false,
             _ => true,
         };

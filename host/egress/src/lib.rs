@@ -11,6 +11,7 @@
 //!   Allowlist::check           allowlist      may this method, host and path be reached?
 //!   RequestRun::run            send           attempts, redirects, renewals, repeats
 //!     SlotCredentials          credentials    tokens (token), their renewal, the header
+//!     PlacedCredential         fixed_credentials   keys in a header, query or body
 //!     QuotaGate::acquire       quota          wait until the account's quotas allow a call
 //!     HttpClient::exchange     client         resolver, circuit_breaker, decode
 //!     redirect, retry          pure           where next, when again
@@ -30,6 +31,7 @@ mod client;
 mod credentials;
 mod decode;
 pub mod escape;
+mod fixed_credentials;
 mod http;
 mod job_egress;
 mod limits;
@@ -60,6 +62,6 @@ pub use paused_systems::{PausedSystem, UnopenedSystem, paused_systems};
 pub use quota::{QuotaClaim, QuotaGate};
 pub use refusal::{EgressRefusal, RedirectFault, RefusalCounts, RefusalReason};
 pub use resolver::{Dial, LookUp, NetworkOverrides};
-pub use system::{NoTokens, SystemAuth, SystemConfig, TokenStore, TokenStoreError};
+pub use system::{AuthOptions, NoTokens, SystemAuth, SystemConfig, TokenStore, TokenStoreError};
 pub use system_egress::SystemEgress;
 pub use traffic::Traffic;

@@ -38,6 +38,16 @@ pub enum EgressRefusal {
          it in `methods` of the manifest"
     )]
     OverrideHeader(String),
+    #[error(
+        "the parameter or field `{0}` is the host's: it carries credentials of this slot. Leave it \
+         out"
+    )]
+    HostParameter(String),
+    #[error(
+        "the host writes credentials into the body, and this body is no JSON object and no form. \
+         Send one with its `content-type`"
+    )]
+    CredentialBody,
     #[error("{0}")]
     Header(&'static str),
     #[error("{0} is not among the methods that the manifest asks for and the admin allows")]
@@ -90,6 +100,8 @@ pub enum RedirectFault {
     Downgrade,
     #[error("it leads to no URL")]
     NoUrl,
+    #[error("it takes credentials of this slot to another host")]
+    Credentials,
     #[error("{0}")]
     Place(Box<EgressRefusal>),
 }
@@ -100,7 +112,9 @@ impl EgressRefusal {
         match self {
             Self::Slot(_) => RefusalReason::Slot,
             Self::Quota(_) | Self::NothingRead => RefusalReason::Quota,
-            Self::Path(_) | Self::Ungranted(_) => RefusalReason::Path,
+            Self::Path(_) | Self::Ungranted(_) | Self::HostParameter(_) | Self::CredentialBody => {
+                RefusalReason::Path
+            }
             Self::HostHeader(_) | Self::OverrideHeader(_) | Self::Header(_) => {
                 RefusalReason::Header
             }

@@ -42,10 +42,12 @@ pub(crate) struct TokenEndpoint {
     pub(crate) client: HttpClient,
     pub(crate) audit: EgressAudit,
     pub(crate) url: Url,
+    /// That URL's place.
+    pub(crate) own_place: Arc<Allowlist>,
     pub(crate) style: TokenStyle,
     /// The field of the answer that replaces the base URL.
     pub(crate) base_url_field: Option<String>,
-    /// The places that this URL and such a field may name.
+    /// The places that such a field may name.
     pub(crate) allowlist: Arc<Allowlist>,
 }
 
@@ -85,7 +87,7 @@ impl TokenEndpoint {
         redactor: &Redactor,
         clock: &dyn Clock,
     ) -> Result<TokenResponse, TokenError> {
-        self.allowlist.check_origin(&self.url).map_err(|refusal| self.refused(&refusal))?;
+        self.own_place.check_origin(&self.url).map_err(|refusal| self.refused(&refusal))?;
         let mut attempt = 0;
         let trouble = loop {
             attempt += 1;

@@ -7,6 +7,7 @@
 //! (`permissions.rs`).
 
 mod connector;
+mod credential;
 mod error;
 mod names;
 mod origin;
@@ -21,9 +22,10 @@ mod read;
 mod tests;
 
 pub use connector::{
-    AuthMethod, Connection, ConnectorManifest, ManifestObject, Method, ObjectAction, PRIMARY_SLOT,
-    Quota, Retry, Secret, TokenStyle,
+    Connection, ConnectorManifest, ManifestObject, Method, ObjectAction, PRIMARY_SLOT, Quota,
+    Retry, Secret, TokenStyle,
 };
+pub use credential::{AuthMethod, CredentialPlace, FixedCredential};
 pub use error::ManifestError;
 pub use origin::AllowedOrigin;
 pub use setting::{Setting, SettingKind, SettingValue};

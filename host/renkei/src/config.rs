@@ -4,6 +4,7 @@
 //! program sees. Every mistake is a [`ConfigError`] with file, line and what was expected; nothing
 //! is started before all of them are mended.
 
+mod auth;
 mod available_plugins;
 mod file;
 mod limits;
