@@ -20,24 +20,28 @@ pub(super) fn resolve(
     root: &RootSource,
     secrets: &SecretSource,
 ) -> Result<Vec<SystemConfig>, ConfigError> {
-    root.value
-        .systems
-        .iter()
-        .map(|(name, system)| {
-            let settings = system.settings.iter();
-            Ok(SystemConfig {
-                name: name.clone(),
-                plugin: system.plugin.get_ref().clone(),
-                base_url: base_url(root, system)?,
-                auth: auth::resolve(root, &system.auth, secrets)?,
-                auth_options: auth::resolve_options(root, &system.auth, secrets)?,
-                settings: settings
-                    .map(|(name, value)| (name.clone(), setting_value(value.get_ref())))
-                    .collect(),
-                secrets: plugin_secrets(root, system, secrets)?,
-            })
-        })
-        .collect()
+    let systems = root.value.systems.iter();
+    systems.map(|named| resolve_one(root, named, secrets)).collect()
+}
+
+/// One system with its credentials.
+pub(super) fn resolve_one(
+    root: &RootSource,
+    (name, system): (&String, &SystemFile),
+    secrets: &SecretSource,
+) -> Result<SystemConfig, ConfigError> {
+    let settings = system.settings.iter();
+    Ok(SystemConfig {
+        name: name.clone(),
+        plugin: system.plugin.get_ref().clone(),
+        base_url: base_url(root, system)?,
+        auth: auth::resolve(root, &system.auth, secrets)?,
+        auth_options: auth::resolve_options(root, &system.auth, secrets)?,
+        settings: settings
+            .map(|(name, value)| (name.clone(), setting_value(value.get_ref())))
+            .collect(),
+        secrets: plugin_secrets(root, system, secrets)?,
+    })
 }
 
 /// Every system against the manifest of its connector.
