@@ -267,15 +267,15 @@ fn refused_with(
     told: &str,
 ) -> TokenError {
     let said = format!("the token endpoint answered HTTP {status} ({told})");
-    if let Some(known) = known {
-        return TokenError::Refused(format!("{said}: {known}"));
-    }
     match code {
         Some(code) if ABOUT_THE_WAY.contains(&code) => TokenError::Unfit(format!(
             "{said}: it refuses not the credentials but the way of requesting tokens, which `auth` \
              of this system and the permissions of its app decide"
         )),
-        _ => TokenError::Refused(said),
+        _ => TokenError::Refused(match known {
+            Some(known) => format!("{said}: {known}"),
+            None => said,
+        }),
     }
 }
 
