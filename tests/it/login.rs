@@ -120,7 +120,7 @@ fn site(simulators: &Simulators) -> Site {
     site
 }
 
-/// What must stand nowhere: the stored tokens, the app's secrets, and what the browser carried.
+/// All that must stand nowhere: the stored tokens, the app's secrets, and what the browser carried.
 fn secrets(site: &Site, simulators: [&Simulator; 2], callbacks: &[String]) -> Vec<String> {
     let stored = std::fs::read(site.file("tokens.json")).unwrap();
     let stored: BTreeMap<String, Value> = serde_json::from_slice(&stored).unwrap();

@@ -1,9 +1,9 @@
 //! One login of an admin: authorization code with PKCE (RFC 6749 4.1, RFC 7636, RFC 8252).
 //!
-//! A [`Login`] makes the URL of the vendor's page, judges what the browser brings back, and exchanges
-//! the code for a refresh token. Its state is compared before anything else of the answer is read;
-//! its verifier never leaves this process but for the token endpoint. Sockets and browsers are the
-//! caller's. Errors name codes and never the code, the verifier or a token (`SECURITY.md` E18).
+//! A [`Login`] makes the URL of the vendor's page, judges what the browser brings back, and
+//! exchanges the code for a refresh token. Its state is compared before anything else of the answer
+//! is read; its verifier never leaves this process but for the token endpoint. Sockets and browsers
+//! are the caller's. Errors never hold the code, the verifier or a token (`SECURITY.md` E18).
 
 use std::sync::Arc;
 

@@ -39,7 +39,7 @@ impl SystemConfig {
     }
 }
 
-/// What goes with the way to authenticate.
+/// The options beside the way to authenticate.
 #[derive(Debug, Clone, Default)]
 pub struct AuthOptions {
     /// The fixed credentials that the manifest declares, by name.

@@ -59,7 +59,7 @@ pub(crate) enum TokenGrant<'a> {
         scope: Option<&'a str>,
     },
     Refresh(&'a SecretString),
-    /// What a person's consent gave (RFC 6749 4.1.3, RFC 7636 4.5).
+    /// The code of a person's consent (RFC 6749 4.1.3, RFC 7636 4.5).
     Code {
         code: &'a SecretString,
         verifier: &'a SecretString,

@@ -16,6 +16,7 @@ mod setting;
 mod transform;
 
 mod check;
+mod check_credential;
 mod read;
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The store of refresh tokens, of logins and rotated ones: `tokens.json` beside the configuration,
 //! mode 0600, replaced atomically and durably.
 //!
-//! Apart from the database, because that one may be copied for support and these are secrets. A file
-//! that others may read is refused. Several processes write it (a `serve` that rotates, a login beside
-//! it), so each change is made under a lock file.
+//! Apart from the database, because that one may be copied for support and these are secrets. A
+//! file that others may read is refused. Several processes write it (a `serve` that rotates, a
+//! login beside it), so each change is made under a lock file.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};

@@ -1,9 +1,9 @@
 //! The vendor's page where a person consents to an app, and the codes that it gives (RFC 6749 4.1,
 //! RFC 7636).
 //!
-//! Whoever asks for HTML gets a page with two buttons, as a browser does; a script without that wish
-//! is taken for a person who allows at once. The page is a plain form, so that a test can press a
-//! button.
+//! Whoever asks for HTML gets a page with two buttons, as a browser does; a script without that
+//! wish is taken for a person who allows at once. The page is a plain form, so that a test can
+//! press a button.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use crate::http::SimRequest;
 /// The field of the page's form that says which button was pressed.
 const DECISION: &str = "decision";
 
-/// What a browser asks the vendor for.
+/// A browser's request for the page.
 #[derive(Debug)]
 pub(crate) struct LoginVisit {
     fields: Vec<(String, String)>,
@@ -107,7 +107,7 @@ pub(crate) struct IssuedCodes(HashMap<String, IssuedCode>);
 
 #[derive(Debug)]
 struct IssuedCode {
-    /// What the verifier must meet, if the login had one.
+    /// The challenge that the verifier must meet, if the login had one.
     challenge: Option<String>,
     /// Empty where any will do.
     redirect_uri: String,

@@ -19,7 +19,9 @@ fn manifest_with(lines: &str) -> ConnectorManifest {
     let text =
         text.replace("token_path = \"/token\"\n", "").replace(line, &format!("{line}{lines}\n"));
     let mut manifest = Manifest::from_toml(&text, None).unwrap().connector().unwrap().clone();
-    manifest.connections[0].auth.extend([AuthMethod::Basic, AuthMethod::Fixed]);
+    for connection in &mut manifest.connections {
+        connection.auth.extend([AuthMethod::Basic, AuthMethod::Fixed]);
+    }
     manifest
 }
 

@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::credential::{TOKEN_PREFIX, check_credentials, check_endpoint, check_prefix};
+use super::check_credential::{TOKEN_PREFIX, check_credentials, check_endpoint, check_prefix};
 use super::names::{
     Result, check_each, check_id, check_key, check_name, check_title, reject, reject_value,
     require_unique,

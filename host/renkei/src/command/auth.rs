@@ -3,14 +3,15 @@
 mod browser;
 mod callback;
 mod login;
+mod mistakes;
 
 use jiff::Timestamp;
-use renkei_runtime::TokenStoreError;
 use serde::Serialize;
 
+use self::mistakes::{find_system, of_store};
 use crate::cli::{AuthCommand, DirArgs};
 use crate::command_error::CommandError;
-use crate::config::{Config, SystemLogin};
+use crate::config::Config;
 use crate::output::Output;
 use crate::tokens::TokenFile;
 
@@ -21,22 +22,6 @@ pub(crate) async fn run(command: &AuthCommand, output: Output) -> Result<(), Com
         AuthCommand::Status(args) => show_status(args, output),
         AuthCommand::Logout { system, dir } => log_out(system, dir, output),
     }
-}
-
-/// The system of this name, or the mistake that there is none.
-fn find_system(config: &Config, name: &str) -> Result<SystemLogin, CommandError> {
-    let known = config.logins();
-    let names = known.iter().map(|system| system.name.as_str()).collect::<Vec<_>>().join(", ");
-    known.into_iter().find(|system| system.name == name).ok_or_else(|| {
-        let error = CommandError::usage(format!("renkei.toml has no system {name}"));
-        error.hint(format!("its systems are {names}"))
-    })
-}
-
-/// A failure of the file of refresh tokens.
-fn of_store(error: TokenStoreError) -> CommandError {
-    let next = "make the file and its directory readable and writable for this user alone";
-    CommandError::usage(error).hint(next)
 }
 
 /// One system as `auth status` shows it.

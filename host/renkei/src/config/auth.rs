@@ -65,7 +65,7 @@ pub(super) fn resolve(
     }
 }
 
-/// What goes with the way to authenticate.
+/// The options beside the way to authenticate.
 pub(super) fn resolve_options(
     root: &RootSource,
     raw: &Spanned<AuthFile>,

@@ -2,8 +2,8 @@
 //!
 //! It lives for one login and takes one answer, whatever it says: who judges it is
 //! `renkei_runtime::Login`. `/` leads to the vendor's page, once: so the browser can be started
-//! without the login's state among its arguments, which other users of the machine see. Pages repeat
-//! nothing of a request.
+//! without the login's state among its arguments, which other users of the machine see. Pages
+//! repeat nothing of a request.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};

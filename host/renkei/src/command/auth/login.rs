@@ -10,8 +10,9 @@ use renkei_package::{Connection, PRIMARY_SLOT};
 use renkei_runtime::{Login, LoginError, SystemConfig, TokenStore as _};
 use serde_json::json;
 
+use super::browser;
 use super::callback::CallbackServer;
-use super::{browser, find_system, of_store};
+use super::mistakes::{find_system, of_store};
 use crate::cli::LoginArgs;
 use crate::clock::SystemClock;
 use crate::command_error::CommandError;
