@@ -49,6 +49,7 @@ fn system(plugin: &str, base: &str) -> SystemConfig {
         base_url: Some(base.to_owned()),
         auth: SystemAuth::Bearer("fixed-token-1".into()),
         settings: vec![],
+        auth_options: Default::default(),
         secrets: Default::default(),
     }
 }

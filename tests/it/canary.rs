@@ -6,7 +6,7 @@ use crate::site::{Simulators, Site, renkei};
 
 /// Everything that handles credentials says all it can; the compiler's traces alone would be
 /// gigabytes.
-const TALKATIVE: &str = "debug,renkei=trace,renkei_runtime=trace,renkei_sync=trace,renkei_store=trace,reqwest=trace,\
+pub(crate) const TALKATIVE: &str = "debug,renkei=trace,renkei_runtime=trace,renkei_sync=trace,renkei_store=trace,reqwest=trace,\
     hyper=trace,hyper_util=trace,rustls=trace,cranelift_codegen=warn,wasmtime=warn,regalloc2=warn";
 
 #[test]

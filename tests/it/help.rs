@@ -36,7 +36,7 @@ fn leaves(command: &[&str], found: &mut BTreeSet<String>) {
 }
 
 /// A way in which each command fails at once, in a directory without a configuration.
-const FAILURES: [(&str, &[&str], i32); 31] = [
+const FAILURES: [(&str, &[&str], i32); 34] = [
     ("demo", &["demo", "--people", "1"], 2),
     ("sim", &["sim", "--systems", "nobody"], 2),
     ("check", &["check"], 2),
@@ -56,6 +56,9 @@ const FAILURES: [(&str, &[&str], i32); 31] = [
     ("restore", &["restore", "copy.db"], 2),
     ("account list", &["account", "list"], 2),
     ("account move", &["account", "move", "hubspot", "--to", "1"], 2),
+    ("auth login", &["auth", "login", "hubspot"], 2),
+    ("auth status", &["auth", "status"], 2),
+    ("auth logout", &["auth", "logout", "hubspot"], 2),
     ("plugin build", &["plugin", "build", "nowhere"], 5),
     ("plugin pack", &["plugin", "pack", "nofile.wasm"], 2),
     ("plugin new", &["plugin", "new", "No Name"], 2),

@@ -25,6 +25,7 @@ mod failing;
 mod first_sync;
 mod help;
 mod identity;
+mod login;
 mod mistakes;
 mod quota;
 mod reload;

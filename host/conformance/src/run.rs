@@ -4,6 +4,7 @@
 //! process that the caller names, and it reaches the simulator only, through the egress of the
 //! program. It runs in two runtimes: one with the ordinary limits, one with small ones.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,9 +12,10 @@ use renkei_model::ports::{Clock, Systems, Transforms};
 use renkei_model::record::Attributes;
 use renkei_package::{ConnectorManifest, ManifestKind, Package, PackagePart, Setting};
 use renkei_runtime::{
-    CompileLimits, Compiler, NoTokens, Pooling, Runtime, RuntimeError, RuntimeOptions, SystemAuth,
-    SystemConfig,
+    AuthOptions, CompileLimits, Compiler, NoTokens, Pooling, Runtime, RuntimeError, RuntimeOptions,
+    SystemAuth, SystemConfig,
 };
+use secrecy::SecretString;
 use serde_json::json;
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
@@ -327,7 +329,8 @@ fn systems(
         base_url: Some(simulator.map_or(NOWHERE, |s| s.base_url.as_str()).to_owned()),
         auth,
         settings: settings.clone(),
-        secrets: std::collections::BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        auth_options: AuthOptions { credentials: stand_ins(package), ..AuthOptions::default() },
     };
     let auth = || simulator.map_or(SystemAuth::None, |simulator| simulator.auth.clone());
     let mut systems = vec![
@@ -340,18 +343,26 @@ fn systems(
     systems
 }
 
+/// A value for each fixed credential that the manifest declares; a simulator checks none of them.
+fn stand_ins(package: &Package) -> BTreeMap<String, SecretString> {
+    let connections = package.manifest.connector().into_iter().flat_map(|one| &one.connections);
+    let declared = connections.flat_map(|connection| &connection.credentials);
+    declared.map(|one| (one.name.clone(), "renkei-kit-stand-in".into())).collect()
+}
+
 /// The same way to authenticate, with a secret that nobody issued.
 fn spoilt(auth: SystemAuth) -> SystemAuth {
     let wrong = || "renkei-kit-no-such-secret".into();
     match auth {
-        SystemAuth::None => SystemAuth::None,
+        SystemAuth::None | SystemAuth::Fixed => auth,
+        SystemAuth::Basic { username, .. } => SystemAuth::Basic { username, password: wrong() },
         SystemAuth::Bearer(_) => SystemAuth::Bearer(wrong()),
         SystemAuth::Header { name, .. } => SystemAuth::Header { name, value: wrong() },
         SystemAuth::ClientCredentials { client_id, scope, .. } => {
             SystemAuth::ClientCredentials { client_id, client_secret: wrong(), scope }
         }
         SystemAuth::RefreshToken { client_id, client_secret, .. } => {
-            SystemAuth::RefreshToken { client_id, client_secret, refresh_token: wrong() }
+            SystemAuth::RefreshToken { client_id, client_secret, refresh_token: Some(wrong()) }
         }
     }
 }

@@ -16,8 +16,13 @@ use url::{Host, Url};
 
 use renkei_package::{AllowedOrigin, Connection};
 
+use crate::escape::plain;
+use crate::method_override;
 use crate::public_address::check_public;
 use crate::refusal::EgressRefusal;
+
+/// The longest name of a method that an error repeats.
+const NAMED_BYTES_MAX: usize = 40;
 
 /// The places that the requests of one slot may reach.
 #[derive(Debug, Clone)]
@@ -41,16 +46,45 @@ impl Allowlist {
         }
     }
 
+    /// The one place of a token endpoint: `url`, which the manifest or the admin chose.
+    pub(crate) fn of_endpoint(url: &Url) -> Self {
+        let origin = AllowedOrigin::parse(&url.origin().ascii_serialization()).ok();
+        Self {
+            local_base_url: Some(url).filter(|url| is_local(url)).cloned(),
+            origins: origin.into_iter().collect(),
+            methods: Vec::new(),
+            paths: Vec::new(),
+        }
+    }
+
     /// An error where a request may not go there.
     pub(crate) fn check(&self, method: &Method, url: &Url) -> Result<(), EgressRefusal> {
         self.check_origin(url)?;
         if !self.methods.iter().any(|allowed| allowed.as_str() == method.as_str()) {
             return Err(EgressRefusal::Method(method.to_string()));
         }
+        self.check_named(&method_override::in_query(url.query().unwrap_or_default()))?;
         if !self.paths.iter().any(|prefix| is_below(prefix, url.path())) {
             return Err(EgressRefusal::Ungranted(url.path().to_owned()));
         }
         Ok(())
+    }
+
+    /// An error where a body names a method that a request may not have.
+    pub(crate) fn check_body(
+        &self,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> Result<(), EgressRefusal> {
+        self.check_named(&method_override::in_body(content_type, body))
+    }
+
+    fn check_named(&self, methods: &[String]) -> Result<(), EgressRefusal> {
+        let allowed = |name: &&String| self.methods.iter().any(|one| one.as_str() == name.as_str());
+        match methods.iter().find(|name| !allowed(name)) {
+            Some(name) => Err(EgressRefusal::NamedMethod(plain(name, NAMED_BYTES_MAX))),
+            None => Ok(()),
+        }
     }
 
     /// An error where nothing may be sent to this scheme, host and port.

@@ -58,13 +58,18 @@ impl CallEvidence {
         let mut of_slot = denied.iter().filter(|permission| permission.slot() == Some(slot));
         let excused = match refusal {
             EgressRefusal::Slot(_) => of_slot.any(|one| matches!(one, Permission::Slot { .. })),
-            EgressRefusal::Method(_) => of_slot.any(|one| matches!(one, Permission::Method { .. })),
+            EgressRefusal::Method(_) | EgressRefusal::NamedMethod(_) => {
+                of_slot.any(|one| matches!(one, Permission::Method { .. }))
+            }
             EgressRefusal::Ungranted(_) => {
                 of_slot.any(|one| matches!(one, Permission::Path { .. }))
             }
             EgressRefusal::Quota(_)
             | EgressRefusal::Path(_)
             | EgressRefusal::HostHeader(_)
+            | EgressRefusal::OverrideHeader(_)
+            | EgressRefusal::HostParameter(_)
+            | EgressRefusal::CredentialBody
             | EgressRefusal::Header(_) => false,
             _ => true,
         };
@@ -129,6 +134,12 @@ mod tests {
                 None,
                 "method:main:GET",
                 CallEvidence::ExternalFailure,
+            ),
+            (
+                EgressRefusal::NamedMethod(text()).into(),
+                None,
+                "path:main:/",
+                CallEvidence::NoRequest,
             ),
             (
                 EgressRefusal::Ungranted(text()).into(),

@@ -14,6 +14,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
@@ -116,6 +118,10 @@ impl SlotCredentials {
         store: Arc<dyn TokenStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let mut others = others;
+        if let SystemAuth::Basic { username, password } = &auth {
+            others.push(basic_pair(username, password));
+        }
         let credentials = Self {
             system: system.to_owned(),
             slot: slot.to_owned(),
@@ -133,9 +139,10 @@ impl SlotCredentials {
     /// The name of the header that carries the credentials.
     pub(crate) fn header_name(&self) -> Option<&str> {
         match &self.auth {
-            SystemAuth::None => None,
+            SystemAuth::None | SystemAuth::Fixed => None,
             SystemAuth::Header { name, .. } => Some(name),
             SystemAuth::Bearer(_)
+            | SystemAuth::Basic { .. }
             | SystemAuth::ClientCredentials { .. }
             | SystemAuth::RefreshToken { .. } => Some("authorization"),
         }
@@ -146,24 +153,26 @@ impl SlotCredentials {
         self.redactor.load_full()
     }
 
-    /// The credentials as they are now; had first or renewed if they are about to expire.
+    /// The credentials as they are now; had first or renewed if they are about to expire. `prefix`
+    /// is the text before a token.
     pub(crate) async fn current(
         self: &Arc<Self>,
         endpoint: Option<&TokenEndpoint>,
+        prefix: &str,
     ) -> Result<AuthHeader, SendError> {
-        if let Some(auth_header) = self.fixed() {
+        if let Some(auth_header) = self.fixed(prefix) {
             return auth_header;
         }
         let serial = {
             let state = self.state.lock().await;
             match &state.token {
                 Some(token) if token.is_fresh(self.clock.now_ms()) => {
-                    return bearer(&token.access, token.base.clone(), state.serial);
+                    return token.header(prefix, state.serial);
                 }
                 _ => state.serial,
             }
         };
-        self.renew(serial, endpoint).await
+        self.renew(serial, endpoint, prefix).await
     }
 
     /// New credentials instead of those with `serial`. Whoever comes second gets what the first one
@@ -172,32 +181,42 @@ impl SlotCredentials {
         self: &Arc<Self>,
         serial: u64,
         endpoint: Option<&TokenEndpoint>,
+        prefix: &str,
     ) -> Result<AuthHeader, SendError> {
-        if self.fixed().is_some() {
+        if !self.can_renew() {
             return Err(unauthorized("the credentials are fixed and were refused"));
         }
         let endpoint =
             endpoint.ok_or_else(|| unauthorized("the plugin names no token endpoint"))?.clone();
-        let this = Arc::clone(self);
-        let renewal = tokio::spawn(async move { this.renew_once(serial, &endpoint).await });
+        let (this, prefix) = (Arc::clone(self), prefix.to_owned());
+        let renewal =
+            tokio::spawn(async move { this.renew_once(serial, &endpoint, &prefix).await });
         renewal.await.unwrap_or_else(|_| Err(unauthorized("the renewal was cut off")))
     }
 
     /// True where asking for new credentials makes sense at all.
     pub(crate) fn can_renew(&self) -> bool {
-        self.fixed().is_none()
+        self.auth.needs_tokens()
     }
 
-    fn fixed(&self) -> Option<Result<AuthHeader, SendError>> {
+    fn fixed(&self, prefix: &str) -> Option<Result<AuthHeader, SendError>> {
+        let fixed = |name: &str, text: &str| {
+            let header = sensitive(text).map(|value| Some((name.to_owned(), value)));
+            header.map(|header| AuthHeader { header, base: None, serial: 0 })
+        };
         match &self.auth {
-            SystemAuth::None => Some(Ok(AuthHeader { header: None, base: None, serial: 0 })),
-            SystemAuth::Bearer(token) => Some(bearer(token, None, 0)),
+            SystemAuth::None | SystemAuth::Fixed => {
+                Some(Ok(AuthHeader { header: None, base: None, serial: 0 }))
+            }
+            SystemAuth::Bearer(token) => {
+                Some(fixed("authorization", &format!("{prefix}{}", token.expose_secret())))
+            }
+            SystemAuth::Basic { username, password } => {
+                let pair = basic_pair(username, password);
+                Some(fixed("authorization", &format!("Basic {}", pair.expose_secret())))
+            }
             SystemAuth::Header { name, value } => {
-                Some(sensitive(value.expose_secret()).map(|value| AuthHeader {
-                    header: Some((name.clone(), value)),
-                    base: None,
-                    serial: 0,
-                }))
+                Some(fixed(name, &format!("{prefix}{}", value.expose_secret())))
             }
             SystemAuth::ClientCredentials { .. } | SystemAuth::RefreshToken { .. } => None,
         }
@@ -207,12 +226,13 @@ impl SlotCredentials {
         &self,
         serial: u64,
         endpoint: &TokenEndpoint,
+        prefix: &str,
     ) -> Result<AuthHeader, SendError> {
         let mut state = self.state.lock().await;
         if state.serial != serial
             && let Some(token) = &state.token
         {
-            return bearer(&token.access, token.base.clone(), state.serial);
+            return token.header(prefix, state.serial);
         }
         if let Err(ms) = state.take_renewal(self.clock.now_ms()) {
             let seconds = ms.div_euclid(1_000).saturating_add(1);
@@ -244,7 +264,7 @@ impl SlotCredentials {
             now_ms.saturating_add(life_ms - RENEW_BEFORE_MS.min(life_ms / 10))
         });
         let token = AccessToken { access: answer.access_token, renew_at_ms, base: answer.base };
-        let auth_header = bearer(&token.access, token.base.clone(), state.serial + 1)?;
+        let auth_header = token.header(prefix, state.serial + 1)?;
         let old = state.token.replace(token).map(|old| old.access);
         state.retire(old);
         state.serial += 1;
@@ -255,13 +275,21 @@ impl SlotCredentials {
 
     async fn load_refresh_tokens(&self, state: &mut CredentialState) -> Result<(), SendError> {
         let SystemAuth::RefreshToken { refresh_token, .. } = &self.auth else { return Ok(()) };
-        if state.loaded {
-            return Ok(());
-        }
+        // Each time: a login, or another process, may have stored a newer one.
         let stored = self.store.load(&self.system, &self.slot).await;
         let stored = stored.map_err(|error| SendError::NoAnswer(error.to_string()))?;
-        state.refresh = stored.into_iter().chain([refresh_token.clone()]).collect();
-        state.loaded = true;
+        let first = !std::mem::replace(&mut state.loaded, true);
+        let configured = refresh_token.clone().filter(|_| first);
+        let is_known = |token: &SecretString| {
+            let mut known = state.refresh.iter().chain(&state.former);
+            known.any(|known| known.expose_secret() == token.expose_secret())
+        };
+        let newer = stored.filter(|token| !is_known(token));
+        state.refresh.splice(0..0, newer);
+        state.refresh.extend(configured);
+        let known = state.refresh.len();
+        let void = state.refresh.drain(REFRESH_MAX.min(known)..).collect::<Vec<_>>();
+        state.retire(void);
         self.rebuild_redactor(state);
         Ok(())
     }
@@ -282,11 +310,12 @@ impl SlotCredentials {
                 let wanted = state.refresh.iter().map(TokenGrant::Refresh).collect();
                 (client_id, client_secret.as_ref(), wanted)
             }
-            SystemAuth::None | SystemAuth::Bearer(_) | SystemAuth::Header { .. } => {
-                return Err(unauthorized("the credentials are fixed"));
-            }
+            _ => return Err(unauthorized("the credentials are fixed")),
         };
-        let mut refused = TokenError::Refused("there is no refresh token".to_owned());
+        let mut refused = TokenError::Refused(format!(
+            "there is no refresh token: run `renkei auth login {}`",
+            self.system
+        ));
         for wanted in wanted {
             let redactor = self.redactor();
             match endpoint
@@ -311,12 +340,13 @@ impl SlotCredentials {
 
     fn rebuild_redactor(&self, state: &CredentialState) {
         let mut secrets: Vec<&SecretString> = match &self.auth {
-            SystemAuth::None => vec![],
+            SystemAuth::None | SystemAuth::Fixed => vec![],
             SystemAuth::Bearer(token) => vec![token],
+            SystemAuth::Basic { password, .. } => vec![password],
             SystemAuth::Header { value, .. } => vec![value],
             SystemAuth::ClientCredentials { client_secret, .. } => vec![client_secret],
             SystemAuth::RefreshToken { client_secret, refresh_token, .. } => {
-                client_secret.iter().chain([refresh_token]).collect()
+                client_secret.iter().chain(refresh_token).collect()
             }
         };
         secrets.extend(state.token.as_ref().map(|token| &token.access));
@@ -332,9 +362,15 @@ impl AccessToken {
     fn is_fresh(&self, now_ms: i64) -> bool {
         self.renew_at_ms.is_none_or(|at| now_ms < at)
     }
+
+    fn header(&self, prefix: &str, serial: u64) -> Result<AuthHeader, SendError> {
+        let value = sensitive(&format!("{prefix}{}", self.access.expose_secret()))?;
+        let header = Some(("authorization".to_owned(), value));
+        Ok(AuthHeader { header, base: self.base.clone(), serial })
+    }
 }
 
-fn bearer(token: &SecretString, base: Option<Url>, serial: u64) -> Result<AuthHeader, SendError> {
-    let value = sensitive(&format!("Bearer {}", token.expose_secret()))?;
-    Ok(AuthHeader { header: Some(("authorization".to_owned(), value)), base, serial })
+/// User name and password as HTTP writes them.
+fn basic_pair(username: &str, password: &SecretString) -> SecretString {
+    STANDARD.encode(format!("{username}:{}", password.expose_secret())).into()
 }

@@ -10,9 +10,11 @@ use futures::stream::{self, StreamExt as _};
 use renkei_model::plugin::Generation;
 use renkei_model::ports::Clock;
 use renkei_package::{ConnectorManifest, Permission};
+use reqwest::header::CONTENT_TYPE;
 
 use crate::audit::EgressAudit;
 use crate::call_evidence::CallEvidence;
+use crate::fixed_credentials;
 use crate::http::{HttpRequest, HttpResponse, SendError};
 use crate::limits::{DECODED_BYTES_MAX, IN_FLIGHT_MAX, QUOTA_WAIT_MAX_MS};
 use crate::policy;
@@ -205,9 +207,12 @@ impl JobEgress {
     async fn try_send(&self, request: HttpRequest) -> Result<HttpResponse, SendError> {
         let slot = find_slot(&self.slots, &request.slot)?;
         self.require_quotas(&request.quotas)?;
-        let own = slot.credentials.header_name();
-        let headers = policy::headers(&request.headers, own)?;
-        slot.allowlist.check(&request.method, &policy::join(&slot.base, &request.path)?)?;
+        let headers = policy::headers(&request.headers, &slot.own_headers())?;
+        let url = policy::join(&slot.base, &request.path)?;
+        slot.allowlist.check(&request.method, &url)?;
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        slot.allowlist.check_body(content_type, &request.body)?;
+        fixed_credentials::check(&slot.fixed, &url, &request, content_type)?;
         let manifest = &self.manifest;
         let concurrent = manifest.concurrent_requests.min(IN_FLIGHT_MAX);
         let claim = Arc::new(QuotaClaim::new(&request.quotas, &manifest.quotas, concurrent));
@@ -236,7 +241,7 @@ impl JobEgress {
             SendError::Unauthorized("the credentials are refused again and again".to_owned())
         })?;
         let serial = slot.serial.load(Ordering::Relaxed);
-        slot.credentials.renew(serial, slot.endpoint.as_ref()).await.map(drop)
+        slot.credentials.renew(serial, slot.endpoint.as_ref(), &slot.prefix).await.map(drop)
     }
 
     /// True where the guest reports a pause of the account that nobody knows of yet: it asked the

@@ -7,10 +7,11 @@
 //!
 //! ```text
 //! JobEgress::send              job_egress     one job, under the manifest of its generation
-//!   policy                     pure           is the path below its base, are the headers plain?
+//!   policy, method_override    pure           path below its base, headers plain, one method?
 //!   Allowlist::check           allowlist      may this method, host and path be reached?
 //!   RequestRun::run            send           attempts, redirects, renewals, repeats
 //!     SlotCredentials          credentials    tokens (token), their renewal, the header
+//!     PlacedCredential         fixed_credentials   keys in a header, query or body
 //!     QuotaGate::acquire       quota          wait until the account's quotas allow a call
 //!     HttpClient::exchange     client         resolver, circuit_breaker, decode
 //!     redirect, retry          pure           where next, when again
@@ -30,9 +31,12 @@ mod client;
 mod credentials;
 mod decode;
 pub mod escape;
+mod fixed_credentials;
 mod http;
 mod job_egress;
 mod limits;
+mod login;
+mod method_override;
 mod paused_systems;
 mod policy;
 mod public_address;
@@ -48,6 +52,7 @@ mod slot;
 mod system;
 mod system_egress;
 mod token;
+mod token_faults;
 mod traffic;
 
 pub use anomaly::TARGET_BYTES_USUAL;
@@ -55,10 +60,11 @@ pub use call_evidence::CallEvidence;
 pub use http::{HttpRequest, HttpResponse, SendError};
 pub use job_egress::JobEgress;
 pub use limits::{DECODED_BYTES_MAX, WIRE_BYTES_MAX};
+pub use login::{Login, LoginError};
 pub use paused_systems::{PausedSystem, UnopenedSystem, paused_systems};
 pub use quota::{QuotaClaim, QuotaGate};
 pub use refusal::{EgressRefusal, RedirectFault, RefusalCounts, RefusalReason};
 pub use resolver::{Dial, LookUp, NetworkOverrides};
-pub use system::{NoTokens, SystemAuth, SystemConfig, TokenStore, TokenStoreError};
+pub use system::{AuthOptions, NoTokens, SystemAuth, SystemConfig, TokenStore, TokenStoreError};
 pub use system_egress::SystemEgress;
 pub use traffic::Traffic;

@@ -8,15 +8,19 @@ use percent_encoding::{percent_decode, percent_decode_str};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
+use crate::escape::plain;
+use crate::method_override;
 use crate::refusal::EgressRefusal;
 
-/// Headers that only the host sets; a guest that names one is refused. Among them are those by
-/// which some servers take another method or path than the one that was checked.
+/// Headers that only the host sets; a guest that names one is refused. `plugins/README.md` says why
+/// of each. Those that replace the method are told by `method_override`.
 const HOST_HEADERS: &[&str] = &[
     "accept-encoding",
     "alt-used",
     "authorization",
+    "cf-connecting-ip",
     "connection",
+    "content-encoding",
     "content-length",
     "cookie",
     "cookie2",
@@ -28,11 +32,15 @@ const HOST_HEADERS: &[&str] = &[
     "te",
     "trailer",
     "transfer-encoding",
+    "true-client-ip",
     "upgrade",
     "via",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-original-host",
+    "x-original-method",
+    "x-original-uri",
     "x-original-url",
     "x-real-ip",
     "x-rewrite-url",
@@ -60,6 +68,8 @@ const HEADERS_MAX: usize = 64;
 const HEADER_BYTES_MAX: usize = 16 << 10;
 const HEADERS_BYTES_MAX: usize = 64 << 10;
 const PATH_BYTES_MAX: usize = 32 << 10;
+/// The longest part of a header's name that an error repeats.
+const NAME_BYTES_SHOWN: usize = 80;
 
 /// The URL of `path` below `base`, or the refusal.
 pub(crate) fn join(base: &Url, path: &str) -> Result<Url, EgressRefusal> {
@@ -107,10 +117,19 @@ fn steps(path: &[u8]) -> bool {
     })
 }
 
-/// The guest's headers, ready to be sent. `own` is the header that carries the slot's credentials.
+/// True where a header of this name, in lower case, may carry credentials.
+pub(crate) fn may_authenticate(name: &str) -> bool {
+    let folded = name.replace('_', "-");
+    let is_taken = HOST_HEADERS.contains(&folded.as_str())
+        || HOST_HEADER_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
+        || method_override::is_override_header(&folded);
+    matches!(name, "authorization" | "cookie") || !is_taken
+}
+
+/// The guest's headers, ready to be sent. `own` are the headers that carry the slot's credentials.
 pub(crate) fn headers(
     headers: &[(String, String)],
-    own: Option<&str>,
+    own: &[&str],
 ) -> Result<HeaderMap, EgressRefusal> {
     if headers.len() > HEADERS_MAX {
         return Err(EgressRefusal::Header("too many headers"));
@@ -126,9 +145,12 @@ pub(crate) fn headers(
         let folded = name.replace('_', "-");
         let reserved = HOST_HEADERS.contains(&folded.as_str())
             || HOST_HEADER_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
-            || own == Some(folded.as_str());
+            || own.iter().any(|own| own.replace('_', "-") == folded);
         if reserved {
             return Err(EgressRefusal::HostHeader(name.clone()));
+        }
+        if method_override::is_override_header(&folded) {
+            return Err(EgressRefusal::OverrideHeader(plain(name, NAME_BYTES_SHOWN)));
         }
         // `from_static` would panic on upper case and `from_bytes` would fold it: a guest writes
         // lower case.
@@ -144,8 +166,8 @@ pub(crate) fn headers(
 }
 
 /// True where a guest may see a header of an answer. `own` as in [`headers`].
-pub(crate) fn shows(name: &str, own: Option<&str>) -> bool {
-    !HIDDEN_HEADERS.contains(&name) && !name.starts_with("proxy-") && own != Some(name)
+pub(crate) fn shows(name: &str, own: &[&str]) -> bool {
+    !HIDDEN_HEADERS.contains(&name) && !name.starts_with("proxy-") && !own.contains(&name)
 }
 
 #[cfg(test)]
@@ -193,7 +215,7 @@ mod tests {
 
     fn check_header(name: &str, value: &str, taken: bool) {
         let given = [(name.to_owned(), value.to_owned())];
-        assert_eq!(headers(&given, Some("x-api-key")).is_ok(), taken, "{name}: {value:?}");
+        assert_eq!(headers(&given, &["x-api-key", "x_token"]).is_ok(), taken, "{name}: {value:?}");
     }
 
     #[test]
@@ -212,7 +234,8 @@ mod tests {
         ] {
             check_header(name, "x", false);
         }
-        for name in ["x-api-key", "Authorization", "Content-Type", "a b", ""] {
+        for name in ["x-api-key", "x-token", "x_token", "Authorization", "Content-Type", "a b", ""]
+        {
             check_header(name, "x", false);
         }
         for value in ["a\r\nhost: x", "a\0", "ä", "a\tb"] {
@@ -221,12 +244,49 @@ mod tests {
     }
 
     #[test]
+    fn header_about_the_connection_carries_no_credentials() {
+        for (name, expected) in [
+            ("x-api-key", true),
+            ("authorization", true),
+            ("cookie", true),
+            ("host", false),
+            ("transfer_encoding", false),
+            ("x-forwarded-for", false),
+            ("x-http-method-override", false),
+        ] {
+            assert_eq!(may_authenticate(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn header_that_replaces_the_method_is_refused_and_the_error_says_what_to_do() {
+        for name in ["x-http-method-override", "x-http-method", "x_method_override", "x-method"] {
+            let given = [(name.to_owned(), "DELETE".to_owned())];
+            let refusal = headers(&given, &[]).unwrap_err();
+            assert_eq!(refusal, EgressRefusal::OverrideHeader(name.to_owned()));
+            let text = refusal.to_string();
+            assert!(text.contains(name) && text.contains("Send the method itself"), "{text}");
+        }
+    }
+
+    #[test]
+    fn guide_of_authors_lists_every_header_that_is_refused() {
+        let guide = include_str!("../../../plugins/README.md");
+        let section = guide.split("### Headers that are refused").nth(1).unwrap();
+        let section = section.split("\n#").next().unwrap();
+        let prefixes = HOST_HEADER_PREFIXES.iter().map(|prefix| format!("`{prefix}*`"));
+        for name in HOST_HEADERS.iter().map(|name| format!("`{name}`")).chain(prefixes) {
+            assert!(section.contains(&name), "{name} is refused, and the guide does not say so");
+        }
+    }
+
+    #[test]
     fn headers_are_few_and_short() {
         let many = vec![("accept".to_owned(), "x".to_owned()); HEADERS_MAX + 1];
-        assert!(headers(&many, None).is_err());
+        assert!(headers(&many, &[]).is_err());
         let check = |bytes: usize, times: usize, taken: bool| {
             let long = vec![("accept".to_owned(), "x".repeat(bytes)); times];
-            assert_eq!(headers(&long, None).is_ok(), taken, "{bytes} bytes {times} times");
+            assert_eq!(headers(&long, &[]).is_ok(), taken, "{bytes} bytes {times} times");
         };
         check(HEADER_BYTES_MAX, 3, true);
         check(HEADER_BYTES_MAX + 1, 1, false);
@@ -243,7 +303,7 @@ mod tests {
             ("proxy-authenticate", false),
             ("content-encoding", false),
         ] {
-            assert_eq!(shows(name, Some("x-api-key")), expected, "{name}");
+            assert_eq!(shows(name, &["x-api-key"]), expected, "{name}");
         }
     }
 
@@ -274,7 +334,7 @@ mod tests {
         /// Whatever the headers are, they are refused or hold nothing that ends a line.
         #[test]
         fn no_header_smuggles_another(name in pieces(), value in any::<String>()) {
-            if let Ok(map) = headers(&[(name, value)], None) {
+            if let Ok(map) = headers(&[(name, value)], &[]) {
                 prop_assert_eq!(map.len(), 1);
                 for (name, value) in &map {
                     prop_assert!(!HOST_HEADERS.contains(&name.as_str()));

@@ -120,9 +120,10 @@ fn replace(bytes: &[u8], places: &[Range<usize>]) -> Vec<u8> {
     left
 }
 
-/// The characters that `encodeURIComponent` and its like leave as it is, RFC 3986 2.3 first.
+/// The characters that are never escaped (RFC 3986 2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-const COMPONENT: &AsciiSet =
+/// The characters that `encodeURIComponent` and its like leave as they are.
+pub(crate) const COMPONENT: &AsciiSet =
     &UNRESERVED.remove(b'!').remove(b'*').remove(b'\'').remove(b'(').remove(b')');
 
 /// The forms in which a secret is written, as a view shows them.

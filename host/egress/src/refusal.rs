@@ -28,12 +28,36 @@ pub enum EgressRefusal {
     Path(&'static str),
     #[error("{0} is not among the paths that the manifest asks for and the admin allows")]
     Ungranted(String),
-    #[error("the header `{0}` is the host's")]
+    #[error(
+        "the header `{0}` is the host's: some server takes it for credentials, for another place, \
+         or for a part of the connection. Leave it out"
+    )]
     HostHeader(String),
+    #[error(
+        "the header `{0}` replaces the method on some servers. Send the method itself, and ask for \
+         it in `methods` of the manifest"
+    )]
+    OverrideHeader(String),
+    #[error(
+        "the parameter or field `{0}` is the host's: it carries credentials of this slot. Leave it \
+         out"
+    )]
+    HostParameter(String),
+    #[error(
+        "the host writes credentials into the body, and this body is no JSON object and no form. \
+         Send one with its `content-type`"
+    )]
+    CredentialBody,
     #[error("{0}")]
     Header(&'static str),
     #[error("{0} is not among the methods that the manifest asks for and the admin allows")]
     Method(String),
+    #[error(
+        "the query or the body names the method `{0}` (a parameter such as `_method`), which is not \
+         among the methods that the manifest asks for and the admin allows. Send that method, or \
+         leave the parameter out"
+    )]
+    NamedMethod(String),
     #[error("{0} is not on the plugin's allow-list")]
     Origin(String),
     #[error("the address of {host} is {fault}")]
@@ -76,6 +100,8 @@ pub enum RedirectFault {
     Downgrade,
     #[error("it leads to no URL")]
     NoUrl,
+    #[error("it takes credentials of this slot to another host")]
+    Credentials,
     #[error("{0}")]
     Place(Box<EgressRefusal>),
 }
@@ -86,9 +112,13 @@ impl EgressRefusal {
         match self {
             Self::Slot(_) => RefusalReason::Slot,
             Self::Quota(_) | Self::NothingRead => RefusalReason::Quota,
-            Self::Path(_) | Self::Ungranted(_) => RefusalReason::Path,
-            Self::HostHeader(_) | Self::Header(_) => RefusalReason::Header,
-            Self::Method(_) => RefusalReason::Method,
+            Self::Path(_) | Self::Ungranted(_) | Self::HostParameter(_) | Self::CredentialBody => {
+                RefusalReason::Path
+            }
+            Self::HostHeader(_) | Self::OverrideHeader(_) | Self::Header(_) => {
+                RefusalReason::Header
+            }
+            Self::Method(_) | Self::NamedMethod(_) => RefusalReason::Method,
             Self::Origin(_) => RefusalReason::Origin,
             Self::Address { .. } => RefusalReason::Address,
             Self::Redirect { .. } => RefusalReason::Redirect,
@@ -146,7 +176,7 @@ reasons! {
     Path = "path",
     /// A header that only the host sets, or that is no plain text.
     Header = "header",
-    /// A method that was not asked for or is not allowed.
+    /// A method that was not asked for or is not allowed, or is named beside the request's own.
     Method = "method",
     /// A host that is not on the list.
     Origin = "origin",

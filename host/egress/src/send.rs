@@ -14,6 +14,7 @@ use renkei_package::ConnectorManifest;
 use crate::audit::EgressAudit;
 use crate::client::{ExchangeError, OutgoingRequest, ServerAnswer};
 use crate::credentials::AuthHeader;
+use crate::fixed_credentials;
 use crate::http::{HttpRequest, HttpResponse, SendError};
 use crate::limits::{QUOTA_WAIT_MAX_MS, REQUEST_TIMEOUT};
 use crate::policy;
@@ -52,7 +53,7 @@ impl RequestRun<'_> {
         let mut renewed = false;
         let mut sent = 0;
         loop {
-            let auth = self.slot.credentials.current(self.slot.endpoint.as_ref()).await?;
+            let auth = self.authorize().await?;
             self.slot.serial.store(auth.serial, Ordering::Relaxed);
             sent += 1;
             if sent > 1 {
@@ -66,7 +67,8 @@ impl RequestRun<'_> {
                 && !self.left.is_zero()
                 && !std::mem::replace(&mut renewed, true)
             {
-                self.slot.credentials.renew(auth.serial, self.slot.endpoint.as_ref()).await?;
+                let (endpoint, prefix) = (self.slot.endpoint.as_ref(), &self.slot.prefix);
+                self.slot.credentials.renew(auth.serial, endpoint, prefix).await?;
                 continue;
             }
             match self.decide(&outcome, sent) {
@@ -81,6 +83,11 @@ impl RequestRun<'_> {
                 },
             }
         }
+    }
+
+    async fn authorize(&self) -> Result<AuthHeader, SendError> {
+        let (endpoint, prefix) = (self.slot.endpoint.as_ref(), &self.slot.prefix);
+        self.slot.credentials.current(endpoint, prefix).await
     }
 
     /// The pause before the next attempt; none where no time would be left for it. A pause that a
@@ -99,7 +106,7 @@ impl RequestRun<'_> {
         auth: &AuthHeader,
     ) -> Result<Result<ServerAnswer, ExchangeError>, SendError> {
         let mut outgoing = self.first(auth)?;
-        let mut hops = 0;
+        let (mut hops, mut at_home) = (0, true);
         loop {
             let (method, url) = (outgoing.method.clone(), outgoing.url.clone());
             let headers = outgoing.headers.clone();
@@ -121,7 +128,8 @@ impl RequestRun<'_> {
             }
             hops += 1;
             add(&self.system.counters.redirects, 1);
-            outgoing = self.redirected(hop, headers);
+            at_home &= hop.same_origin;
+            outgoing = self.redirected(hop, headers, at_home)?;
         }
     }
 
@@ -138,12 +146,23 @@ impl RequestRun<'_> {
         }
         let method = self.request.method.clone();
         let body = self.request.body.clone();
-        Ok(OutgoingRequest { method, url, headers, body, timeout: self.left })
+        let mut outgoing = OutgoingRequest { method, url, headers, body, timeout: self.left };
+        fixed_credentials::write(&self.slot.fixed, &mut outgoing)?;
+        Ok(outgoing)
     }
 
     /// The request that a redirect leads to. Once the origin changes, neither the credentials nor
     /// the guest's own headers come along, and they do not come back with a later redirect.
-    fn redirected(&self, hop: RedirectHop, headers: HeaderMap) -> OutgoingRequest {
+    fn redirected(
+        &self,
+        hop: RedirectHop,
+        headers: HeaderMap,
+        at_home: bool,
+    ) -> Result<OutgoingRequest, SendError> {
+        let takes_credentials = self.system.credentials.redactor().finds(hop.url.as_str());
+        if !at_home && takes_credentials {
+            return Err(self.redirect_refused(RedirectFault::Credentials));
+        }
         let headers = match (hop.same_origin, hop.keep_body) {
             (true, true) => headers,
             (true, false) => {
@@ -154,7 +173,12 @@ impl RequestRun<'_> {
             (false, keep_body) => redirect::harmless(&headers, keep_body),
         };
         let body = if hop.keep_body { self.request.body.clone() } else { Vec::new() };
-        OutgoingRequest { method: hop.method, url: hop.url, headers, body, timeout: self.left }
+        let (method, url) = (hop.method, hop.url);
+        let mut outgoing = OutgoingRequest { method, url, headers, body, timeout: self.left };
+        if at_home {
+            fixed_credentials::write(&self.slot.fixed, &mut outgoing)?;
+        }
+        Ok(outgoing)
     }
 
     /// A redirect that is not followed although it should be.
@@ -258,8 +282,8 @@ impl RequestRun<'_> {
         let redactor = self.system.credentials.redactor();
         match outcome {
             Ok(answer) => {
-                let own = self.slot.credentials.header_name();
-                let seen = |name: &str| policy::shows(name, own) && !redactor.finds(name);
+                let own = self.slot.own_headers();
+                let seen = |name: &str| policy::shows(name, &own) && !redactor.finds(name);
                 let headers = answer.headers.iter().filter(|(name, _)| seen(name.as_str()));
                 Ok(HttpResponse {
                     status: answer.status,

@@ -22,6 +22,8 @@ pub struct SystemConfig {
     pub base_url: Option<String>,
     /// The credentials of slot `primary`.
     pub auth: SystemAuth,
+    /// The rest that the admin says about them.
+    pub auth_options: AuthOptions,
     /// Given to the connector's `configure`.
     pub settings: Attributes,
     /// The manifest's further secrets by name, for `signing`.
@@ -33,6 +35,32 @@ impl SystemConfig {
     pub fn same_account(&self, other: &Self) -> bool {
         (&self.plugin, &self.base_url) == (&other.plugin, &other.base_url)
             && self.auth.is_same(&other.auth)
+            && self.auth_options.has_same_credentials(&other.auth_options)
+    }
+}
+
+/// The options beside the way to authenticate.
+#[derive(Debug, Clone, Default)]
+pub struct AuthOptions {
+    /// The fixed credentials that the manifest declares, by name.
+    pub credentials: BTreeMap<String, SecretString>,
+    /// The text before the token in its header, instead of the manifest's.
+    pub prefix: Option<String>,
+    /// The token endpoint, instead of the manifest's.
+    pub token_url: Option<String>,
+    /// The page of the login, instead of the manifest's.
+    pub login_url: Option<String>,
+    /// The scopes that a login asks for, instead of the manifest's.
+    pub login_scope: Option<String>,
+}
+
+impl AuthOptions {
+    fn has_same_credentials(&self, other: &Self) -> bool {
+        let exposed = |options: &Self| -> Vec<(String, String)> {
+            let all = options.credentials.iter();
+            all.map(|(name, secret)| (name.clone(), secret.expose_secret().to_owned())).collect()
+        };
+        exposed(self) == exposed(other)
     }
 }
 
@@ -50,6 +78,15 @@ pub enum SystemAuth {
         /// Its value.
         value: SecretString,
     },
+    /// A user name and a password (RFC 7617).
+    Basic {
+        /// The user's name.
+        username: String,
+        /// The password.
+        password: SecretString,
+    },
+    /// Only the fixed credentials of [`AuthOptions`].
+    Fixed,
     /// OAuth2 client credentials (RFC 6749 4.4).
     ClientCredentials {
         /// The client's id.
@@ -65,17 +102,26 @@ pub enum SystemAuth {
         client_id: String,
         /// The client's secret, unless the client is public.
         client_secret: Option<SecretString>,
-        /// The first refresh token; a stored newer one goes before it.
-        refresh_token: SecretString,
+        /// The first refresh token; a stored newer one goes before it. Without it, the one that a
+        /// login stored.
+        refresh_token: Option<SecretString>,
     },
 }
 
 impl SystemAuth {
+    /// True where tokens come from an endpoint.
+    pub(crate) fn needs_tokens(&self) -> bool {
+        matches!(self, Self::ClientCredentials { .. } | Self::RefreshToken { .. })
+    }
+
     fn is_same(&self, other: &Self) -> bool {
         let equal =
             |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
         match (self, other) {
-            (Self::None, Self::None) => true,
+            (Self::None, Self::None) | (Self::Fixed, Self::Fixed) => true,
+            (Self::Basic { username: one, .. }, Self::Basic { username: other, .. }) => {
+                one == other
+            }
             (Self::Bearer(one), Self::Bearer(other)) => equal(one, other),
             (Self::Header { value: one, .. }, Self::Header { value: other, .. }) => {
                 equal(one, other)
@@ -85,8 +131,8 @@ impl SystemAuth {
                 Self::ClientCredentials { client_id: other, .. },
             ) => one == other,
             (
-                Self::RefreshToken { refresh_token: one, .. },
-                Self::RefreshToken { refresh_token: other, .. },
+                Self::RefreshToken { refresh_token: Some(one), .. },
+                Self::RefreshToken { refresh_token: Some(other), .. },
             ) => equal(one, other),
             _ => false,
         }

@@ -54,7 +54,8 @@ impl SystemEgress {
     ) -> Result<Self, reqwest::Error> {
         let base: Option<Url> = config.base_url.as_ref().and_then(|base| base.parse().ok());
         let credentials = |slot, auth| {
-            let others = config.secrets.values().cloned().collect();
+            let others = config.secrets.values().chain(config.auth_options.credentials.values());
+            let others = others.cloned().collect();
             let (store, clock) = (store.clone(), clock.clone());
             Arc::new(SlotCredentials::new((&config.name, slot), auth, others, store, clock))
         };

@@ -25,6 +25,7 @@ use crate::limits::REQUEST_TIMEOUT;
 use crate::redact::Redactor;
 use crate::refusal::EgressRefusal;
 use crate::secret_header::sensitive;
+use crate::token_faults;
 use crate::traffic::add;
 
 /// An endpoint in trouble is asked so often; a refusal is final.
@@ -42,18 +43,28 @@ pub(crate) struct TokenEndpoint {
     pub(crate) client: HttpClient,
     pub(crate) audit: EgressAudit,
     pub(crate) url: Url,
+    /// That URL's place.
+    pub(crate) own_place: Arc<Allowlist>,
     pub(crate) style: TokenStyle,
     /// The field of the answer that replaces the base URL.
     pub(crate) base_url_field: Option<String>,
-    /// The places that this URL and such a field may name.
+    /// The places that such a field may name.
     pub(crate) allowlist: Arc<Allowlist>,
 }
 
 /// The grant by which tokens are requested.
 #[derive(Clone, Copy)]
 pub(crate) enum TokenGrant<'a> {
-    Client { scope: Option<&'a str> },
+    Client {
+        scope: Option<&'a str>,
+    },
     Refresh(&'a SecretString),
+    /// The code of a person's consent (RFC 6749 4.1.3, RFC 7636 4.5).
+    Code {
+        code: &'a SecretString,
+        verifier: &'a SecretString,
+        redirect_uri: &'a str,
+    },
 }
 
 /// The tokens that an endpoint gives.
@@ -85,7 +96,7 @@ impl TokenEndpoint {
         redactor: &Redactor,
         clock: &dyn Clock,
     ) -> Result<TokenResponse, TokenError> {
-        self.allowlist.check_origin(&self.url).map_err(|refusal| self.refused(&refusal))?;
+        self.own_place.check_origin(&self.url).map_err(|refusal| self.refused(&refusal))?;
         let mut attempt = 0;
         let trouble = loop {
             attempt += 1;
@@ -134,6 +145,12 @@ impl TokenEndpoint {
                 form.append_pair("grant_type", "refresh_token");
                 form.append_pair("refresh_token", token.expose_secret());
             }
+            TokenGrant::Code { code, verifier, redirect_uri } => {
+                form.append_pair("grant_type", "authorization_code");
+                form.append_pair("code", code.expose_secret());
+                form.append_pair("code_verifier", verifier.expose_secret());
+                form.append_pair("redirect_uri", redirect_uri);
+            }
         }
         match (self.style, client_secret) {
             (TokenStyle::Basic, Some(secret)) => {
@@ -172,8 +189,10 @@ impl TokenEndpoint {
         let code = text("error").or_else(|| text("status").filter(|_| !is_fine));
         let told = code.map(|code| plain(&redactor.text(code.to_owned()), CODE_BYTES_MAX));
         if !is_fine {
+            let known = text("error_description").or_else(|| text("message"));
+            let known = known.and_then(token_faults::explain);
             return Err(match told {
-                Some(told) => refused_with(status, code, &told),
+                Some(told) => refused_with(status, (code, known), &told),
                 None if status == 401 && !is_page(answer) => TokenError::Refused(format!(
                     "the token endpoint answered HTTP {status} (no error code)"
                 )),
@@ -183,7 +202,7 @@ impl TokenEndpoint {
         let Some(access_token) = text("access_token") else {
             // Some services refuse with a status that says all is well.
             return Err(match told {
-                Some(told) => refused_with(status, code, &told),
+                Some(told) => refused_with(status, (code, None), &told),
                 None => TokenError::Unfit(self.unfit(answer)),
             });
         };
@@ -242,14 +261,21 @@ impl TokenEndpoint {
 }
 
 /// A refusal with an error code, which may say that not the credentials are wrong.
-fn refused_with(status: u16, code: Option<&str>, told: &str) -> TokenError {
+fn refused_with(
+    status: u16,
+    (code, known): (Option<&str>, Option<&str>),
+    told: &str,
+) -> TokenError {
     let said = format!("the token endpoint answered HTTP {status} ({told})");
     match code {
         Some(code) if ABOUT_THE_WAY.contains(&code) => TokenError::Unfit(format!(
             "{said}: it refuses not the credentials but the way of requesting tokens, which `auth` \
              of this system and the permissions of its app decide"
         )),
-        _ => TokenError::Refused(said),
+        _ => TokenError::Refused(match known {
+            Some(known) => format!("{said}: {known}"),
+            None => said,
+        }),
     }
 }
 

@@ -105,7 +105,7 @@ pub enum PluginError {
         after_ms: u64,
     },
     /// The credentials were refused: the system pauses until an admin renews them.
-    #[error("{plugin}: the credentials were refused ({code})")]
+    #[error("{plugin}: the credentials were refused ({code}): {message}")]
     Unauthorized {
         /// The plugin.
         plugin: Generation,
@@ -223,9 +223,11 @@ impl PluginError {
     /// The next step.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unauthorized { .. } => {
-                Some("renew the secret of this system and run again".to_owned())
-            }
+            Self::Unauthorized { .. } => Some(
+                "renew the secret of this system, or its login by `renkei auth login`, and run \
+                     again"
+                    .to_owned(),
+            ),
             Self::OtherAccount { system, known, found, .. } => Some(format!(
                 "set the base URL and the credentials of {known} again, use another directory for \
                  {found}, or declare the move: `renkei account move {system} --to {found}`"

@@ -7,6 +7,7 @@
 //! (`permissions.rs`).
 
 mod connector;
+mod credential;
 mod error;
 mod names;
 mod origin;
@@ -15,15 +16,17 @@ mod setting;
 mod transform;
 
 mod check;
+mod check_credential;
 mod read;
 
 #[cfg(test)]
 mod tests;
 
 pub use connector::{
-    AuthMethod, Connection, ConnectorManifest, ManifestObject, Method, ObjectAction, PRIMARY_SLOT,
-    Quota, Retry, Secret, TokenStyle,
+    Connection, ConnectorManifest, ManifestObject, Method, ObjectAction, PRIMARY_SLOT, Quota,
+    Retry, Secret, TokenStyle,
 };
+pub use credential::{AuthMethod, CredentialPlace, FixedCredential};
 pub use error::ManifestError;
 pub use origin::AllowedOrigin;
 pub use setting::{Setting, SettingKind, SettingValue};

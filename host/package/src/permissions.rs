@@ -7,7 +7,8 @@
 //!
 //! A new version must not send a slot's credentials elsewhere unasked. So each thing that decides
 //! where they go is a permission of that slot: hosts, base URL, token endpoint, the field that
-//! replaces the base URL, ways to authenticate. A change of any of them asks for something new.
+//! replaces the base URL, ways to authenticate, places of fixed credentials, the page of a login.
+//! A change of any of them asks for something new.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -15,7 +16,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{AllowedOrigin, AuthMethod, Method, ObjectAction, TokenStyle, is_id};
+use crate::manifest::{
+    AllowedOrigin, AuthMethod, CredentialPlace, Method, ObjectAction, TokenStyle, is_id,
+};
 
 mod manifest;
 
@@ -82,8 +85,27 @@ pub enum Permission {
         slot: String,
         /// The place of client id and secret in the request.
         style: TokenStyle,
-        /// The endpoint below the base URL.
-        path: String,
+        /// The endpoint: a path below the base URL, or a URL of another host.
+        url: String,
+    },
+    /// Carry a fixed credential in a place of each request:
+    /// `credential:primary:header:x-api-key:api_key`.
+    Credential {
+        /// Name of the slot.
+        slot: String,
+        /// The part of the request.
+        place: CredentialPlace,
+        /// The name of the header, parameter or field.
+        field: String,
+        /// The name by which the configuration gives the credential.
+        name: String,
+    },
+    /// Send an admin to a page to consent: `login:primary:/oauth/authorize`.
+    Login {
+        /// Name of the slot.
+        slot: String,
+        /// The page: a path below the base URL, or a URL of another host.
+        url: String,
     },
     /// Let a field of the token answer replace the base URL: `token-base:primary:instance_url`.
     TokenBase {
@@ -150,6 +172,8 @@ impl Permission {
             | Self::BaseUrl { slot, .. }
             | Self::Auth { slot, .. }
             | Self::Token { slot, .. }
+            | Self::Credential { slot, .. }
+            | Self::Login { slot, .. }
             | Self::TokenBase { slot, .. } => Some(slot),
             Self::Secret { .. }
             | Self::Read { .. }
@@ -169,9 +193,11 @@ impl fmt::Display for Permission {
             Self::Path { slot, prefix } => write!(f, "path:{slot}:{prefix}"),
             Self::BaseUrl { slot, url } => write!(f, "base:{slot}:{url}"),
             Self::Auth { slot, method } => write!(f, "auth:{slot}:{}", method.as_str()),
-            Self::Token { slot, style, path } => {
-                write!(f, "token:{slot}:{}:{path}", style.as_str())
+            Self::Token { slot, style, url } => write!(f, "token:{slot}:{}:{url}", style.as_str()),
+            Self::Credential { slot, place, field, name } => {
+                write!(f, "credential:{slot}:{}:{field}:{name}", place.as_str())
             }
+            Self::Login { slot, url } => write!(f, "login:{slot}:{url}"),
             Self::TokenBase { slot, field } => write!(f, "token-base:{slot}:{field}"),
             Self::Secret { name } => write!(f, "secret:{name}"),
             Self::Read { object } => write!(f, "read:{object}"),
@@ -221,10 +247,17 @@ fn parse(text: &str) -> Option<Permission> {
             Permission::Auth { slot, method }
         }
         "token" => {
-            let (style, path) = rest.split_once(':')?;
+            let (style, url) = rest.split_once(':')?;
             let style = by_name(&TokenStyle::ALL, TokenStyle::as_str, style)?;
-            Permission::Token { slot, style, path: path.to_owned() }
+            Permission::Token { slot, style, url: url.to_owned() }
         }
+        "credential" => {
+            let (place, rest) = rest.split_once(':')?;
+            let (field, name) = rest.split_once(':')?;
+            let place = by_name(&CredentialPlace::ALL, CredentialPlace::as_str, place)?;
+            Permission::Credential { slot, place, field: field.to_owned(), name: name.to_owned() }
+        }
+        "login" => Permission::Login { slot, url: text },
         "token-base" => Permission::TokenBase { slot, field: text },
         _ => return None,
     })

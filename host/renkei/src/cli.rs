@@ -4,6 +4,7 @@
 //! characters. Details follow after a blank line, examples under `after_help`. Every command
 //! understands `--json`.
 
+mod auth;
 mod cycles;
 mod database;
 mod dir;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use renkei_simulators::vendors::VendorEntry;
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use auth::{AuthCommand, LoginArgs};
 pub(crate) use cycles::{PlanArgs, ServeArgs, SyncArgs};
 pub(crate) use database::{AccountCommand, FileArgs};
 pub(crate) use dir::DirArgs;
@@ -211,6 +213,16 @@ another edited, someone must decide.")]
   renkei account move salesforce --to 00D000000000002 --dir sync"
     )]
     Account(AccountCommand),
+
+    /// Log in to systems, show logins, or log out.
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  renkei auth login salesforce --dir sync
+  renkei auth status --dir sync
+  renkei auth logout salesforce --dir sync"
+    )]
+    Auth(AuthCommand),
 
     /// Write, build, test, replace and permit plugins.
     #[command(

@@ -15,6 +15,7 @@ pub(crate) mod status;
 pub(crate) mod why;
 
 pub(crate) mod account;
+pub(crate) mod auth;
 pub(crate) mod backup;
 pub(crate) mod restore;
 

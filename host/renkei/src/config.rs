@@ -4,6 +4,7 @@
 //! program sees. Every mistake is a [`ConfigError`] with file, line and what was expected; nothing
 //! is started before all of them are mended.
 
+mod auth;
 mod available_plugins;
 mod file;
 mod limits;
@@ -31,10 +32,10 @@ use crate::preflight::Finding;
 
 pub(crate) use available_plugins::AvailablePlugins;
 pub(crate) use limits::PluginLimits;
-pub(crate) use secrets::{SecretError, SecretSource};
+pub(crate) use secrets::{SecretError, SecretSource, secret_variables};
 pub(crate) use source::ConfigError;
 
-use file::{EntitySource, RootSource};
+use file::{EntitySource, RootSource, SystemFile};
 use source::SourceFile;
 
 /// The checked configuration.
@@ -51,6 +52,22 @@ pub(crate) struct Config {
     pub(crate) limits: PluginLimits,
     root: RootSource,
     entities: Vec<EntitySource>,
+}
+
+/// The way in which a system authenticates.
+pub(crate) struct SystemLogin {
+    pub(crate) name: String,
+    pub(crate) plugin: String,
+    pub(crate) scheme: String,
+    /// The configuration names a first refresh token.
+    pub(crate) has_secret: bool,
+}
+
+impl SystemLogin {
+    /// True where a person can log in.
+    pub(crate) fn takes_login(&self) -> bool {
+        self.scheme == "oauth2-refresh-token"
+    }
 }
 
 impl Config {
@@ -108,6 +125,33 @@ impl Config {
     /// The systems with their credentials.
     pub(crate) fn systems(&self, secrets: &SecretSource) -> Result<Vec<SystemConfig>, ConfigError> {
         systems::resolve(&self.root, secrets)
+    }
+
+    /// One system with its credentials.
+    pub(crate) fn system(
+        &self,
+        name: &str,
+        secrets: &SecretSource,
+    ) -> Result<SystemConfig, ConfigError> {
+        let found = self.root.value.systems.get_key_value(name);
+        let (name, system) =
+            found.ok_or_else(|| mistake(&self.root, format!("there is no system {name}")))?;
+        systems::resolve_one(&self.root, (name, system), secrets)
+    }
+
+    /// The way in which each system authenticates.
+    pub(crate) fn logins(&self) -> Vec<SystemLogin> {
+        let systems = self.root.value.systems.iter();
+        let login = |(name, system): (&String, &SystemFile)| {
+            let auth = system.auth.get_ref();
+            SystemLogin {
+                name: name.clone(),
+                plugin: system.plugin.get_ref().clone(),
+                scheme: auth.scheme.get_ref().clone(),
+                has_secret: auth.refresh_token_secret.is_some(),
+            }
+        };
+        systems.map(login).collect()
     }
 
     /// The specification. Systems and mappings are checked against the manifests of the loaded

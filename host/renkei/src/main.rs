@@ -108,6 +108,7 @@ async fn run(command: &Command, output: Output) -> Result<(), CommandError> {
         Command::Backup(args) => command::backup::run(args, output).await,
         Command::Restore(args) => command::restore::run(args, output).await,
         Command::Account(command) => command::account::run(command, output).await,
+        Command::Auth(command) => command::auth::run(command, output).await,
         Command::Plugin(command) => command::plugin::run(command, output).await,
     }
 }

@@ -39,8 +39,8 @@ pub use lifecycle::preview::{
 };
 pub use lifecycle::view::{KnownVersion, PluginFile, WaitingVersion};
 pub use renkei_egress::{
-    NoTokens, PausedSystem, RefusalCounts, RefusalReason, SystemAuth, SystemConfig, TokenStore,
-    TokenStoreError, Traffic, paused_systems,
+    AuthOptions, Login, LoginError, NoTokens, PausedSystem, RefusalCounts, RefusalReason,
+    SystemAuth, SystemConfig, TokenStore, TokenStoreError, Traffic, paused_systems,
 };
 pub use runtime::{Runtime, RuntimeError, RuntimeOptions};
 pub use sandbox::compiler::{

@@ -33,6 +33,8 @@ pub struct Faults {
     pub day_is_used_up: bool,
     /// Life of an access token.
     pub token_lifetime_ms: i64,
+    /// Life of the code that a consent gives.
+    pub code_lifetime_ms: i64,
     /// Each refresh answers a new refresh token and forgets the old one.
     pub rotate_refresh_token: bool,
     /// Every n-th write is done, then its answer is lost with the connection.
@@ -98,6 +100,7 @@ impl Default for Faults {
             limit_shared_every: 0,
             day_is_used_up: false,
             token_lifetime_ms: 1_800_000,
+            code_lifetime_ms: 900_000,
             rotate_refresh_token: true,
             lose_reply_after_write: 0,
             server_error_every: 0,

@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod quota;
 pub mod rules;
 
+mod consent;
 pub mod control;
 pub mod http;
 pub mod serve;

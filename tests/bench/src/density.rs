@@ -71,6 +71,7 @@ pub(crate) fn load(dir: &Path, systems: usize) -> Result<f64> {
         base_url: None,
         auth: SystemAuth::Bearer(format!("token-{number}").into()),
         settings: Vec::new(),
+        auth_options: Default::default(),
         secrets: Default::default(),
     };
     let runtime = stage.start((0..systems).map(system).collect())?;

@@ -146,6 +146,7 @@ async fn runtime(
             base_url: Some(text(told, "base_url")?),
             auth,
             settings: Vec::new(),
+            auth_options: Default::default(),
             secrets: Default::default(),
         })
     };

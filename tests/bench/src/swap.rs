@@ -170,6 +170,7 @@ pub(crate) fn system(server: &Server) -> SystemConfig {
         base_url: Some(server.base_url()),
         auth: SystemAuth::Bearer("token".to_owned().into()),
         settings: Vec::new(),
+        auth_options: Default::default(),
         secrets: Default::default(),
     }
 }

@@ -1,5 +1,6 @@
 //! A server on loopback that answers by a script and remembers what it saw.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, to_bytes};
@@ -13,6 +14,8 @@ pub struct SeenRequest {
     pub path: String,
     /// The header of that name; empty where there is none.
     pub authorization: String,
+    /// All headers, names in lower case.
+    pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: String,
 }
@@ -47,10 +50,16 @@ impl Server {
             async move {
                 let (parts, body) = request.into_parts();
                 let body = to_bytes(body, usize::MAX).await.unwrap();
-                let header = |name| parts.headers.get(name).map(|v| v.to_str().unwrap().to_owned());
+                let header =
+                    |name: &str| parts.headers.get(name).map(|v| v.to_str().unwrap().to_owned());
                 let seen = SeenRequest {
                     path: parts.uri.to_string(),
                     authorization: header("authorization").unwrap_or_default(),
+                    headers: parts
+                        .headers
+                        .keys()
+                        .filter_map(|name| Some((name.to_string(), header(name.as_str())?)))
+                        .collect(),
                     body: String::from_utf8(body.to_vec()).unwrap(),
                 };
                 let before = {

@@ -124,6 +124,27 @@ fn allowlist_is_what_the_manifest_asks_and_the_admin_allows() {
 }
 
 #[test]
+fn method_that_a_request_names_besides_its_own_is_checked_like_its_own() {
+    let mut asked = connection(&["https://eu.pods.example.com"]);
+    asked.methods = vec![renkei_package::Method::Get, renkei_package::Method::Post];
+    let reach = Allowlist::new(&asked, None);
+    let outcome = |query: &str| {
+        let url = format!("https://eu.pods.example.com/services/x?{query}");
+        reach.check(&Method::POST, &url.parse().unwrap())
+    };
+    let delete = Err(EgressRefusal::NamedMethod("DELETE".to_owned()));
+    assert_eq!(outcome("_HttpMethod=DELETE"), delete);
+    assert_eq!(outcome("a=b&%5Fmethod=delete"), delete);
+    assert_eq!(outcome("_method=GET&filterType=id"), Ok(()), "a long search");
+    assert_eq!(reach.check_body(None, b"_method=delete"), delete);
+    assert_eq!(reach.check_body(Some("application/json"), br#"{"_method":"delete"}"#), delete);
+    assert_eq!(reach.check_body(Some("application/json"), br#"{"method":"delete"}"#), Ok(()));
+    asked.methods.push(renkei_package::Method::Delete);
+    let all = Allowlist::new(&asked, None);
+    assert_eq!(all.check_body(None, b"_method=delete"), Ok(()), "it may delete anyway");
+}
+
+#[test]
 fn paths_have_one_spelling() {
     for (path, expected) in [
         ("/a%2fb", "/a%2Fb"),

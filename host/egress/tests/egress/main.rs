@@ -9,6 +9,7 @@
 )]
 
 mod bounds;
+mod credentials;
 mod sending;
 mod several;
 mod shared_quota;
@@ -24,8 +25,8 @@ use renkei_test_support::{HandClock, manifest};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use renkei_egress::{
-    HttpRequest, JobEgress, NetworkOverrides, NoTokens, QuotaGate, SystemAuth, SystemConfig,
-    SystemEgress, TokenStore, TokenStoreError,
+    AuthOptions, HttpRequest, JobEgress, NetworkOverrides, NoTokens, QuotaGate, SystemAuth,
+    SystemConfig, SystemEgress, TokenStore, TokenStoreError,
 };
 
 /// Refresh tokens by system and slot.
@@ -85,6 +86,7 @@ fn system_config(base_url: Option<&str>, auth: SystemAuth) -> SystemConfig {
         base_url: base_url.map(str::to_owned),
         auth,
         settings: vec![],
+        auth_options: Default::default(),
         secrets: BTreeMap::new(),
     }
 }
@@ -101,7 +103,7 @@ fn refresh_token(token: &str) -> SystemAuth {
     SystemAuth::RefreshToken {
         client_id: "client".to_owned(),
         client_secret: Some("client-secret-1".into()),
-        refresh_token: token.into(),
+        refresh_token: Some(token.into()),
     }
 }
 

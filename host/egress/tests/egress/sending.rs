@@ -348,12 +348,22 @@ async fn undeclared_request_is_not_sent() {
     let server = Server::start(|_, _, _| reply(200, "")).await;
     let system = open_bearer(&server.base, &Arc::default());
     let mut manifest = connector_manifest();
-    manifest.connections[0].methods = vec![renkei_package::Method::Get];
+    let (reads, acts) = (renkei_package::Method::Get, renkei_package::Method::Post);
+    manifest.connections[0].methods = vec![reads, acts];
     manifest.connections[0].paths = vec!["/crm".to_owned()];
     let mut job = JobEgress::open(&system, &manifest, &generation()).unwrap();
     assert!(job.send(get("/crm/v3")).await.is_ok());
+    let with_body = |body: &str| HttpRequest { body: body.into(), ..post("/crm/v3") };
+    let with_header = HttpRequest {
+        headers: vec![("x-http-method-override".to_owned(), "DELETE".to_owned())],
+        ..post("/crm/v3")
+    };
     for (request, reason) in [
-        (post("/crm/v3"), RefusalReason::Method),
+        (HttpRequest { method: reqwest::Method::PUT, ..get("/crm/v3") }, RefusalReason::Method),
+        (post("/crm/v3?_HttpMethod=DELETE"), RefusalReason::Method),
+        (with_body("_method=delete"), RefusalReason::Method),
+        (with_body(r#"{"_method":"DELETE"}"#), RefusalReason::Method),
+        (with_header, RefusalReason::Header),
         (get("/crmx"), RefusalReason::Path),
         (get("/"), RefusalReason::Path),
     ] {
@@ -361,5 +371,5 @@ async fn undeclared_request_is_not_sent() {
         let refused = job.send(request).await;
         assert!(matches!(&refused, Err(SendError::Refused(r)) if r.reason() == reason), "{shown}");
     }
-    assert_eq!((system.traffic().requests, system.traffic().refused.total()), (1, 3));
+    assert_eq!((system.traffic().requests, system.traffic().refused.total()), (1, 7));
 }

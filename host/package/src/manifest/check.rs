@@ -1,11 +1,13 @@
 //! The step from the written manifest to the checked one. Each error names the key, the value that
 //! stands there and what is expected.
 
-use std::collections::HashSet;
-
 use url::Url;
 
-use super::names::{Result, check_id, check_key, check_name, check_title, reject, reject_value};
+use super::check_credential::{TOKEN_PREFIX, check_credentials, check_endpoint, check_prefix};
+use super::names::{
+    Result, check_each, check_id, check_key, check_name, check_title, reject, reject_value,
+    require_unique,
+};
 use super::raw::{
     RawConnection, RawFunction, RawKind, RawManifest, RawObject, RawQuota, RawSecret, RawSetting,
 };
@@ -113,15 +115,8 @@ fn check_connection(at: &str, raw: &RawConnection) -> Result<Connection> {
         Some(url) => Some(check_base_url(&format!("{at}.base_url"), url, &allow)?),
         None => None,
     };
-    let oauth2 = raw.auth.iter().any(|way| !matches!(way, AuthMethod::Bearer | AuthMethod::Header));
-    let key = format!("{at}.token_path");
-    match &raw.token_path {
-        Some(path) if !is_token_path(path) => {
-            return reject_value(&key, path, "a path such as `/token`");
-        }
-        None if oauth2 => return reject(&key, "missing", "the path of the token endpoint"),
-        _ => {}
-    }
+    let token_url = check_token_endpoint(at, raw)?;
+    check_login(at, raw)?;
     if let Some(field) = &raw.base_url_field {
         check_name(&format!("{at}.base_url_field"), field)?;
     }
@@ -134,8 +129,15 @@ fn check_connection(at: &str, raw: &RawConnection) -> Result<Connection> {
         methods,
         paths,
         auth: raw.auth.clone(),
-        token_path: raw.token_path.clone(),
+        credentials: check_credentials(at, raw)?,
+        token_prefix: check_prefix(
+            &format!("{at}.token_prefix"),
+            raw.token_prefix.as_deref().unwrap_or(TOKEN_PREFIX),
+        )?,
+        token_url,
         token_style: raw.token_style,
+        login_url: raw.login_url.clone(),
+        login_scopes: raw.login_scopes.clone(),
         refused_status: raw.refused_status.clone(),
     })
 }
@@ -154,9 +156,45 @@ fn check_base_url(key: &str, written: &str, allow: &[AllowedOrigin]) -> Result<S
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// The token endpoint below the base URL. Egress checks the joined URL once more.
+/// The token endpoint: a path below the base URL, or a URL. Egress checks it once more.
+fn check_token_endpoint(at: &str, raw: &RawConnection) -> Result<Option<String>> {
+    let key = format!("{at}.token_path");
+    let needed = raw.auth.iter().any(|way| way.needs_token_endpoint());
+    match (&raw.token_path, &raw.token_url) {
+        (Some(_), Some(_)) => reject(&key, "given beside `token_url`", "one of the two"),
+        (Some(path), None) if is_token_path(path) => Ok(Some(path.clone())),
+        (Some(path), None) => reject_value(&key, path, "a path such as `/token`"),
+        (None, Some(url)) => {
+            check_endpoint(&format!("{at}.token_url"), url)?;
+            Ok(Some(url.clone()))
+        }
+        (None, None) if needed => reject(&key, "missing", "the path of the token endpoint"),
+        (None, None) => Ok(None),
+    }
+}
+
 fn is_token_path(path: &str) -> bool {
     path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// The page where a person consents, and the scopes that it shows.
+fn check_login(at: &str, raw: &RawConnection) -> Result<()> {
+    let key = format!("{at}.login_url");
+    let Some(url) = &raw.login_url else {
+        return match raw.login_scopes.is_empty() {
+            true => Ok(()),
+            false => reject(&key, "missing", "the page of the login, where there are scopes"),
+        };
+    };
+    check_endpoint(&key, url)?;
+    if !raw.auth.contains(&AuthMethod::Oauth2RefreshToken) {
+        return reject_value(&key, url, "nothing where `auth` has no `oauth2-refresh-token`");
+    }
+    check_each(&format!("{at}.login_scopes"), &raw.login_scopes, |key, scope| {
+        let plain = scope.bytes().all(|byte| byte.is_ascii_graphic());
+        if plain && !scope.is_empty() { Ok(()) } else { reject_value(key, scope, "a scope's name") }
+    })?;
+    Ok(())
 }
 
 /// Accepts a beginning of paths only in the spelling that egress compares requests in.
@@ -249,28 +287,6 @@ fn check_function(at: &str, raw: &RawFunction) -> Result<Function> {
         parameters: check_each(&parameters, &raw.parameter, check_setting)?,
         help: raw.help.clone(),
     })
-}
-
-fn check_each<R, T>(
-    key: &str,
-    items: &[R],
-    check: impl Fn(&str, &R) -> Result<T>,
-) -> Result<Vec<T>> {
-    items.iter().enumerate().map(|(i, item)| check(&format!("{key}[{i}]"), item)).collect()
-}
-
-fn require_unique<'a>(
-    key: &str,
-    part: &str,
-    names: impl Iterator<Item = &'a String>,
-) -> Result<()> {
-    let mut seen = HashSet::new();
-    for name in names {
-        if !seen.insert(name) {
-            return reject_value(key, name, &format!("each {part} only once"));
-        }
-    }
-    Ok(())
 }
 
 fn require_some<T>(key: &str, items: &[T]) -> Result<()> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use strum::EnumCount;
 
+use super::credential::{AuthMethod, FixedCredential};
 use super::origin::AllowedOrigin;
 use super::setting::Setting;
 
@@ -50,10 +51,20 @@ pub struct Connection {
     pub paths: Vec<String>,
     /// Ways to authenticate, at least one, in order of preference.
     pub auth: Vec<AuthMethod>,
-    /// The token endpoint below the configured base URL; present when `auth` has an OAuth2 way.
-    pub token_path: Option<String>,
+    /// Fixed credentials that go with every request, besides those of `auth`.
+    pub credentials: Vec<FixedCredential>,
+    /// The text before a token in `authorization`, with its space.
+    pub token_prefix: String,
+    /// The token endpoint: a path below the configured base URL, or a URL of another host; present
+    /// when `auth` has an OAuth2 way.
+    pub token_url: Option<String>,
     /// The place of client id and secret in a request for a token.
     pub token_style: TokenStyle,
+    /// The page where a person consents: a path below the configured base URL, or a URL of another
+    /// host.
+    pub login_url: Option<String>,
+    /// The scopes that a login asks for.
+    pub login_scopes: Vec<String>,
     /// Statuses that mean refused credentials: renew once and repeat.
     pub refused_status: Vec<u16>,
 }
@@ -90,36 +101,6 @@ impl Method {
             Self::Put => "PUT",
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
-        }
-    }
-}
-
-/// A way to authenticate the requests of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AuthMethod {
-    /// A fixed token as `authorization: Bearer`.
-    Bearer,
-    /// A fixed secret in the header that the configuration names.
-    Header,
-    /// OAuth2 refresh token, rotated when the answer has a new one.
-    Oauth2RefreshToken,
-    /// OAuth2 client credentials.
-    Oauth2ClientCredentials,
-}
-
-impl AuthMethod {
-    /// All of them.
-    pub const ALL: [Self; Self::COUNT] =
-        [Self::Bearer, Self::Header, Self::Oauth2RefreshToken, Self::Oauth2ClientCredentials];
-
-    /// As a manifest writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Bearer => "bearer",
-            Self::Header => "header",
-            Self::Oauth2RefreshToken => "oauth2-refresh-token",
-            Self::Oauth2ClientCredentials => "oauth2-client-credentials",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! An admin approves a plugin by the names that are shown. So a name holds no character that is not
 //! seen, that reorders others, or that makes two names look the same.
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 
 use super::error::ManifestError;
@@ -99,4 +100,28 @@ pub(super) fn reject_value<T>(
 pub(super) fn reject<T>(key: &str, found: &str, expected: &str) -> Result<T> {
     let (key, found, expected) = (key.to_owned(), found.to_owned(), expected.to_owned());
     Err(ManifestError::Value { key, found, expected })
+}
+
+/// Checks each item of a list; the key of an item has its place in the list.
+pub(super) fn check_each<R, T>(
+    key: &str,
+    items: &[R],
+    check: impl Fn(&str, &R) -> Result<T>,
+) -> Result<Vec<T>> {
+    items.iter().enumerate().map(|(i, item)| check(&format!("{key}[{i}]"), item)).collect()
+}
+
+/// Accepts a list in which no name stands twice.
+pub(super) fn require_unique<'a>(
+    key: &str,
+    part: &str,
+    names: impl Iterator<Item = &'a String>,
+) -> Result<()> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return reject_value(key, name, &format!("each {part} only once"));
+        }
+    }
+    Ok(())
 }

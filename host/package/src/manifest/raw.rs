@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuthMethod, FunctionShape, Method, ObjectAction, SettingKind, SettingValue, TokenStyle,
+    AuthMethod, CredentialPlace, FunctionShape, Method, ObjectAction, SettingKind, SettingValue,
+    TokenStyle,
 };
 
 /// The one key that is read before all others: the contract decides what the others mean.
@@ -68,12 +69,34 @@ pub(super) struct RawConnection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) paths: Option<Vec<String>>,
     pub(super) auth: Vec<AuthMethod>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) credential: Vec<RawCredential>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) token_prefix: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) token_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) token_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) login_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) login_scopes: Vec<String>,
     #[serde(default)]
     pub(super) token_style: TokenStyle,
     #[serde(default = "refused_status")]
     pub(super) refused_status: Vec<u16>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCredential {
+    pub(super) name: String,
+    pub(super) place: CredentialPlace,
+    pub(super) field: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) prefix: Option<String>,
+    #[serde(default)]
+    pub(super) help: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -68,6 +68,43 @@ fn missing_keys_have_defaults() {
 }
 
 #[test]
+fn credentials_tokens_and_logins_of_a_connection_are_checked() {
+    let more = "login_url = \"https://login.example.com/consent\"\nlogin_scopes = [\"api\"]\n\
+                token_prefix = \"Token \"\nrefused_status = [401]\n[[connection.credential]]\n\
+                name = \"api_key\"\nplace = \"header\"\nfield = \"x-api-key\"\n";
+    let text = CONNECTOR.replace("refused_status = [401]", more);
+    let text = text.replace("token_path = \"/token\"", "token_url = \"https://id.example.com/t\"");
+    let manifest = Manifest::from_toml(&text, Some("0.3.0")).unwrap();
+    let connection = &connector(&manifest).connections[0];
+    assert_eq!(connection.token_url.as_deref(), Some("https://id.example.com/t"));
+    assert_eq!((connection.token_prefix.as_str(), connection.login_scopes.len()), ("Token ", 1));
+    let key = &connection.credentials[0];
+    assert_eq!((key.place, key.field.as_str()), (CredentialPlace::Header, "x-api-key"));
+    let refused = |from: &str, to: &str, expected: &str| {
+        assert!(text.contains(from), "{from}");
+        let error = Manifest::from_toml(&text.replacen(from, to, 1), Some("0.3.0")).unwrap_err();
+        assert!(shown(&error).contains(expected), "{to}: {}", shown(&error));
+    };
+    refused("https://id.example.com/t", "http://id.example.com/t", "an `https` URL");
+    refused("https://id.example.com/t", "https://ID.example.com/t", "usual spelling");
+    refused("https://id.example.com/t", "https://u:p@id.example.com/t", "usual spelling");
+    refused("token_url", "token_path = \"/t\"\ntoken_url", "one of the two");
+    refused("https://login.example.com/consent", "login", "a URL such as");
+    refused("\"oauth2-refresh-token\", ", "", "has no `oauth2-refresh-token`");
+    refused("[\"api\"]", "[\"a b\"]", "a scope's name");
+    refused("\"x-api-key\"", "\"X-Api-Key\"", "in lower case");
+    refused("\"x-api-key\"", "\"x api key\"", "letters, digits");
+    refused("\"x-api-key\"", "\"authorization\"", "writes `authorization` already");
+    refused("name = \"api_key\"", "name = \"Key\"", "a-z, 0-9 and `_`");
+    refused("\"header\"\nfield", "\"cookie\"\nfield", "cookie");
+    let twice = "[[connection.credential]]\nname = \"api_key\"\nplace = \"query\"\nfield = \"k\"\n";
+    refused("[[connection.credential]]", &format!("{twice}[[connection.credential]]"), "each name");
+    let fixed = CONNECTOR.replacen("auth = [\"bearer", "auth = [\"fixed\", \"bearer", 1);
+    let error = Manifest::from_toml(&fixed, Some("0.3.0")).unwrap_err();
+    assert!(shown(&error).contains("at least one where `auth` has `fixed`"), "{error}");
+}
+
+#[test]
 fn connector_may_ask_for_fewer_methods_and_paths() {
     let more = "methods = [\"GET\", \"POST\"]\npaths = [\"/crm/\", \"/oauth\"]\nauth = [\"bearer";
     let text = CONNECTOR.replacen("auth = [\"bearer", more, 1);

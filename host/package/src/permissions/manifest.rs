@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::Permission;
 use crate::manifest::{
-    Connection, ConnectorManifest, Manifest, ManifestKind, ObjectAction, PRIMARY_SLOT,
+    Connection, ConnectorManifest, FixedCredential, Manifest, ManifestKind, ObjectAction,
+    PRIMARY_SLOT,
 };
 
 impl Manifest {
@@ -82,15 +83,22 @@ fn slot_permissions(connection: &Connection) -> Vec<Permission> {
     asked.extend(auth.map(|method| Permission::Auth { slot: slot(), method }));
     asked.extend(connection.base_url.clone().map(|url| Permission::BaseUrl { slot: slot(), url }));
     asked.extend(token(connection));
+    asked.extend(connection.credentials.iter().map(|one| credential(slot(), one)));
+    asked.extend(connection.login_url.clone().map(|url| Permission::Login { slot: slot(), url }));
     let field = connection.base_url_field.clone();
     asked.extend(field.map(|field| Permission::TokenBase { slot: slot(), field }));
     asked
 }
 
 fn token(connection: &Connection) -> Option<Permission> {
-    let Connection { slot, token_style, token_path, .. } = connection;
-    let (slot, path) = (slot.clone(), token_path.clone()?);
-    Some(Permission::Token { slot, style: *token_style, path })
+    let Connection { slot, token_style, token_url, .. } = connection;
+    let (slot, url) = (slot.clone(), token_url.clone()?);
+    Some(Permission::Token { slot, style: *token_style, url })
+}
+
+fn credential(slot: String, credential: &FixedCredential) -> Permission {
+    let FixedCredential { name, place, field, .. } = credential;
+    Permission::Credential { slot, place: *place, field: field.clone(), name: name.clone() }
 }
 
 fn narrow(connector: &mut ConnectorManifest, may: impl Fn(&Permission) -> bool) {
@@ -112,7 +120,7 @@ fn narrow(connector: &mut ConnectorManifest, may: impl Fn(&Permission) -> bool) 
 
 fn narrow_connection(connection: &mut Connection, may: impl Fn(&Permission) -> bool) {
     if token(connection).is_some_and(|permission| !may(&permission)) {
-        connection.token_path = None;
+        connection.token_url = None;
     }
     let slot = connection.slot.clone();
     let slot = || slot.clone();
@@ -124,6 +132,8 @@ fn narrow_connection(connection: &mut Connection, may: impl Fn(&Permission) -> b
         .paths
         .retain(|prefix| may(&Permission::Path { slot: slot(), prefix: prefix.clone() }));
     connection.auth.retain(|method| may(&Permission::Auth { slot: slot(), method: *method }));
+    connection.credentials.retain(|one| may(&credential(slot(), one)));
+    connection.login_url.take_if(|url| !may(&Permission::Login { slot: slot(), url: url.clone() }));
     connection
         .base_url
         .take_if(|url| !may(&Permission::BaseUrl { slot: slot(), url: url.clone() }));

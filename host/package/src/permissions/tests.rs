@@ -22,6 +22,12 @@ base_url_field = "instance_url"
 allow = ["https://api.example.com", "https://*.pods.example.com"]
 auth = ["bearer", "header", "oauth2-client-credentials", "oauth2-refresh-token"]
 token_path = "/token"
+login_url = "https://login.example.com/consent"
+
+[[connection.credential]]
+name = "api_key"
+place = "header"
+field = "x-api-key"
 
 [[connection]]
 slot = "status-page"
@@ -39,7 +45,7 @@ name = "client_secret"
 "#;
 
 /// In the order of the texts. `read:*` and `write:*` are not in the manifest's own words.
-const ASKED: [&str; 30] = [
+const ASKED: [&str; 32] = [
     "auth:primary:bearer",
     "auth:primary:header",
     "auth:primary:oauth2-client-credentials",
@@ -47,9 +53,11 @@ const ASKED: [&str; 30] = [
     "auth:status-page:bearer",
     "base:primary:https://api.example.com",
     "base:status-page:https://status.example.com",
+    "credential:primary:header:x-api-key:api_key",
     "host:primary:https://*.pods.example.com",
     "host:primary:https://api.example.com",
     "host:status-page:https://status.example.com",
+    "login:primary:https://login.example.com/consent",
     "method:primary:DELETE",
     "method:primary:GET",
     "method:primary:HEAD",
@@ -125,7 +133,9 @@ fn permission_is_parsed_from_its_own_text_only() {
         "method:primary:get",
         "method:primary:",
         "path:primary",
-        "auth:primary:basic",
+        "auth:primary:digest",
+        "credential:primary:cookie:a:b",
+        "credential:primary:header:a",
         "token:primary:/token",
         "token:primary:json:/token",
         "read:",
@@ -179,7 +189,7 @@ fn denied_permission_leaves_the_manifest_with_what_hangs_on_it() {
         let left = without(denied).permissions();
         assert!(!left.contains(&permission(denied)), "{denied}");
         let lost = match denied {
-            "slot:primary" => 17,
+            "slot:primary" => 19,
             "slot:status-page" | "base:status-page:https://status.example.com" => 6,
             "read:things" => 4,
             _ => 1,
@@ -191,7 +201,11 @@ fn denied_permission_leaves_the_manifest_with_what_hangs_on_it() {
 #[test]
 fn denied_credentials_are_not_sent() {
     let denied = without("token:primary:form:/token");
-    assert_eq!(connector(&denied).connections[0].token_path, None);
+    assert_eq!(connector(&denied).connections[0].token_url, None);
+    let denied = without("credential:primary:header:x-api-key:api_key");
+    assert_eq!(connector(&denied).connections[0].credentials, []);
+    let denied = without("login:primary:https://login.example.com/consent");
+    assert_eq!(connector(&denied).connections[0].login_url, None);
     let denied = without("token-base:primary:instance_url");
     assert_eq!(connector(&denied).connections[0].base_url_field, None);
     let denied = without("base:primary:https://api.example.com");
@@ -224,7 +238,7 @@ proptest! {
     #[test]
     fn any_text_is_refused_or_printed_again(
         kind in prop::sample::select(vec!["slot", "host", "method", "path", "base", "auth", "token",
-            "token-base", "secret", "read", "write"]),
+            "login", "credential", "token-base", "secret", "read", "write"]),
         rest in "[a-z:/.*-]{0,24}|primary:\\PC{0,20}",
     ) {
         let text = format!("{kind}:{rest}");

@@ -8,9 +8,9 @@ use super::*;
 const LINE_MAX: usize = 70;
 
 /// The verbs with which the help of a command or a flag begins. Each names an effect.
-const VERBS: [&str; 28] = [
+const VERBS: [&str; 29] = [
     "Answer", "Approve", "Compare", "Compile", "Create", "Declare", "Empty", "End", "Exit",
-    "Explain", "Keep", "Leave", "Let", "Lift", "Link", "List", "Print", "Put", "Replace",
+    "Explain", "Keep", "Leave", "Let", "Lift", "Link", "List", "Log", "Print", "Put", "Replace",
     "Require", "Rescan", "Roll", "Run", "Show", "Start", "Take", "Test", "Write",
 ];
 

@@ -119,20 +119,35 @@ pub(crate) struct SystemFile {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AuthFile {
-    /// `bearer`, `header`, `oauth2-client-credentials` or `oauth2-refresh-token`.
+    /// `bearer`, `basic`, `header`, `fixed`, `oauth2-client-credentials` or
+    /// `oauth2-refresh-token`.
     pub(crate) scheme: Spanned<String>,
     /// For `bearer` and `header`.
     pub(crate) token_secret: Option<Spanned<String>>,
     /// For `header`: its name.
     pub(crate) header: Option<String>,
+    /// The text before the token, with its space.
+    pub(crate) prefix: Option<Spanned<String>>,
+    /// For `basic`.
+    pub(crate) username: Option<String>,
+    /// For `basic`.
+    pub(crate) password_secret: Option<Spanned<String>>,
+    /// The fixed credentials of the manifest: its name there, its name in the secrets file.
+    #[serde(default)]
+    pub(crate) credentials: BTreeMap<String, Spanned<String>>,
     /// For OAuth2.
     pub(crate) client_id: Option<String>,
     /// For OAuth2.
     pub(crate) client_secret: Option<Spanned<String>>,
-    /// For `oauth2-refresh-token`: the first one; later ones are kept in `tokens.json`.
+    /// For `oauth2-refresh-token`: the first one; later ones are kept in `tokens.json`. Without it,
+    /// `renkei auth login` stores one.
     pub(crate) refresh_token_secret: Option<Spanned<String>>,
-    /// For `oauth2-client-credentials`, where the endpoint wants it.
+    /// For `oauth2-client-credentials`, where the endpoint wants it, and for a login.
     pub(crate) scope: Option<String>,
+    /// For OAuth2: the token endpoint, instead of the manifest's.
+    pub(crate) token_url: Option<Spanned<String>>,
+    /// For a login: the page where a person consents, instead of the manifest's.
+    pub(crate) login_url: Option<Spanned<String>>,
 }
 
 /// `entities/NAME.toml`: one entity, its members and its fields.

@@ -5,6 +5,7 @@
 //! must have mode 0600.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -109,13 +110,22 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 60 && name.chars().all(fits)
 }
 
+/// The environment variables that hold secrets: no other program that is started gets them.
+pub(crate) fn secret_variables() -> Vec<OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes())).collect()
+}
+
+/// The beginning of the names of such variables.
+const PREFIX: &str = "RENKEI_SECRET_";
+
 /// The environment variable that may hold the secret called `name`.
 fn variable(name: &str) -> String {
     let name: String = name
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
         .collect();
-    format!("RENKEI_SECRET_{name}")
+    format!("{PREFIX}{name}")
 }
 
 #[cfg(test)]

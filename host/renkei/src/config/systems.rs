@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 
 use renkei_model::spec::days::time_zone;
 use renkei_package::{ConnectorManifest, ManifestKind, Setting, SettingKind};
-use renkei_runtime::{SystemAuth, SystemConfig};
-use secrecy::{ExposeSecret as _, SecretString};
-use toml::Spanned;
+use renkei_runtime::SystemConfig;
+use secrecy::SecretString;
 
+use super::auth;
 use super::available_plugins::AvailablePlugins;
-use super::file::{AuthFile, RootSource, SystemFile};
+use super::file::{RootSource, SystemFile};
 use super::parse::setting_value;
-use super::secrets::{SecretError, SecretSource};
-use super::slips::slip;
+use super::secrets::SecretSource;
 use super::source::ConfigError;
 
 /// All systems with their credentials.
@@ -21,23 +20,28 @@ pub(super) fn resolve(
     root: &RootSource,
     secrets: &SecretSource,
 ) -> Result<Vec<SystemConfig>, ConfigError> {
-    root.value
-        .systems
-        .iter()
-        .map(|(name, system)| {
-            let settings = system.settings.iter();
-            Ok(SystemConfig {
-                name: name.clone(),
-                plugin: system.plugin.get_ref().clone(),
-                base_url: base_url(root, system)?,
-                auth: auth(root, &system.auth, secrets)?,
-                settings: settings
-                    .map(|(name, value)| (name.clone(), setting_value(value.get_ref())))
-                    .collect(),
-                secrets: plugin_secrets(root, system, secrets)?,
-            })
-        })
-        .collect()
+    let systems = root.value.systems.iter();
+    systems.map(|named| resolve_one(root, named, secrets)).collect()
+}
+
+/// One system with its credentials.
+pub(super) fn resolve_one(
+    root: &RootSource,
+    (name, system): (&String, &SystemFile),
+    secrets: &SecretSource,
+) -> Result<SystemConfig, ConfigError> {
+    let settings = system.settings.iter();
+    Ok(SystemConfig {
+        name: name.clone(),
+        plugin: system.plugin.get_ref().clone(),
+        base_url: base_url(root, system)?,
+        auth: auth::resolve(root, &system.auth, secrets)?,
+        auth_options: auth::resolve_options(root, &system.auth, secrets)?,
+        settings: settings
+            .map(|(name, value)| (name.clone(), setting_value(value.get_ref())))
+            .collect(),
+        secrets: plugin_secrets(root, system, secrets)?,
+    })
 }
 
 /// Every system against the manifest of its connector.
@@ -56,6 +60,7 @@ pub(super) fn check(root: &RootSource, loaded: &AvailablePlugins<'_>) -> Result<
                 return Err(root.at(source, format!("`{name}` is no secret of this connector")));
             }
         }
+        auth::check(root, &system.auth, manifest)?;
         settings(root, system, manifest)?;
         if let Some(zone) = &system.time_zone
             && time_zone(zone.get_ref()).is_none()
@@ -89,87 +94,7 @@ fn connector<'a>(
 
 fn base_url(root: &RootSource, system: &SystemFile) -> Result<Option<String>, ConfigError> {
     let Some(url) = &system.base_url else { return Ok(None) };
-    let parsed = reqwest::Url::parse(url.get_ref())
-        .map_err(|error| root.at(url, format!("`base_url` is no URL: {error}")))?;
-    if !parsed.username().is_empty() || parsed.password().is_some() {
-        let mistake = root.at(url, "`base_url` names a user");
-        return Err(mistake.hint("credentials belong into `auth`"));
-    }
-    let loopback = matches!(parsed.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
-    if parsed.scheme() != "https" && !loopback {
-        return Err(root.at(url, "`base_url` must begin with https:// (loopback excepted)"));
-    }
-    Ok(Some(url.get_ref().trim_end_matches('/').to_owned()))
-}
-
-fn auth(
-    root: &RootSource,
-    raw: &Spanned<AuthFile>,
-    secrets: &SecretSource,
-) -> Result<SystemAuth, ConfigError> {
-    let file = raw.get_ref();
-    let secret = |key: &str, name: &Option<Spanned<String>>| -> Result<SecretString, ConfigError> {
-        let name = name.as_ref().ok_or_else(|| missing(root, raw, key))?;
-        secrets.get(name.get_ref()).map_err(|error| place_secret_error(root, name, &error))
-    };
-    let client_id = || {
-        let id = file.client_id.clone().ok_or_else(|| missing(root, raw, "client_id"))?;
-        match slip("client_id", "client_id", &id) {
-            Some(what) => {
-                let mistake = root.at(raw, format!("`client_id` {what}"));
-                Err(mistake.hint("copy it from the page of the vendor's app, and nothing else"))
-            }
-            None => Ok(id),
-        }
-    };
-    let client_secret = || {
-        let value = secret("client_secret", &file.client_secret)?;
-        if file.client_id.as_deref() == Some(value.expose_secret()) {
-            let mistake = root.at(raw, "the secret of `client_secret` is the client id");
-            return Err(mistake.hint("put the app's client secret into the secrets, not its id"));
-        }
-        Ok(value)
-    };
-    match file.scheme.get_ref().as_str() {
-        "bearer" => Ok(SystemAuth::Bearer(secret("token_secret", &file.token_secret)?)),
-        "header" => Ok(SystemAuth::Header {
-            name: file.header.clone().ok_or_else(|| missing(root, raw, "header"))?.to_lowercase(),
-            value: secret("token_secret", &file.token_secret)?,
-        }),
-        "oauth2-client-credentials" => Ok(SystemAuth::ClientCredentials {
-            client_id: client_id()?,
-            client_secret: client_secret()?,
-            scope: file.scope.clone(),
-        }),
-        "oauth2-refresh-token" => Ok(SystemAuth::RefreshToken {
-            client_id: client_id()?,
-            client_secret: match &file.client_secret {
-                None => None,
-                Some(_) => Some(client_secret()?),
-            },
-            refresh_token: secret("refresh_token_secret", &file.refresh_token_secret)?,
-        }),
-        other => Err(root.at(
-            &file.scheme,
-            format!(
-                "`{other}`: expected `bearer`, `header`, `oauth2-client-credentials` or `oauth2-refresh-token`"
-            ),
-        )),
-    }
-}
-
-/// The error of a secret at the place of the configuration that names it.
-fn place_secret_error(
-    root: &RootSource,
-    name: &Spanned<String>,
-    error: &SecretError,
-) -> ConfigError {
-    root.at(name, error.to_string()).hint(error.hint())
-}
-
-fn missing(root: &RootSource, auth: &Spanned<AuthFile>, key: &str) -> ConfigError {
-    let scheme = auth.get_ref().scheme.get_ref();
-    root.at(auth, format!("scheme `{scheme}` needs `{key}`"))
+    Ok(Some(auth::url(root, "base_url", url)?.trim_end_matches('/').to_owned()))
 }
 
 /// Every setting that is given must be one of the manifest's, of its kind; every required one must

@@ -13,6 +13,7 @@ pub(crate) fn system(fixture: Fixture, base_url: &str, auth: SystemAuth) -> Syst
         base_url: Some(base_url.to_owned()),
         auth,
         settings: vec![],
+        auth_options: Default::default(),
         secrets: BTreeMap::new(),
     }
 }
@@ -29,6 +30,6 @@ pub(crate) fn refresh_token(token: &str) -> SystemAuth {
     SystemAuth::RefreshToken {
         client_id: "client".to_owned(),
         client_secret: Some("client-secret-1".into()),
-        refresh_token: token.into(),
+        refresh_token: Some(token.into()),
     }
 }

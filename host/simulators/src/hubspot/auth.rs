@@ -13,6 +13,7 @@ use super::limits::ClientApp;
 use super::portal::PORTAL_ID;
 use super::portal::portal_id;
 use super::route::OauthCall;
+use crate::consent::{CodeFault, ConsentStep, IssuedCodes, LoginVisit};
 use crate::faults::Faults;
 use crate::http::{SimAnswer, SimRequest};
 
@@ -35,7 +36,7 @@ pub(super) struct HubSpotTokens {
     /// Access tokens with their expiry.
     access: HashMap<String, i64>,
     refresh: HashSet<String>,
-    code: Option<String>,
+    codes: IssuedCodes,
     client_secret: String,
 }
 
@@ -47,11 +48,12 @@ impl HubSpotTokens {
             private_token: Some(format!("pat-na1-{seed:08x}-0000-4000-8000-000000000001")),
             access: HashMap::new(),
             refresh: HashSet::new(),
-            code: Some(format!("code-{seed:08x}")),
+            codes: IssuedCodes::default(),
             client_secret: format!("secret-{seed:08x}"),
         };
         let first = auth.next("refresh");
         auth.refresh.insert(first);
+        auth.codes.issue_open(auth.first_code());
         auth
     }
 
@@ -62,7 +64,7 @@ impl HubSpotTokens {
             "client_id": CLIENT_ID,
             "client_secret": self.client_secret,
             "refresh_token": self.refresh.iter().next(),
-            "authorization_code": self.code,
+            "authorization_code": self.first_code(),
             "portal_id": PORTAL_ID,
         })
     }
@@ -114,6 +116,7 @@ impl HubSpotTokens {
             url::form_urlencoded::parse(&request.body).into_owned().collect();
         let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
         match call {
+            OauthCall::Authorize => self.authorize(&LoginVisit::read(request), at),
             OauthCall::Token => self.token(field, at),
             OauthCall::Introspect => {
                 SimAnswer::json(StatusCode::OK, &self.describe(field("token"), at))
@@ -130,6 +133,37 @@ impl HubSpotTokens {
                 ApiError::not_found("access token not found").answer(at.correlation_id)
             }
         }
+    }
+
+    /// The code of whoever reads the credentials; good once.
+    fn first_code(&self) -> String {
+        format!("code-{:08x}", self.seed)
+    }
+
+    /// The page for a person, and what a button of it does.
+    fn authorize(&mut self, visit: &LoginVisit, at: TokenContext<'_>) -> SimAnswer {
+        if visit.field("client_id") != CLIENT_ID {
+            return at.refuse("BAD_CLIENT_ID", "missing or unknown client id");
+        }
+        if visit.field("redirect_uri").is_empty() {
+            return at.refuse("BAD_REDIRECT_URI", "missing or invalid redirect uri");
+        }
+        let place = match visit.step {
+            ConsentStep::Look => {
+                let page = visit.page("HubSpot").into_bytes();
+                return SimAnswer::typed(StatusCode::OK, "text/html;charset=utf-8", page);
+            }
+            ConsentStep::Allow => {
+                let code = self.next("code");
+                self.codes.issue(code.clone(), visit, at.now_ms);
+                visit.lead_back(&[("code", &code)])
+            }
+            ConsentStep::Deny => visit.lead_back(&[
+                ("error", "access_denied"),
+                ("error_description", "The user denied access"),
+            ]),
+        };
+        SimAnswer::empty(StatusCode::FOUND).with_header("location", &place)
     }
 
     fn token<'f>(&mut self, field: impl Fn(&str) -> &'f str, at: TokenContext<'_>) -> SimAnswer {
@@ -154,11 +188,15 @@ impl HubSpotTokens {
                 })
             }
             "authorization_code" => {
-                if self.code.as_deref() != Some(field("code")) {
-                    return at.refuse("BAD_AUTH_CODE", "missing or unknown auth code");
+                let proof = (field("code_verifier"), field("redirect_uri"));
+                let times = (at.now_ms, at.faults.code_lifetime_ms);
+                match self.codes.exchange(field("code"), proof, times) {
+                    Ok(()) => Some(self.issue_refresh()),
+                    Err(CodeFault::RedirectUri) => {
+                        return at.refuse("BAD_REDIRECT_URI", "missing or invalid redirect uri");
+                    }
+                    Err(_) => return at.refuse("BAD_AUTH_CODE", "missing or unknown auth code"),
                 }
-                self.code = None;
-                Some(self.issue_refresh())
             }
             _ => return at.refuse("BAD_GRANT_TYPE", "missing or unknown grant type"),
         };

@@ -33,6 +33,8 @@ pub(super) enum PipelineStages {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OauthCall {
+    /// The page where a person consents.
+    Authorize,
     Token,
     Introspect,
     Revoke,
@@ -241,6 +243,7 @@ fn kind(name: &str) -> Result<ObjectKind, ApiError> {
 
 fn oauth(method: &str, rest: &[&str]) -> Result<Route, ApiError> {
     let call = match (method, rest) {
+        ("GET" | "POST", ["authorize"]) => OauthCall::Authorize,
         ("POST", [_, "token"]) => OauthCall::Token,
         ("POST", [_, "token", "introspect"] | [_, "introspect"]) => OauthCall::Introspect,
         ("POST", [_, "token", "revoke"] | [_, "revoke"]) => OauthCall::Revoke,

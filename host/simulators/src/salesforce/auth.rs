@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::ids;
 use super::json::{Json, JsonPairs};
+use crate::consent::{CodeFault, IssuedCodes, LoginVisit};
 
 /// Everything a client needs to log in; the only one this org knows.
 #[derive(Debug)]
@@ -39,8 +40,7 @@ pub(crate) struct OrgSessions {
     issued: u64,
     access: HashMap<String, OrgSession>,
     refresh: HashSet<String>,
-    /// Authorisation codes with the challenge that the exchange must meet, if any.
-    codes: HashMap<String, Option<String>>,
+    codes: IssuedCodes,
 }
 
 /// Choices in a token answer that the vendor leaves open.
@@ -48,6 +48,7 @@ pub(crate) struct OrgSessions {
 pub(crate) struct TokenPolicy {
     pub(crate) rotate_refresh: bool,
     pub(crate) lifetime_ms: i64,
+    pub(crate) code_lifetime_ms: i64,
     pub(crate) say_expiry: bool,
 }
 
@@ -67,7 +68,7 @@ impl OrgSessions {
             base_url: base_url.to_owned(),
         };
         let refresh = HashSet::from([refresh_token(seed, 0)]);
-        let (access, codes) = (HashMap::new(), HashMap::new());
+        let (access, codes) = (HashMap::new(), IssuedCodes::default());
         Self { login, seed, issued: 0, access, refresh, codes }
     }
 
@@ -147,7 +148,12 @@ impl OrgSessions {
                 if right { None } else { return Err(FAILED) }
             }
             "refresh_token" => self.refresh(field("refresh_token"), policy)?,
-            "authorization_code" => Some(self.exchange(field("code"), field("code_verifier"))?),
+            "authorization_code" => {
+                let proof = (field("code_verifier"), field("redirect_uri"));
+                let times = (now_ms, policy.code_lifetime_ms);
+                self.codes.exchange(field("code"), proof, times).map_err(refuse_code)?;
+                Some(self.new_refresh())
+            }
             "" => return Err(("invalid_request", "must specify grant_type")),
             _ => return Err(("unsupported_grant_type", "grant type not supported")),
         };
@@ -189,24 +195,12 @@ impl OrgSessions {
         Ok(Some(self.new_refresh()))
     }
 
-    /// Gives a code for the web server flow; the one user consents at once.
-    pub(crate) fn authorize(&mut self, challenge: Option<String>) -> String {
+    /// Gives a code for the web server flow; the one user has consented.
+    pub(crate) fn authorize(&mut self, visit: &LoginVisit, now_ms: i64) -> String {
         self.issued += 1;
         let code = format!("aPrx{}", secret(self.seed, "code", self.issued));
-        self.codes.insert(code.clone(), challenge);
+        self.codes.issue(code.clone(), visit, now_ms);
         code
-    }
-
-    fn exchange(&mut self, code: &str, verifier: &str) -> Result<String, OAuthError> {
-        let challenge =
-            self.codes.remove(code).ok_or(("invalid_grant", "invalid authorization code"))?;
-        if let Some(challenge) = challenge {
-            let hashed = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
-            if hashed != challenge {
-                return Err(("invalid_grant", "invalid code verifier"));
-            }
-        }
-        Ok(self.new_refresh())
     }
 
     /// Checks the shape and the claims of a JWT; its signature is taken as right.
@@ -266,6 +260,17 @@ impl OrgSessions {
             pairs.push(("expires_in".into(), Json::Number((policy.lifetime_ms / 1000).into())));
         }
         Json::Object(pairs)
+    }
+}
+
+fn refuse_code(fault: CodeFault) -> OAuthError {
+    match fault {
+        CodeFault::Unknown => ("invalid_grant", "invalid authorization code"),
+        CodeFault::Expired => ("invalid_grant", "expired authorization code"),
+        CodeFault::Verifier => ("invalid_grant", "invalid code verifier"),
+        CodeFault::RedirectUri => {
+            ("redirect_uri_mismatch", "redirect_uri must match configuration")
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::error::ApiFault;
 use super::json::Json;
 use super::org::{CallTally, Org};
 use super::reply::OrgReply;
+use crate::consent::{ConsentStep, LoginVisit};
 use crate::http::SimRequest;
 use crate::ledger::CallShape;
 
@@ -17,7 +18,7 @@ impl Org {
         match (request.method.as_str(), what) {
             ("POST", "token") => self.token(request, now_ms),
             ("POST" | "GET", "revoke") => self.revoke_token(request),
-            ("GET", "authorize") => self.authorize(request),
+            ("GET" | "POST", "authorize") => self.authorize(request, now_ms),
             ("GET" | "POST", "userinfo") if self.logged_in(request, now_ms) => self.user_info(),
             ("GET" | "POST", "userinfo") => {
                 OrgReply::fault(&ApiFault::new(403, "Bad_OAuth_Token", "Bad_OAuth_Token"))
@@ -31,6 +32,7 @@ impl Org {
         let policy = TokenPolicy {
             rotate_refresh: self.faults.rotate_refresh_token,
             lifetime_ms: self.faults.token_lifetime_ms,
+            code_lifetime_ms: self.faults.code_lifetime_ms,
             say_expiry: self.faults.salesforce.token_says_expiry,
         };
         match self.sessions.token(&form, request.header("authorization"), now_ms, policy) {
@@ -49,24 +51,29 @@ impl Org {
         }
     }
 
-    /// The web server flow without a person: the one user consents at once.
-    fn authorize(&mut self, request: &SimRequest) -> OrgReply {
-        let field = |name: &str| request.query(name).unwrap_or_default();
-        if field("client_id") != self.sessions.login.client_id {
+    /// The web server flow: the page for a person, and what a button of it does.
+    fn authorize(&mut self, request: &SimRequest, now_ms: i64) -> OrgReply {
+        let visit = LoginVisit::read(request);
+        if visit.field("client_id") != self.sessions.login.client_id {
             return oauth_error("invalid_client_id", "client identifier invalid");
         }
-        if field("response_type") != "code" || field("redirect_uri").is_empty() {
+        if visit.field("response_type") != "code" || visit.field("redirect_uri").is_empty() {
             return oauth_error("invalid_request", "redirect_uri must match configuration");
         }
-        let code = self.sessions.authorize(request.query("code_challenge").map(str::to_owned));
-        let mut parameters = url::form_urlencoded::Serializer::new(String::new());
-        parameters.append_pair("code", &code);
-        if let Some(state) = request.query("state") {
-            parameters.append_pair("state", state);
-        }
-        let uri = field("redirect_uri");
-        let sign = if uri.contains('?') { '&' } else { '?' };
-        OrgReply::empty(302).with_header("location", format!("{uri}{sign}{}", parameters.finish()))
+        let place = match visit.step {
+            ConsentStep::Look => {
+                return OrgReply::text("text/html;charset=UTF-8", visit.page("Salesforce"));
+            }
+            ConsentStep::Allow => {
+                let code = self.sessions.authorize(&visit, now_ms);
+                visit.lead_back(&[("code", &code)])
+            }
+            ConsentStep::Deny => visit.lead_back(&[
+                ("error", "access_denied"),
+                ("error_description", "end-user denied authorization"),
+            ]),
+        };
+        OrgReply::empty(302).with_header("location", place)
     }
 
     fn user_info(&self) -> OrgReply {
