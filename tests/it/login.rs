@@ -202,8 +202,9 @@ fn browser_is_started_without_a_secret() {
     let site = site(&simulators);
     let (bin, seen) = (site.file("bin"), site.file("seen"));
     std::fs::create_dir(&bin).unwrap();
-    let script =
-        format!("#!/bin/sh\n{{ echo \"$@\"; env; }} > {0}.draft\nmv {0}.draft {0}\n", path(&seen));
+    // Whoever reads a pipe waits until the browser has written to it.
+    assert!(Command::new("mkfifo").arg(&seen).status().unwrap().success());
+    let script = format!("#!/bin/sh\n{{ echo \"$@\"; env; }} > {}\n", path(&seen));
     std::fs::write(bin.join("xdg-open"), script).unwrap();
     std::fs::set_permissions(bin.join("xdg-open"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let secret = simulators.salesforce.credential("client_secret");
@@ -215,6 +216,7 @@ fn browser_is_started_without_a_secret() {
     let mut errors = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
     let line = errors.find(|line| line.starts_with("Log in to salesforce")).unwrap();
     let (_, start) = line.split_once("opens: ").unwrap();
+    let seen = std::fs::read_to_string(seen).unwrap();
     let browser = Browser::new();
     let page = browser.visit(start).0.unwrap();
     assert!(page.starts_with(&simulators.salesforce.base_url), "{page}");
@@ -223,7 +225,6 @@ fn browser_is_started_without_a_secret() {
     browser.visit(&browser.press(&page, "allow"));
     let rest: Vec<String> = errors.collect();
     assert!(process.wait().unwrap().success(), "{rest:?}");
-    let seen = std::fs::read_to_string(seen).unwrap();
     assert_eq!(seen.lines().next(), Some(start));
     let (_, state) = page.split_once("state=").unwrap();
     let state = state.split('&').next().unwrap();

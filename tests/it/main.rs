@@ -26,6 +26,7 @@ mod first_sync;
 mod help;
 mod identity;
 mod login;
+mod merging;
 mod mistakes;
 mod quota;
 mod reload;

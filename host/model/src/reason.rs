@@ -282,9 +282,7 @@ impl fmt::Display for Reason {
             Self::Won { winner, policy } => {
                 write!(f, "changed in several systems; {winner} wins ({policy})")
             }
-            Self::MergedBy { function } => {
-                write!(f, "changed in several systems; {function} merges")
-            }
+            Self::MergedBy { function } => write!(f, "differed; {function} merged the values"),
             Self::Undecided { policy } => {
                 write!(f, "systems differ and someone must decide ({policy})")
             }

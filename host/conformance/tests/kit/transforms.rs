@@ -302,6 +302,9 @@ struct Merging {
 #[async_trait]
 impl Transforms for Merging {
     async fn run(&self, call: TransformCall<'_>) -> Result<Batch, PluginError> {
+        if let Some((name, _)) = call.parameters.first() {
+            return Err(invalid(&format!("`{name}` is unknown")));
+        }
         let row = |row: &Row| {
             let (left, right) = (row.cells[1].clone(), row.cells[2].clone());
             let weight = |cell: &Cell| (format!("{cell:?}").len(), format!("{cell:?}"));

@@ -232,11 +232,13 @@ impl<D: Driver> Judge<'_, D> {
         })
     }
 
-    /// True if a record of the same thing is read late, and so linked for the first time later.
+    /// True if a record of the same thing is read late or was out of sight, and so linked for the
+    /// first time later.
     fn is_linked_late(&self, at: &Entry) -> bool {
-        self.world.tables.iter().any(|(place, table)| {
-            place.1 == at.place.1 && *place != at.place && table.knobs.lag != Lag::default()
-        })
+        let is_other = |place: &Place| place.1 == at.place.1 && *place != at.place;
+        let mut tables = self.world.tables.iter();
+        tables.any(|(place, table)| is_other(place) && table.knobs.lag != Lag::default())
+            || self.world.hidden.iter().any(|(place, _)| is_other(place))
     }
 
     /// Overwritten within the lag, in a system that names no versions: a limit (RULES.md V1).

@@ -37,6 +37,14 @@ fn is_unset(cell: &Cell, winner: &Winner) -> bool {
     *cell == Some(Value::Boolean(false)) && winner.opted_out() != Some(false)
 }
 
+/// True if both are such a checkbox, or one of them and the other is empty.
+fn are_unset(one: &Cell, other: &Cell, winner: &Winner) -> bool {
+    let cells = [one, other];
+    let is_null = |cell: &Cell| *cell == Some(Value::Null);
+    cells.iter().any(|cell| is_unset(cell, winner))
+        && cells.iter().all(|cell| is_null(cell) || is_unset(cell, winner))
+}
+
 impl LinkPlanner<'_> {
     /// Follows a removed record; true where that settles the whole plan of the link.
     pub(super) fn plan_removal(&mut self) -> bool {
@@ -114,14 +122,16 @@ impl LinkPlanner<'_> {
             let mut waits = Vec::new();
             let references = self.context.references;
             let seen = super::seen(references, field, mapping, record, state, &mut waits);
-            mapping.group.direction.reads().then_some((seen, state, field))
+            let truth = &self.plan.link.truth[position].value;
+            mapping.group.direction.reads().then_some((seen, state, truth, field))
         });
-        seen.filter_map(|(seen, state, field)| match &state.base {
-            Some(base) => {
-                let is_other = *seen != state.base
-                    && !(base.is_null() && is_unset(&seen, &field.winner))
-                    && !self.follows_only(field, &state.base, &seen);
-                (seen.is_some() && (is_other || state.unsure)).then_some(UnsharedContent::Edited)
+        seen.filter_map(|(seen, state, truth, field)| match &state.base {
+            Some(_) => {
+                let is_other = *seen != state.base && !self.follows_only(field, &state.base, &seen);
+                let is_edited = seen.is_some() && (is_other || state.unsure);
+                let known = [&state.base, truth];
+                let says_nothing = known.iter().any(|one| are_unset(one, &seen, &field.winner));
+                (is_edited && !says_nothing).then_some(UnsharedContent::Edited)
             }
             // A value that the system set when the record was made is nobody's (`RULES.md` P4).
             None => (is_filled(&seen) && !state.preset && !is_unset(&seen, &field.winner))
