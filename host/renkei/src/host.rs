@@ -244,7 +244,8 @@ pub(crate) struct LiveSystems {
 impl LiveSystems {
     /// Opens them for a command that only looks.
     pub(crate) async fn open(dir: &Path) -> Result<Self, CommandError> {
-        let (config, clock) = (ready(dir)?, Arc::new(SystemClock::program()));
+        let config = with_data(dir, Config::read_systems(dir)?)?;
+        let clock = Arc::new(SystemClock::program());
         let (access, wait) = (DatabaseAccess::ReadOnly, ConnectWait::Short);
         let runtime = start_runtime(dir, &config, &clock, access, wait).await?;
         Ok(Self { config, runtime, unanswered: ended_hint(dir) })
@@ -282,7 +283,10 @@ async fn start_runtime(
 
 /// The configuration, with its data directory made unless a database is missing there.
 fn ready(dir: &Path) -> Result<Config, CommandError> {
-    let config = Config::read(dir)?;
+    with_data(dir, Config::read(dir)?)
+}
+
+fn with_data(dir: &Path, config: Config) -> Result<Config, CommandError> {
     database::require(dir, &config.data)?;
     config.make_data()?;
     Ok(config)
