@@ -147,7 +147,7 @@ const NAMELESS: &str = "(memory.fill (i32.const 1024) (i32.const 0) (i32.const 7
     (i32.store (i32.const 1036) (i32.const 1))
     (return (i32.const 1024))";
 
-/// What the connector says of its objects in version 2.0.0.
+/// The answer of version 2.0.0 about the objects.
 async fn list(house: &House, code: &str) -> PluginError {
     house.replace_file("courier.wasm", &lister("2.0.0", code));
     house.runtime.rescan().await;
