@@ -21,6 +21,7 @@ mod contained;
 mod crash;
 mod data;
 mod demo;
+mod describe;
 mod failing;
 mod first_sync;
 mod help;

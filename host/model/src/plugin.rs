@@ -44,6 +44,21 @@ pub struct Account {
     pub facts: Attributes,
 }
 
+/// One object of an account, as the connector lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// The vendor's name, as a schema is asked for by.
+    pub name: String,
+    /// Its label for people.
+    pub label: String,
+    /// Of `create`, `update`, `upsert`, `archive`, `restore`, `merge`: what the account may do.
+    pub actions: Vec<String>,
+    /// Made by the account's people, not by the vendor.
+    pub custom: bool,
+    /// `parent`: the object whose records these are parts of.
+    pub facts: Attributes,
+}
+
 /// The live schema of one object.
 #[derive(Debug, Clone)]
 pub struct Schema {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 
 use crate::effect::{EffectCall, EffectKind};
-use crate::plugin::{Account, Generation, PluginError, Schema};
+use crate::plugin::{Account, Generation, ObjectInfo, PluginError, Schema};
 use crate::record::{Attributes, Batch, Outcome, Page, PageRequest};
 use crate::value::Value;
 
@@ -21,6 +21,11 @@ pub trait Connector: Send + Sync {
     fn generation(&self) -> &Generation;
     /// The account that the credentials belong to, and the permissions that they have there.
     async fn check(&self) -> Result<Account, PluginError>;
+    /// Every object of the account that can be read, those of the manifest or not. A connector
+    /// need not know them ([`PluginError::Unsupported`]).
+    async fn objects(&self) -> Result<Vec<ObjectInfo>, PluginError> {
+        Err(PluginError::Unsupported { plugin: self.generation().clone(), what: "objects".into() })
+    }
     /// The live schema of these objects.
     async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError>;
     /// One page of a scan.

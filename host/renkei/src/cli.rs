@@ -7,6 +7,7 @@
 mod auth;
 mod cycles;
 mod database;
+mod describe;
 mod dir;
 mod mistake;
 mod plugin;
@@ -21,6 +22,7 @@ use tracing_subscriber::EnvFilter;
 pub(crate) use auth::{AuthCommand, LoginArgs};
 pub(crate) use cycles::{PlanArgs, ServeArgs, SyncArgs};
 pub(crate) use database::{AccountCommand, FileArgs};
+pub(crate) use describe::DescribeArgs;
 pub(crate) use dir::DirArgs;
 pub(crate) use mistake::mistake;
 pub(crate) use plugin::{PluginCommand, PluginKind, PluginLanguage, TestArgs};
@@ -111,6 +113,16 @@ a real account; --speed 1 is real time.")]
   renkei check --dir sync
   renkei check --dir sync --json | jq '.findings[]'")]
     Check(DirArgs),
+
+    /// Show the objects of a system, or the columns of one.
+    ///
+    /// Asks the live system. Works before `entities/*.toml` are written and writes nothing.
+    #[command(after_help = "Examples:
+  renkei describe salesforce --dir sync               every object that the account can read
+  renkei describe salesforce.Account --dir sync       its columns: kinds, limits, choices
+  renkei describe hubspot --dir sync --json | jq '.objects[] | select(.custom)'
+  renkei describe hubspot.deals --dir sync --json | jq '.columns[] | select(.required)'")]
+    Describe(DescribeArgs),
 
     /// Show what a sync would write and why.
     ///

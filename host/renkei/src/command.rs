@@ -4,6 +4,7 @@ pub(crate) mod demo;
 pub(crate) mod sim;
 
 pub(crate) mod check;
+pub(crate) mod describe;
 pub(crate) mod init;
 pub(crate) mod plan;
 

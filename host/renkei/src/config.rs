@@ -73,7 +73,7 @@ impl SystemLogin {
 impl Config {
     /// Reads `renkei.toml` and `entities/*.toml` in `dir`.
     pub(crate) fn read(dir: &Path) -> Result<Self, ConfigError> {
-        let root: RootSource = SourceFile::read(&dir.join("renkei.toml"))?;
+        let config = Self::read_systems(dir)?;
         let folder = dir.join("entities");
         let mut files: Vec<PathBuf> = match std::fs::read_dir(&folder) {
             Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
@@ -88,6 +88,13 @@ impl Config {
             return Err(mistake.hint("each entity needs a file"));
         }
         let entities = files.iter().map(|path| SourceFile::read(path)).collect::<Result<_, _>>()?;
+        Ok(Self { entities, ..config })
+    }
+
+    /// Reads `renkei.toml` alone, for a command that needs no entities: nobody has written them
+    /// yet, or they have a mistake.
+    pub(crate) fn read_systems(dir: &Path) -> Result<Self, ConfigError> {
+        let root: RootSource = SourceFile::read(&dir.join("renkei.toml"))?;
         Ok(Self {
             plugins: dir.join(&root.value.plugins),
             data: data(&root, dir)?,
@@ -95,7 +102,7 @@ impl Config {
             sweep_pages: root.value.schedule.sweep_pages,
             limits: limits::resolve(&root)?,
             root,
-            entities,
+            entities: Vec::new(),
         })
     }
 

@@ -54,27 +54,8 @@ impl Host {
         connect_wait: ConnectWait,
     ) -> Result<Self, CommandError> {
         let config = ready(dir)?;
-        let secrets = SecretSource::open(dir)?;
-        let systems = config.systems(&secrets)?;
         let clock = Arc::new(clock);
-        let mut options = RuntimeOptions::new(
-            config.plugins.clone(),
-            cache(&config),
-            systems,
-            clock.clone(),
-            Arc::new(TokenFile::new(dir)),
-        );
-        contain(&mut options, &config)?;
-        match connect_wait {
-            ConnectWait::Short => options.connects = 2,
-            ConnectWait::Long => options.hasty = true,
-        }
-        options.home.clone_from(&config.data);
-        options.read_only = access != DatabaseAccess::ReadWrite;
-        // Not a copy, whatever the access: the systems count the calls of all commands together.
-        options.call_records = Some(call_records(&config, &clock));
-        options.plugin_records = Some(plugin_records(&config));
-        let runtime = Runtime::start(options).await?;
+        let runtime = start_runtime(dir, &config, &clock, access, connect_wait).await?;
         let spec = match spec(&config, &runtime) {
             Ok(spec) => spec,
             // It may name a plugin of a file that is still looked at.
@@ -253,9 +234,59 @@ pub(crate) async fn plugins(
     Ok(Runtime::start(options).await?)
 }
 
+/// The systems of a configuration with their plugins and secrets: no mapping, no database.
+pub(crate) struct LiveSystems {
+    pub(crate) config: Config,
+    pub(crate) runtime: Arc<Runtime>,
+    unanswered: Option<String>,
+}
+
+impl LiveSystems {
+    /// Opens them for a command that only looks.
+    pub(crate) async fn open(dir: &Path) -> Result<Self, CommandError> {
+        let config = with_data(dir, Config::read_systems(dir)?)?;
+        let clock = Arc::new(SystemClock::program());
+        let (access, wait) = (DatabaseAccess::ReadOnly, ConnectWait::Short);
+        let runtime = start_runtime(dir, &config, &clock, access, wait).await?;
+        Ok(Self { config, runtime, unanswered: ended_hint(dir) })
+    }
+
+    /// A failure of one system, with what else to try.
+    pub(crate) fn failure(&self, system: &str, error: PluginError) -> CommandError {
+        of_system(&self.runtime, self.unanswered.as_deref(), system, error)
+    }
+}
+
+async fn start_runtime(
+    dir: &Path,
+    config: &Config,
+    clock: &Arc<SystemClock>,
+    access: DatabaseAccess,
+    connect_wait: ConnectWait,
+) -> Result<Arc<Runtime>, CommandError> {
+    let secrets = SecretSource::open(dir)?;
+    let systems = config.systems(&secrets)?;
+    let (plugins, tokens) = (config.plugins.clone(), Arc::new(TokenFile::new(dir)));
+    let mut options = RuntimeOptions::new(plugins, cache(config), systems, clock.clone(), tokens);
+    contain(&mut options, config)?;
+    match connect_wait {
+        ConnectWait::Short => options.connects = 2,
+        ConnectWait::Long => options.hasty = true,
+    }
+    options.home.clone_from(&config.data);
+    options.read_only = access != DatabaseAccess::ReadWrite;
+    // Not a copy, whatever the access: the systems count the calls of all commands together.
+    options.call_records = Some(call_records(config, clock));
+    options.plugin_records = Some(plugin_records(config));
+    Ok(Runtime::start(options).await?)
+}
+
 /// The configuration, with its data directory made unless a database is missing there.
 fn ready(dir: &Path) -> Result<Config, CommandError> {
-    let config = Config::read(dir)?;
+    with_data(dir, Config::read(dir)?)
+}
+
+fn with_data(dir: &Path, config: Config) -> Result<Config, CommandError> {
     database::require(dir, &config.data)?;
     config.make_data()?;
     Ok(config)
@@ -322,14 +353,23 @@ fn aside(file: &PluginFile) -> Option<(String, String)> {
 
 /// A failure of one system, named, with what else to try where nobody answers.
 pub(crate) fn of_plugin(host: &Host, system: &str, error: PluginError) -> CommandError {
+    of_system(&host.runtime, host.unanswered.as_deref(), system, error)
+}
+
+fn of_system(
+    runtime: &Runtime,
+    unanswered: Option<&str>,
+    system: &str,
+    error: PluginError,
+) -> CommandError {
     let broken = matches!(error, PluginError::Broken { .. });
     let silent = matches!(error, PluginError::Host { .. });
     let error = anyhow::Error::new(error).context(format!("system {system}"));
     let mut error = if broken { CommandError::plugin(error) } else { CommandError::system(error) };
-    if let (Some(next), true) = (&host.unanswered, silent) {
+    if let (Some(next), true) = (unanswered, silent) {
         error = error.hint(next);
     }
-    if silent && host.runtime.is_unreachable(system) {
+    if silent && runtime.is_unreachable(system) {
         error = error.hint(format!("check that {system} runs and that its `base_url` is right"));
     }
     error

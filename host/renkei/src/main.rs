@@ -99,6 +99,7 @@ async fn run(command: &Command, output: Output) -> Result<(), CommandError> {
         Command::Sim(args) => command::sim::run(args, output).await,
         Command::Init(args) => command::init::run(args, output),
         Command::Check(args) => command::check::run(args, output).await,
+        Command::Describe(args) => command::describe::run(args, output).await,
         Command::Plan(args) => command::plan::run(args, output).await,
         Command::Sync(args) => command::sync::run(args, output).await,
         Command::Serve(args) => command::serve::run(args, output).await,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use renkei_model::effect::{EffectCall, EffectKind};
-use renkei_model::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
+use renkei_model::plugin::{Account, Generation, NOT_GRANTED, ObjectInfo, PluginError, Schema};
 use renkei_model::ports::Connector;
 use renkei_model::record::{Batch, Outcome, Page, PageRequest, Problem, Remedy};
 use renkei_model::value::Value;
@@ -150,6 +150,12 @@ impl Connector for SupervisedConnector {
 
     async fn check(&self) -> Result<Account, PluginError> {
         self.call(move |job| async move { job.check().await }).await
+    }
+
+    async fn objects(&self) -> Result<Vec<ObjectInfo>, PluginError> {
+        let listed = self.call(move |job| async move { job.objects().await }).await?;
+        let (plugin, what) = (self.generation().clone(), "objects".to_owned());
+        listed.ok_or(PluginError::Unsupported { plugin, what })
     }
 
     async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {

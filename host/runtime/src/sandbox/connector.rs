@@ -12,15 +12,16 @@ use tokio::sync::Mutex;
 use wasmtime::Store;
 
 use renkei_model::effect::EffectCall;
-use renkei_model::plugin::{Account, Generation, PluginError, Schema};
+use renkei_model::plugin::{Account, Generation, ObjectInfo, PluginError, Schema};
 use renkei_model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_model::value::Value;
 
 use crate::sandbox::bindings::v0_2::{ConnectorPlugin, calls, types};
 use crate::sandbox::call_failure::CallFailure;
 use crate::sandbox::convert::connector::{
-    account_from_guest, memos_from_guest, outcome_from_guest, outcomes_from_guest, page_from_guest,
-    page_request_to_guest, scanned_from_guest, schemas_from_guest, write_request_to_guest,
+    account_from_guest, memos_from_guest, objects_from_guest, outcome_from_guest,
+    outcomes_from_guest, page_from_guest, page_request_to_guest, scanned_from_guest,
+    schemas_from_guest, write_request_to_guest,
 };
 use crate::sandbox::convert::scans::ScanProgress;
 use crate::sandbox::convert::{
@@ -197,6 +198,19 @@ impl ConnectorJob {
     pub(crate) async fn check(&self) -> Result<Account, CallFailure> {
         let account = call!(self, 0, call_check)?;
         account_from_guest(account).map_err(|breach| self.runner.breach(breach).into())
+    }
+
+    /// Every object of the account; none where the connector does not know them, which is no
+    /// failure.
+    pub(crate) async fn objects(&self) -> Result<Option<Vec<ObjectInfo>>, CallFailure> {
+        match call!(self, 0, call_objects) {
+            Ok(objects) => {
+                let objects = objects_from_guest(objects);
+                objects.map(Some).map_err(|breach| self.runner.breach(breach).into())
+            }
+            Err(CallFailure::Guest(PluginError::Unsupported { .. }, _)) => Ok(None),
+            Err(failed) => Err(failed),
+        }
     }
 
     pub(crate) async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, CallFailure> {

@@ -133,6 +133,42 @@ async fn a_connector_that_asks_nobody_has_nobody_to_blame() {
     }
 }
 
+/// The courier with another answer to `objects`.
+fn lister(version: &str, code: &str) -> Vec<u8> {
+    let wat = include_str!("../../../../tests/fixtures/wat/courier.wat");
+    let at = "(func (export \"renkei:plugin/connector@0.2.0#objects\") (result i32)";
+    changed(Fixture::Courier, version, wat, at, "connector-plugin", code)
+}
+
+/// Leaves the function with one object, which has no name.
+const NAMELESS: &str = "(memory.fill (i32.const 1024) (i32.const 0) (i32.const 72))
+    (memory.fill (i32.const 2048) (i32.const 0) (i32.const 72))
+    (i32.store (i32.const 1032) (i32.const 2048))
+    (i32.store (i32.const 1036) (i32.const 1))
+    (return (i32.const 1024))";
+
+/// The answer of version 2.0.0 about the objects.
+async fn list(house: &House, code: &str) -> PluginError {
+    house.replace_file("courier.wasm", &lister("2.0.0", code));
+    house.runtime.rescan().await;
+    house.runtime.open("acme").await.unwrap().objects().await.unwrap_err()
+}
+
+#[tokio::test]
+async fn connector_that_lists_no_objects_is_not_at_fault_and_a_nameless_object_is() {
+    let server = Server::start(|_, _, _| reply(200, "here")).await;
+    let house = couriers(&server.base).await;
+    for _ in 0..8 {
+        let failed = list(&house, &answers(UNSUPPORTED)).await;
+        assert!(matches!(failed, PluginError::Unsupported { .. }), "{failed}");
+        assert_eq!(version(&house, "courier"), "2.0.0");
+    }
+    let house = couriers(&server.base).await;
+    let failed = list(&house, NAMELESS).await;
+    assert!(matches!(failed, PluginError::Broken { .. }), "{failed}");
+    assert!(failed.to_string().contains("an object has no name"), "{failed}");
+}
+
 #[tokio::test]
 async fn input_that_the_version_before_refuses_is_no_fault() {
     let server = Server::start(|_, _, _| reply(200, "here")).await;

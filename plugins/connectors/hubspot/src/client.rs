@@ -10,7 +10,7 @@ pub(crate) mod scripted;
 pub(crate) mod search;
 pub(crate) mod wire;
 
-use renkei_sdk::http::{Request, Response};
+use renkei_sdk::http::{Failure, Request, Response};
 use renkei_sdk::{Error, Outcome};
 use serde::de::DeserializeOwned;
 
@@ -41,7 +41,12 @@ pub(crate) fn call<T: DeserializeOwned>(request: &Request) -> Result<Answer<T>, 
 
 /// Sends a request whose answer has no body of interest.
 pub(crate) fn send(request: &Request) -> Result<Response, CallFailure> {
-    let response = request.send().map_err(|failure| {
+    check_answer(request.send())
+}
+
+/// Turns an answer that is no success into a failure.
+pub(crate) fn check_answer(sent: Result<Response, Failure>) -> Result<Response, CallFailure> {
+    let response = sent.map_err(|failure| {
         let unknown = failure.may_have_arrived();
         let error = failure.into();
         if unknown { CallFailure::Unknown(error) } else { CallFailure::Stopped(error) }
@@ -88,7 +93,6 @@ pub(crate) fn make_uncertain(error: &Error) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sdk::http::Failure;
     use renkei_sdk::testing::{respond, with_http};
 
     use super::*;

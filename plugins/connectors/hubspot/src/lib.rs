@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `configure` | `config.rs` |
 //! | `check` | `client/account.rs` |
+//! | `objects` | `schema/objects.rs` |
 //! | `discover` | `schema.rs` |
 //! | `read_page` | `read.rs` |
 //! | `read_records`, `find` | `find.rs` |
@@ -35,7 +36,7 @@ use std::rc::Rc;
 
 use renkei_sdk::{
     Account, Activity, Attributes, Connector, Error, FindRequest, Found, Hook, MergeRequest,
-    Outcome, Page, PageRequest, RecordsRequest, Reply, Schema, WriteRequest,
+    ObjectInfo, Outcome, Page, PageRequest, RecordsRequest, Reply, Schema, WriteRequest,
 };
 
 use crate::config::Config;
@@ -85,6 +86,10 @@ impl Connector for HubSpot {
 
     fn check(&mut self) -> Result<Account, Error> {
         client::account::check_account()
+    }
+
+    fn objects(&mut self) -> Result<Vec<ObjectInfo>, Error> {
+        schema::objects::list_objects()
     }
 
     fn discover(&mut self, objects: &[String]) -> Result<Vec<Schema>, Error> {

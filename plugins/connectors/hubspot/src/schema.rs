@@ -3,6 +3,8 @@
 //! HubSpot gives every value as text, so reading a record needs the types of its properties. They
 //! are read once per instance and object, and again by each `discover`.
 
+pub(crate) mod objects;
+
 use std::collections::BTreeMap;
 
 use renkei_sdk::http::Request;

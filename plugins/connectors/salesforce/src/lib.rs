@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `configure` | `config.rs` |
 //! | `check` | `client/account.rs` |
+//! | `objects` | `schema/objects.rs` |
 //! | `discover` | `schema.rs` |
 //! | `read_page` | `read.rs` |
 //! | `read_records`, `find` | `find.rs` |
@@ -32,8 +33,8 @@ mod webhook;
 use std::collections::BTreeMap;
 
 use renkei_sdk::{
-    Account, Activity, Attributes, Connector, Error, FindRequest, Found, Hook, Outcome, Page,
-    PageRequest, RecordsRequest, Reply, Schema, WriteRequest,
+    Account, Activity, Attributes, Connector, Error, FindRequest, Found, Hook, ObjectInfo, Outcome,
+    Page, PageRequest, RecordsRequest, Reply, Schema, WriteRequest,
 };
 
 use crate::client::soql::check_name;
@@ -56,6 +57,10 @@ impl Connector for Salesforce {
 
     fn check(&mut self) -> Result<Account, Error> {
         client::account::check_account(&self.config)
+    }
+
+    fn objects(&mut self) -> Result<Vec<ObjectInfo>, Error> {
+        schema::objects::list_objects(&self.config)
     }
 
     fn discover(&mut self, objects: &[String]) -> Result<Vec<Schema>, Error> {

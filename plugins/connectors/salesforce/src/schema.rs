@@ -3,6 +3,8 @@
 //! A describe has hundreds of kilobytes (`API.md`, S-describe-1), so the shape of the columns in
 //! use travels in the cursor and an idle cycle needs no describe.
 
+pub(crate) mod objects;
+
 use std::collections::BTreeMap;
 
 use renkei_sdk::{Error, Field, Kind, Resolution, Schema, Value};

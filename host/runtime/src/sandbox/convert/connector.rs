@@ -1,6 +1,8 @@
 //! Pages, writes, outcomes and schemas: what only connectors exchange with the engine.
 
-use renkei_model::plugin::{Account, Schema, SchemaField};
+use std::collections::BTreeSet;
+
+use renkei_model::plugin::{Account, ObjectInfo, Schema, SchemaField};
 use renkei_model::record::{
     Action, Applied, Operation, Outcome, Page, PageRequest, Removal, Scan, Tombstone, VendorJob,
     WriteRequest,
@@ -224,6 +226,31 @@ pub(crate) fn account_from_guest(account: calls::Account) -> Result<Account, Con
         (words(&code), value)
     });
     Ok(Account { id: words(&account.id), name: words(&account.name), facts: facts.collect() })
+}
+
+/// Takes the objects of an account: each has a name, and no two have the same.
+pub(crate) fn objects_from_guest(
+    objects: Vec<calls::ObjectInfo>,
+) -> Result<Vec<ObjectInfo>, ContractBreach> {
+    let mut names = BTreeSet::new();
+    let object = |object: calls::ObjectInfo| {
+        let name = without_nul(object.name)?;
+        if name.is_empty() {
+            return Err(ContractBreach::new("an object has no name"));
+        }
+        if !names.insert(name.clone()) {
+            let name = words(&name);
+            return Err(ContractBreach::new(format!("it lists the object {name} twice")));
+        }
+        Ok(ObjectInfo {
+            name,
+            label: words(&object.label),
+            actions: object.actions.iter().map(|action| words(action)).collect(),
+            custom: object.custom,
+            facts: attributes_from_guest(object.facts)?,
+        })
+    };
+    objects.into_iter().map(object).collect()
 }
 
 /// The memo of an object's schema, if it has one.

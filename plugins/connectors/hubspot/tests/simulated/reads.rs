@@ -230,3 +230,23 @@ fn account_has_its_quota() {
     let refused = sim.with(|hubspot| hubspot.check());
     assert!(matches!(refused, Err(renkei_sdk::Error::Unauthorized(_))), "{refused:?}");
 }
+
+#[test]
+fn objects_are_those_that_the_token_may_read_and_the_accounts_own() {
+    let forbidden_objects = ["tickets".to_owned()].into();
+    let sim = Sim::start(10, Faults { custom_objects: true, forbidden_objects, ..calm() });
+    let objects = sim.with(|hubspot| hubspot.objects()).unwrap();
+    let names: Vec<&str> = objects.iter().map(|object| object.name.as_str()).collect();
+    assert!(names.contains(&"contacts") && !names.contains(&"tickets"), "{names:?}");
+    let own: Vec<&renkei_sdk::ObjectInfo> = objects.iter().filter(|one| one.custom).collect();
+    assert_eq!(own[0].label, "Projects");
+    let schemas = sim.with(|hubspot| hubspot.discover(&[own[0].name.clone()])).unwrap();
+    assert!(schemas[0].fields.iter().any(|field| field.name == "project_name"));
+
+    let sim = Sim::start(10, calm());
+    let objects = sim.with(|hubspot| hubspot.objects()).unwrap();
+    assert!(objects.iter().all(|object| !object.custom), "no scope, no list");
+    sim.post("/_sim/revoke", &json!({}));
+    let refused = sim.with(|hubspot| hubspot.objects());
+    assert!(matches!(refused, Err(renkei_sdk::Error::Unauthorized(_))), "{refused:?}");
+}

@@ -250,3 +250,15 @@ fn amounts_and_days_have_their_types() {
         assert!(is("AccountId", |value| matches!(value, Value::References(_))));
     });
 }
+
+#[test]
+fn objects_are_all_that_the_user_can_query() {
+    with_org(10, Faults { custom_objects: true, ..Faults::default() }, |session| {
+        let objects = session.connector.objects().unwrap();
+        let named = |name| objects.iter().find(|object| object.name == name).unwrap();
+        assert!(named("Project__c").custom && !named("Account").custom);
+        assert_eq!(named("Account").actions, ["create", "update", "upsert", "archive"]);
+        let name = named("Project__c").name.clone();
+        assert_eq!(session.connector.discover(&[name]).unwrap().len(), 1);
+    });
+}
