@@ -89,7 +89,7 @@ fn with_approved_cascade() -> (Bench, Review) {
     let question = only_question(&bench);
     assert!(matches!(question.subject, ReviewSubject::TookAlong { .. }), "{question:?}");
     for deal in bench.shared.world().live(&deals_of_a()) {
-        assert_eq!(questions_about(&bench, &deals_of_a(), &deal), [question.clone()]);
+        assert_eq!(questions_about(&bench, &deals_of_a(), &deal), std::slice::from_ref(&question));
     }
     (bench, question)
 }
@@ -118,7 +118,7 @@ fn deletion_that_takes_others_along_asks_and_counts_them() {
     };
     assert_eq!(*along, [("b.opportunities".to_owned(), 2)]);
     let account = bench.shared.world().live(&accounts())[0].clone();
-    assert_eq!(questions_about(&bench, &accounts(), &account), [question.clone()]);
+    assert_eq!(questions_about(&bench, &accounts(), &account), std::slice::from_ref(&question));
     let deal = bench.shared.world().live(&deals_of_a())[0].clone();
     assert_eq!(questions_about(&bench, &deals_of_a(), &deal), []);
     bench.options.apply = false;
