@@ -20,6 +20,11 @@ fn merge_function_decides_a_conflict_for_both_systems() {
     site.replace("entities/person.toml", old, &rule("full-name"));
     check(&site, "check", 2, &["the function is TwoWay", "Merge is needed here"]);
     site.replace("entities/person.toml", &rule("full-name"), &rule("fuller-name"));
+    let company = |winner: &str| format!("kind = \"reference:company\"\nwinner = \"{winner}\"");
+    let (old, merged) = (company("unless-blank:salesforce"), company("merge:names/fuller-name"));
+    site.replace("entities/person.toml", &old, &merged);
+    check(&site, "check", 2, &["a merge function is for single values"]);
+    site.replace("entities/person.toml", &merged, &old);
     let fields = json!({ "email": "one@new.example", "full_name": "山田 one", "jobtitle": "CEO" });
     let create = json!({ "object": "contacts", "fields": fields });
     let contact = simulators.hubspot.post("create", create)["id"].clone();

@@ -233,7 +233,8 @@ pub(crate) struct FieldFile {
     /// `text`, `mail`, `phone`, `integer`, `decimal`, `boolean`, `date`, `timestamp`, `choice`,
     /// `choices`, `reference:ENTITY` or `references:ENTITY`.
     pub(crate) kind: Spanned<String>,
-    /// `always:SYSTEM`, `unless-blank:SYSTEM`, `newest`, `manual`, `opt-out` or `opt-in`.
+    /// `always:SYSTEM`, `unless-blank:SYSTEM`, `newest`, `manual`, `merge:PLUGIN/FUNCTION`,
+    /// `opt-out` or `opt-in`.
     pub(crate) winner: Spanned<String>,
     /// `propagate` (the default), `ignore` or `review`.
     pub(crate) clear: Option<Spanned<String>>,

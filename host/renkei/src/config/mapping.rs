@@ -137,6 +137,11 @@ impl NameScope<'_> {
             let message = "`opt-out` and `opt-in` are for fields with `kind = \"boolean\"`";
             return Err(file.at(&raw.winner, message));
         }
+        let is_merged_itself = matches!(kind, FieldKind::Reference { .. } | FieldKind::Choices);
+        if winner.merge_function().is_some() && is_merged_itself {
+            let message = "a merge function is for single values, not for references or `choices`";
+            return Err(file.at(&raw.winner, message));
+        }
         Ok(FieldSpec { name: name.get_ref().clone(), kind, winner, clear })
     }
 
