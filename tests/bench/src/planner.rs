@@ -26,7 +26,7 @@ use renkei_sync::cycle::run_cycle;
 use renkei_sync::engine::{CycleEvent, CycleObserver, CycleOptions, Engine};
 use renkei_sync::plan::cascades::WentAlong;
 use renkei_sync::plan::mapping::FieldMappings;
-use renkei_sync::plan::merge::functions::MergeAnswers;
+use renkei_sync::plan::merge::answers::MergeAnswers;
 use renkei_sync::plan::one_link::{PlanContext, plan_link};
 use renkei_sync::plan::references::References;
 use renkei_sync::read::transforms::TransformCalls;

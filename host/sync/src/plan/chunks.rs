@@ -15,7 +15,7 @@ use crate::plan::check;
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::guards;
 use crate::plan::mapping::FieldMappings;
-use crate::plan::merge::functions::{MergeAnswers, MergeQuestion};
+use crate::plan::merge::answers::{MergeAnswers, MergeQuestion};
 use crate::plan::one_link::{LinkPlan, PlanContext, PlannedWrite, plan_link};
 use crate::plan::references::{PromisedRecords, References};
 use crate::plan::render::render;

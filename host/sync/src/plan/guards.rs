@@ -16,7 +16,7 @@ use crate::engine::{CycleError, CycleEvent, Engine, FirstSyncAnswer};
 use crate::plan::cascades::{TakenAlong, WentAlong, taken_along};
 use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::FieldMappings;
-use crate::plan::merge::functions::MergeAnswers;
+use crate::plan::merge::answers::MergeAnswers;
 use crate::plan::one_link::{PlanContext, plan_link};
 use crate::plan::references::{PromisedRecords, References};
 use renkei_model::review;

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use crate::plan::merge::functions::{MergeAnswers, MergeQuestion};
+use crate::plan::merge::answers::{MergeAnswers, MergeQuestion};
 use crate::plan::policy::{self, Vote};
 use renkei_model::canonical::is_same;
 use renkei_model::index::{FieldIndex, Indexed, MemberFieldIndex};
@@ -479,9 +479,10 @@ fn is_blank(cell: &Cell) -> bool {
     cell.as_ref().is_none_or(Value::is_null)
 }
 
+pub mod answers;
 mod asked;
 pub(crate) mod coarse;
 pub(crate) mod consent;
-pub mod functions;
+mod functions;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The result of planning one link: its changes, writes, waits, questions and notes.
 
-use crate::plan::merge::functions::MergeQuestion;
+use crate::plan::merge::answers::MergeQuestion;
 use std::sync::Arc;
 
 use crate::journal::JournalNote;
