@@ -4,7 +4,7 @@ use renkei_model::plugin::{Schema, SchemaField};
 use renkei_model::value::Value;
 use serde_json::{Value as Json, json};
 
-use super::{ObjectGrants, fact_text, facts_json};
+use super::grants::{ObjectGrants, fact_text, facts_json};
 use crate::table;
 
 /// The most choices of a column in the table; JSON has all.

@@ -4,7 +4,7 @@ use renkei_model::plugin::{ObjectInfo, PluginError};
 use renkei_model::ports::Connector;
 use serde_json::{Value as Json, json};
 
-use super::{ObjectGrants, fact_text, facts_json};
+use super::grants::{ObjectGrants, fact_text, facts_json};
 use crate::table;
 
 /// The objects, and who says that these are all.
