@@ -1,8 +1,9 @@
 //! Conflicts that a merge function of a transform decides (`RULES.md` E6).
 //!
-//! The planner is pure and asks no plugin. It looks the answer up in [`super::answers::MergeAnswers`]; where there
-//! is none yet, the plan of the link names the question, and is made again once the plugin has
-//! answered it. A function that fails decides nothing: then a person does.
+//! The planner is pure and asks no plugin. It looks the answer up in
+//! [`super::answers::MergeAnswers`]; where there is none yet, the plan of the link names the
+//! question, and is made again once the plugin has answered it. A function that fails decides
+//! nothing: then a person does.
 
 use super::FieldMerge;
 use super::answers::MergeQuestion;
